@@ -1,0 +1,1 @@
+"""BiMSRec: registration and fusion of multi-modal medical images as a MONAI bundle."""

@@ -1,0 +1,1 @@
+"""Lists of image pairs and the data sets made from them."""

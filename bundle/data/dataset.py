@@ -1,0 +1,68 @@
+"""A cached data set whose random transforms depend on (seed, epoch, item) and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from ignite.engine import Engine, Events
+from monai.data import CacheDataset
+from monai.transforms import Compose
+
+
+class SeededDataset(CacheDataset):
+    """MONAI's ``CacheDataset``, reproducible whatever the number of workers or processes.
+
+    Args:
+        data: the items, as for ``CacheDataset``.
+        transform: deterministic transforms (cached), then random ones.
+        seed: with the epoch and the item's index it seeds the random transforms.
+        repeat: every item appears so many times, each time with another seed.
+        progress: show a bar while caching.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[Any],
+        transform: Sequence[Callable] | Callable,
+        seed: int = 0,
+        repeat: int = 1,
+        progress: bool = True,
+    ) -> None:
+        super().__init__(data, transform, num_workers=1, progress=progress, copy_cache=False)
+        self.seed = seed
+        self.repeat = repeat
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return self.repeat * super().__len__()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the random numbers of an epoch."""
+        self.epoch = epoch
+
+    def _transform(self, index: int) -> Any:
+        state = np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)
+        assert isinstance(self.transform, Compose)
+        self.transform.set_random_state(seed=int(state[0]))
+        return super()._transform(index % super().__len__())
+
+
+class EpochSetter:
+    """Handler that tells a :class:`SeededDataset` the trainer's epoch.
+
+    Args:
+        dataset: the data set.
+    """
+
+    def __init__(self, dataset: SeededDataset) -> None:
+        self.dataset = dataset
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to a trainer."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Pass the epoch on."""
+        self.dataset.set_epoch(engine.state.epoch)

@@ -1,0 +1,107 @@
+"""Lists of aligned picture pairs in AANLIB's folder layout."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+
+from bundle.errors import InputError
+from bundle.phantom import write_pairs
+from bundle.transforms.reat import LEVELS
+
+logger = logging.getLogger(__name__)
+
+MODALITIES = ("CT", "PET", "SPECT")
+
+
+def list_pairs(root: str | Path, split: str, stride: int = 1) -> list[dict[str, str]]:
+    """List ``ROOT/<M>-MRI/<split>/MRI/NAME.png`` with its partner ``.../<M>/NAME.png``.
+
+    Args:
+        root: folder with at least one of ``CT-MRI``, ``PET-MRI`` and ``SPECT-MRI``.
+        split: ``train`` or ``val``.
+        stride: keep every ``stride``-th pair of each modality.
+
+    Returns:
+        per pair ``fixed``, ``moving`` (paths), ``modality``, ``name`` and ``case`` (the name
+        without its three slice digits), sorted by modality and name.
+
+    Raises:
+        InputError: no such folder, no pairs, or a picture without its partner.
+    """
+    root = Path(root)
+    pairs: list[dict[str, str]] = []
+    for modality in MODALITIES:
+        folder = root / f"{modality}-MRI" / split
+        if not folder.is_dir():
+            continue
+        names = _common_names(folder / "MRI", folder / modality)
+        pairs += [
+            {
+                "fixed": str(folder / "MRI" / name),
+                "moving": str(folder / modality / name),
+                "modality": modality,
+                "name": Path(name).stem,
+                "case": Path(name).stem[:-3] or "0",
+            }
+            for name in names[::stride]
+        ]
+    if not pairs:
+        raise InputError(
+            f"{root}: no pairs found; expected CT-MRI/{split}/MRI/NAME.png with "
+            f"CT-MRI/{split}/CT/NAME.png beside it (likewise PET-MRI, SPECT-MRI)"
+        )
+    return pairs
+
+
+def _common_names(fixed: Path, moving: Path) -> list[str]:
+    """Sorted names of the pictures in both folders; a lone one is an error."""
+    first = {path.name for path in fixed.glob("*.png")}
+    second = {path.name for path in moving.glob("*.png")}
+    for name in sorted(first ^ second):
+        have, lack = (fixed, moving) if name in first else (moving, fixed)
+        raise InputError(f"{have / name} has no partner {lack / name}; add it or remove the one")
+    return sorted(first)
+
+
+def training_pairs(
+    root: str | Path | None, split: str, extra: str | Path | None = None
+) -> list[dict[str, str]]:
+    """Pairs of a folder, or of the project's phantom where none is given.
+
+    Args:
+        root: folder in AANLIB's layout; None = the phantom, made once into ``out/phantom``.
+        split: ``train`` or ``val``.
+        extra: another such folder whose pairs are added.
+
+    Returns:
+        as :func:`list_pairs`.
+
+    Raises:
+        InputError: see :func:`list_pairs`.
+    """
+    pairs = list_pairs(root or phantom_folder(), split)
+    return pairs + (list_pairs(extra, split) if extra else [])
+
+
+def phantom_folder(folder: str | Path = "out/phantom", pairs_per_modality: int = 50) -> Path:
+    """Write the phantom's picture pairs, unless they are there, and return their folder."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        logger.info("making the phantom's picture pairs in %s (about two minutes)", folder)
+        staging = Path(tempfile.mkdtemp(prefix="phantom-", dir=_made(folder.parent)))
+        write_pairs(staging, pairs_per_modality, split="train")
+        write_pairs(staging, max(1, pairs_per_modality // 8), split="val")
+        staging.rename(folder)
+    return folder
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def with_levels(pairs: list[dict[str, str]], stride: int = 1) -> list[dict[str, str]]:
+    """Every ``stride``-th pair at every level of misalignment, level by level."""
+    return [{**pair, "level": level} for level in LEVELS for pair in pairs[::stride]]

@@ -1,0 +1,60 @@
+"""Errors whose message is meant for the user, and how a command ends on one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+class InputError(ValueError):
+    """What the user handed over cannot be used.
+
+    The message is one line that names the file (or entry) and the mend.
+    """
+
+
+def one_line(error: BaseException) -> str:
+    """Say in one line what went wrong.
+
+    MONAI wraps whatever its transforms raise, so the chain of causes is searched for the
+    :class:`InputError` it may hide; any other error is named by its type.
+
+    Args:
+        error: a caught exception.
+
+    Returns:
+        the message without line breaks.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, InputError):
+        if cause.__cause__ is None:
+            break
+        cause = cause.__cause__
+    text = str(cause) if isinstance(cause, InputError) else f"{type(cause).__name__}: {cause}"
+    return " ".join(text.split())
+
+
+def or_exit(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
+    """Call a function for a command: an :class:`InputError` becomes one line and exit status 1.
+
+    Configuration files use it for what they evaluate themselves, where MONAI would otherwise
+    print a chain of tracebacks.
+
+    Args:
+        function: what to call with ``args`` and ``kwargs``.
+        *args: handed on.
+        **kwargs: handed on.
+
+    Returns:
+        the function's result.
+
+    Raises:
+        SystemExit: the function raised an :class:`InputError`; the interpreter prints the
+            message on stderr and exits with status 1.
+    """
+    try:
+        return function(*args, **kwargs)
+    except InputError as error:
+        raise SystemExit(f"error: {one_line(error)}") from error

@@ -1,0 +1,26 @@
+"""Inference: from a list of pairs to fused images, warped images and displacement fields."""
+
+from bundle.errors import or_exit
+from bundle.inference.datalist import pair_record, read_datalist
+from bundle.inference.engine import PairDataset, PairEvaluator, run_pairs
+from bundle.inference.loading import LoadPaird, NormalizePaird
+from bundle.inference.registrar import ScaledInferer
+from bundle.inference.saving import ApplyFieldd, RefuseExistingd, SavePaird
+from bundle.inference.weights import WeightsLoader, load_weights
+
+__all__ = [
+    "ApplyFieldd",
+    "LoadPaird",
+    "NormalizePaird",
+    "PairDataset",
+    "PairEvaluator",
+    "RefuseExistingd",
+    "SavePaird",
+    "ScaledInferer",
+    "WeightsLoader",
+    "load_weights",
+    "or_exit",
+    "pair_record",
+    "read_datalist",
+    "run_pairs",
+]

@@ -1,0 +1,127 @@
+"""Read the list of pairs that an inference run works on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bundle.errors import InputError
+
+MODALITIES = ("CT", "PET", "SPECT")
+KEY = "testing"
+
+
+def read_datalist(
+    path: Path | str | None, output_dir: Path | str, base_dir: Path | str | None = None
+) -> list[dict[str, str]]:
+    """Read ``pairs.json``.
+
+    ``{"testing": [{"id": "a", "fixed": "x.png", "moving": "y.png", "modality": "CT"}]}``, where
+    ``modality`` is optional. An entry that cannot be used does not spoil the others: it becomes
+    a record with the key ``error``.
+
+    Args:
+        path: the JSON file; without one there are no pairs.
+        output_dir: results of a pair go to ``output_dir/<id>``.
+        base_dir: the folder that relative paths count from; by default the JSON file's own.
+
+    Returns:
+        per entry a record with ``id``, ``fixed``, ``moving``, ``output_dir`` and, where given,
+        ``modality``; or with ``id`` and ``error``.
+
+    Raises:
+        InputError: the list as a whole cannot be used.
+    """
+    if path is None:
+        return []
+    base = Path(path).parent if base_dir is None else Path(base_dir)
+    records: list[dict[str, str]] = []
+    seen: dict[str, int] = {}
+    for number, entry in enumerate(_entries(Path(path)), start=1):
+        try:
+            record = _checked(entry)
+            first = seen.setdefault(record["id"], number)
+            if first != number:
+                raise InputError(f"has the id of entry {first}; give each pair an id of its own")
+        except InputError as error:
+            name = (
+                str(entry.get("id", f"#{number}")) if isinstance(entry, Mapping) else f"#{number}"
+            )
+            message = f"{path}: entry {number} of '{KEY}' {error}"
+            records.append({"id": name, "error": message})
+            continue
+        record["fixed"] = str(base / record["fixed"])
+        record["moving"] = str(base / record["moving"])
+        record["output_dir"] = str(Path(output_dir) / record["id"])
+        records.append(record)
+    return records
+
+
+def pair_record(
+    fixed: Path | str, moving: Path | str, output_dir: Path | str, modality: str | None = None
+) -> dict[str, str]:
+    """Make the record of a single pair, whose results go directly into a folder.
+
+    Args:
+        fixed: file of the reference image.
+        moving: file of the image to bring onto it.
+        output_dir: the folder for the results.
+        modality: CT, PET or SPECT.
+
+    Returns:
+        a record as :func:`read_datalist` gives it.
+
+    Raises:
+        InputError: the modality is none of the known ones.
+    """
+    entry = {"id": Path(output_dir).name or "pair", "fixed": str(fixed), "moving": str(moving)}
+    return {**entry, **_modality(modality), "output_dir": str(output_dir)}
+
+
+def _entries(path: Path) -> list[Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{path}: no readable datalist ({error.strerror}); check the path"
+        ) from error
+    except ValueError as error:
+        raise InputError(
+            f"{path}: not JSON ({error}); see the documentation of pairs.json"
+        ) from error
+    if not isinstance(content, dict) or KEY not in content:
+        found = f"found {sorted(content)}" if isinstance(content, dict) else "found no object"
+        raise InputError(f"{path}: needs the key '{KEY}' with a list of pairs, {found}")
+    entries = content[KEY]
+    if not isinstance(entries, list) or not entries:
+        raise InputError(f"{path}: the list under '{KEY}' is empty; add at least one pair")
+    return entries
+
+
+def _checked(entry: Any) -> dict[str, str]:
+    """Take the known keys of an entry, checked."""
+    if not isinstance(entry, dict):
+        raise InputError('must be an object such as {"id": "a", "fixed": "f", "moving": "m"}')
+    missing = [key for key in ("id", "fixed", "moving") if entry.get(key) in (None, "")]
+    if missing:
+        raise InputError(f"lacks the key {missing[0]!r}, it has {sorted(entry)}; correct the key")
+    for key in ("fixed", "moving"):
+        if not isinstance(entry[key], str):
+            raise InputError(f"has {key!r} = {entry[key]!r}; give the path of one file")
+    name = str(entry["id"])
+    if name in (".", "..") or not name.isprintable() or set(name) & set("/\\:"):
+        raise InputError(
+            f"has the id {name!r}, which cannot name a folder; leave out path separators"
+        )
+    record = {"id": name, "fixed": entry["fixed"], "moving": entry["moving"]}
+    return {**record, **_modality(entry.get("modality"))}
+
+
+def _modality(value: Any) -> dict[str, str]:
+    if value in (None, ""):
+        return {}
+    if str(value).upper() not in MODALITIES:
+        raise InputError(f"has the modality {value!r}; use one of {', '.join(MODALITIES)}, or none")
+    return {"modality": str(value).upper()}

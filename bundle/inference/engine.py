@@ -1,0 +1,78 @@
+"""Run inference over pairs so that a bad one does not stop the others."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+from monai.data import Dataset
+from monai.engines import SupervisedEvaluator
+
+from bundle.errors import InputError, one_line
+
+logger = logging.getLogger(__name__)
+
+
+class PairDataset(Dataset):
+    """A MONAI ``Dataset`` of records whose loading may fail.
+
+    A record that cannot be loaded, or that has the key ``error`` already, is handed out as
+    ``{"id": ..., "error": message}`` for :class:`PairEvaluator` to report.
+    """
+
+    def _transform(self, index: int) -> Any:
+        record = self.data[index]
+        if "error" in record:
+            return record
+        try:
+            return super()._transform(index)
+        except Exception as error:
+            logger.debug("%s", record["id"], exc_info=True)
+            return {"id": record["id"], "error": one_line(error)}
+
+
+class PairEvaluator(SupervisedEvaluator):
+    """A MONAI ``SupervisedEvaluator`` that goes on after a pair that fails.
+
+    Loading, network, postprocessing and saving of a pair end here when they fail: one line on
+    stderr. The batch size must be 1.
+
+    Attributes:
+        failures: message of each failed pair, by position in the list.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.failures: dict[int, str] = {}
+
+    def _iteration(self, engine: Any, batchdata: Any) -> dict:
+        try:
+            if "error" in batchdata:
+                raise InputError(batchdata["error"][0])
+            output = super()._iteration(engine, batchdata)
+        except Exception as error:
+            logger.debug("%s", batchdata["id"][0], exc_info=True)
+            self.failures[engine.state.iteration] = one_line(error)
+            print(f"error: {batchdata['id'][0]}: {one_line(error)}", file=sys.stderr)
+            return {}
+        logger.info("%s: results in %s", batchdata["id"][0], batchdata["output_dir"][0])
+        return output
+
+
+def run_pairs(evaluator: PairEvaluator) -> None:
+    """Run over all pairs.
+
+    Args:
+        evaluator: holds the pairs, the network and what to do with the results.
+
+    Raises:
+        SystemExit: with status 1: at once if there is no pair, after the last pair if any failed.
+    """
+    if not evaluator.state.epoch_length:
+        raise SystemExit("error: there are no pairs; hand over --datalist pairs.json")
+    # the engine would log once more what ends it; the one line on stderr says it all
+    evaluator.logger.setLevel(logging.CRITICAL)
+    evaluator.run()
+    if evaluator.failures:
+        raise SystemExit(1)

@@ -1,0 +1,129 @@
+"""Load and normalise a pair, as dictionary transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.transforms import Transform
+
+from bundle.errors import InputError
+from bundle.inference import volumes
+from bundle.inference.registrar import LONGEST, SHORTEST
+from bundle.pictures import read
+from bundle.pictures.color import luma
+
+HOUNSFIELD = -200.0
+"""A volume with smaller values holds Hounsfield units: air is -1000, other scales start at 0."""
+
+
+def is_volume(path: str) -> bool:
+    """Tell volumes from pictures by the file's suffix.
+
+    Args:
+        path: a file.
+
+    Returns:
+        whether it is read as a volume; otherwise it is read as a picture.
+
+    Raises:
+        InputError: it is neither.
+    """
+    name = Path(path).name.lower()
+    if name.endswith(volumes.SUFFIXES):
+        return True
+    if name.endswith(read.SUFFIXES):
+        return False
+    known = ", ".join((*read.SUFFIXES, *volumes.SUFFIXES))
+    raise InputError(f"{path}: unknown kind of file; hand over one of {known}")
+
+
+class LoadPaird(Transform):
+    """Read the files under ``fixed`` and ``moving``: two pictures, or two volumes of one grid.
+
+    Adds ``fixed_image`` and ``moving_image``: float (C, H, W), 0 to 255, for pictures; float64
+    (1, H, W, D), in the file's units, for volumes (see :func:`bundle.inference.volumes.to_slices`).
+    """
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Load one record; raises ``InputError`` if the two cannot be used together."""
+        paths = data["fixed"], data["moving"]
+        kinds = [is_volume(path) for path in paths]
+        if kinds[0] != kinds[1]:
+            raise InputError(f"{paths[0]}, {paths[1]}: a picture and a volume; hand over two alike")
+        images = _load_volumes(*paths) if kinds[0] else _load_pictures(*paths)
+        for path, image in zip(paths, images, strict=True):
+            _require_content(path, image)
+        return {**data, "fixed_image": images[0], "moving_image": images[1]}
+
+
+class NormalizePaird(Transform):
+    """Make the network's input ``image``: fixed and moving luminance in [0, 1].
+
+    Args:
+        ct_window: lower and upper Hounsfield units shown as 0 and 1 in CT volumes.
+        percentiles: of the voxels above a volume's minimum, shown as 0 and 1 in all others.
+    """
+
+    def __init__(
+        self,
+        ct_window: Sequence[float] = (-20.0, 150.0),
+        percentiles: Sequence[float] = (0.5, 99.5),
+    ) -> None:
+        if not ct_window[0] < ct_window[1]:
+            raise InputError(f"ct_window: {list(ct_window)} is empty; give [lower, upper] in HU")
+        self.ct_window = ct_window
+        self.percentiles = percentiles
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Normalise one record: adds ``image``, float32 (2, H, W[, D])."""
+        channels = [self._channel(data[f"{key}_image"], data) for key in ("fixed", "moving")]
+        return {**data, "image": torch.cat(channels).clamp(0, 1).float()}
+
+    def _channel(self, image: torch.Tensor, data: dict[str, Any]) -> torch.Tensor:
+        if image.ndim == 3:
+            return luma(image) / 255
+        hounsfield = image.min() < HOUNSFIELD and data.get("modality", "CT") == "CT"
+        lower, upper = self.ct_window if hounsfield else self._limits(image)
+        return (image - lower) / (upper - lower)
+
+    def _limits(self, image: torch.Tensor) -> tuple[float, float]:
+        """Percentiles; of a volume with hardly any distinct values, the extremes."""
+        inside = image[image > image.min()].sort().values
+        ranks = [round(p / 100 * (len(inside) - 1)) for p in self.percentiles]
+        lower, upper = inside[ranks[0]].item(), inside[ranks[1]].item()
+        return (lower, upper) if lower < upper else (image.min().item(), image.max().item())
+
+
+def _load_pictures(fixed_path: str, moving_path: str) -> tuple[torch.Tensor, torch.Tensor]:
+    fixed, moving = read.read_picture(fixed_path), read.read_picture(moving_path)
+    if fixed.shape[1:] != moving.shape[1:]:
+        sizes = [f"{image.shape[2]} x {image.shape[1]}" for image in (moving, fixed)]
+        raise InputError(
+            f"{moving_path}: is {sizes[0]} pixels, but {fixed_path} is {sizes[1]}; resample the "
+            "moving picture onto the fixed one's grid, or hand over NIfTI volumes"
+        )
+    return fixed, moving
+
+
+def _load_volumes(fixed_path: str, moving_path: str) -> tuple[torch.Tensor, torch.Tensor]:
+    fixed, moving = volumes.read_volume(fixed_path), volumes.read_volume(moving_path)
+    volumes.require_same_grid(fixed, moving, fixed_path, moving_path)
+    return volumes.to_slices(fixed), volumes.to_slices(moving)
+
+
+def _require_content(path: str, image: torch.Tensor) -> None:
+    """Refuse what cannot be registered."""
+    height, width = image.shape[1:3]
+    if min(height, width) < SHORTEST or max(height, width) > LONGEST:
+        raise InputError(
+            f"{path}: is {width} x {height} pixels in plane; resample both images to "
+            f"{SHORTEST} to {LONGEST} per side"
+        )
+    if not torch.isfinite(image).all():
+        raise InputError(f"{path}: holds NaN or infinite values; replace them by the background")
+    values = luma(image) if image.ndim == 3 else image
+    if values.min() == values.max():
+        raise InputError(f"{path}: has the same value everywhere; check that it is the right image")

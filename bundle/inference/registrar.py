@@ -1,0 +1,109 @@
+"""Apply the network to images of any size."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, cast
+
+import torch
+from monai.inferers import Inferer, SliceInferer
+from torch.nn import functional
+
+SHORTEST = 32
+"""The fewest pixels per side that the network takes."""
+
+LONGEST = 2048
+"""The most pixels per side: twice as many would need about 26 GB of memory."""
+
+
+class ScaledInferer(Inferer):
+    """Register at the scale the network was trained at, fuse at full size.
+
+    Displacements and anatomy have a size in pixels that the network has learnt. Images whose
+    longest side lies outside ``keep`` are therefore resized to ``working_size`` for the
+    registration, the field is brought back, and the fusion takes place on the image as it is.
+    A volume is processed slice by slice along its last axis.
+
+    Args:
+        working_size: longest side, in pixels, at which other images are registered.
+        keep: shortest and longest longest side, in pixels, that is registered as it is.
+        slices: how many slices of a volume are processed at a time.
+    """
+
+    def __init__(
+        self, working_size: int = 256, keep: tuple[int, int] = (160, 384), slices: int = 4
+    ) -> None:
+        super().__init__()
+        self.working_size = working_size
+        self.keep = keep
+        self.slices = slices
+
+    def __call__(  # type: ignore[override]
+        self, inputs: torch.Tensor, network: torch.nn.Module, *args: Any, **kwargs: Any
+    ) -> torch.Tensor:
+        """Register and fuse.
+
+        Args:
+            inputs: (B, 2, H, W) or (B, 2, H, W, D) in [0, 1]: channel 0 fixed, channel 1 moving
+                luminance.
+            network: takes (B, 2, H, W), gives (B, 3, H, W), and has the methods ``register``
+                (image -> ddf) and ``fuse`` (image, ddf -> fused).
+            *args: not used.
+            **kwargs: not used.
+
+        Returns:
+            (B, 3, H, W[, D]): fused in [0, 1], then the ddf in voxels of the input, pull-back,
+            rows before columns.
+        """
+        if inputs.ndim == 5:
+            per_slice = SliceInferer(
+                roi_size=inputs.shape[2:4], sw_batch_size=self.slices, spatial_dim=2
+            )
+            return cast(torch.Tensor, per_slice(inputs, partial(self._plane, network=network)))
+        return self._plane(inputs, network)
+
+    def _plane(self, image: torch.Tensor, network: Any) -> torch.Tensor:
+        size = self.registration_size(image.shape[-2], image.shape[-1])
+        if size == tuple(image.shape[-2:]):
+            return network(image)
+        ddf = resize_field(network.register(_resize(image, size)), image.shape[-2:])
+        return torch.cat([network.fuse(image, ddf), ddf], dim=1)
+
+    def registration_size(self, height: int, width: int) -> tuple[int, int]:
+        """Choose the size at which an image is registered.
+
+        Args:
+            height: rows of the image.
+            width: columns of the image.
+
+        Returns:
+            (rows, columns), in the image's proportions up to rounding; no side gets below 32.
+        """
+        longest = max(height, width)
+        if self.keep[0] <= longest <= self.keep[1]:
+            return height, width
+        scale = max(self.working_size / longest, SHORTEST / min(height, width))
+        if longest > self.keep[1]:
+            scale = min(scale, 1.0)
+        return round(height * scale), round(width * scale)
+
+
+def resize_field(ddf: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
+    """Bring a field to another resolution of the same image.
+
+    Args:
+        ddf: (B, 2, H, W), in voxels of its own grid, channel 0 = row i, channel 1 = column j.
+        size: (H', W').
+
+    Returns:
+        (B, 2, H', W'), in voxels of the new grid.
+    """
+    ratios = [new / old for new, old in zip(size, ddf.shape[-2:], strict=True)]
+    return _resize(ddf, size, "bicubic") * ddf.new_tensor(ratios).view(1, 2, 1, 1)
+
+
+def _resize(image: torch.Tensor, size: tuple[int, ...], mode: str = "bilinear") -> torch.Tensor:
+    """Resize with pixel edges, not centres, as the common frame; low-pass when shrinking."""
+    return functional.interpolate(
+        image, tuple(size), mode=mode, align_corners=False, antialias=True
+    )

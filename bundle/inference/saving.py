@@ -1,0 +1,146 @@
+"""Turn the network's prediction into results and write them, as dictionary transforms."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+import torch
+from monai.transforms import Transform
+
+from bundle.errors import InputError
+from bundle.fields import picture_grid, to_itk, warp, write_field
+from bundle.inference.volumes import field_from_slices, from_slices, read_volume
+from bundle.pictures.recolor import recolor
+from bundle.pictures.write import write_picture
+
+RESULTS = ("fused.*", "warped.*", "ddf.nii.gz")
+
+
+class RefuseExistingd(Transform):
+    """Stop before any work if the results of a pair are there already or cannot be written.
+
+    Only ``fused.*`` counts, which is written last: other files in ``output_dir`` are no results.
+
+    Args:
+        overwrite: replace existing results instead of stopping.
+    """
+
+    def __init__(self, overwrite: bool | str = False) -> None:
+        # a command line hands over "true" as text
+        self.overwrite = str(overwrite).lower() in ("true", "1", "yes")
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Check one record."""
+        folder = Path(data["output_dir"])
+        if not self.overwrite and any(folder.glob("fused.*")):
+            raise InputError(
+                f"{folder}: holds results already; choose another output_dir or set overwrite"
+            )
+        parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not (parent.is_dir() and os.access(parent, os.W_OK)):
+            raise InputError(f"{folder}: cannot be written to; choose another output_dir")
+        return data
+
+
+class ApplyFieldd(Transform):
+    """Split ``pred`` into ``fused``, ``ddf`` and the ``warped`` moving image.
+
+    ``pred`` is (3, H, W[, D]): fused luminance in [0, 1], and the ddf in voxels, rows before
+    columns, pull-back. A colour ``moving_image`` keeps its colours in both images.
+    """
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Split one record."""
+        pred, moving = data["pred"].cpu(), data["moving_image"].cpu()
+        if not torch.isfinite(pred).all():
+            raise InputError("the network returns values that are not finite; check the checkpoint")
+        fused, ddf = pred[:1].double(), pred[1:]
+        if moving.ndim == 4:
+            warped = _warp_slices(moving, ddf)
+        else:
+            warped = warp(moving[None], ddf[None])[0]
+            fused = 255 * fused
+            if len(moving) == 3:
+                fused = recolor(fused, warped)
+        return {**data, "fused": fused, "warped": warped, "ddf": ddf}
+
+
+class SavePaird(Transform):
+    """Write ``fused``, ``warped`` and ``ddf`` to ``output_dir``, all of them or none."""
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Write one record."""
+        with staged(Path(data["output_dir"])) as folder:
+            if data["ddf"].ndim == 4:
+                _write_volumes(data, folder)
+            else:
+                _write_pictures(data, folder)
+        return data
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """Fill a folder with results all at once.
+
+    They are first written to a hidden folder within it and move only when all are complete;
+    ``fused.*`` moves last. Older results go, other files stay. After a failure a folder that
+    was not there before is not there either.
+
+    Args:
+        folder: where the results belong; made if necessary.
+
+    Yields:
+        the hidden folder to write to.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    stage = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+        yield stage
+        for pattern in RESULTS:
+            for old in folder.glob(pattern):
+                old.unlink()
+        for result in sorted(stage.iterdir(), key=lambda path: path.name.startswith("fused")):
+            result.replace(folder / result.name)
+        made = []
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written to ({error.strerror or error}); choose another output_dir"
+        ) from error
+    finally:
+        if stage is not None:
+            shutil.rmtree(stage, ignore_errors=True)
+        for path in made:
+            if path.is_dir():
+                path.rmdir()
+
+
+def _warp_slices(moving: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
+    """Warp (1, H, W, D) by (2, H, W, D), slice by slice; outside is the volume's minimum."""
+    slices = warp(moving.movedim(-1, 0), ddf.movedim(-1, 0), outside=moving.min().item())
+    return slices.movedim(0, -1)
+
+
+def _write_pictures(data: dict[str, Any], folder: Path) -> None:
+    write_field(to_itk(data["ddf"], picture_grid(*data["ddf"].shape[1:])), folder / "ddf.nii.gz")
+    write_picture(data["warped"], folder / "warped.png")
+    write_picture(data["fused"], folder / "fused.png")
+
+
+def _write_volumes(data: dict[str, Any], folder: Path) -> None:
+    grid = read_volume(data["fixed"])
+    write_field(field_from_slices(data["ddf"], grid), folder / "ddf.nii.gz")
+    for name in ("warped", "fused"):
+        volume = from_slices(data[name], grid)
+        sitk.WriteImage(volume, str(folder / f"{name}.nii.gz"), useCompression=True)

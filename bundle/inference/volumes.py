@@ -1,0 +1,133 @@
+"""Volumes as stacks of axial slices in the orientation of a radiological picture, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from bundle.errors import InputError
+from bundle.fields import to_itk
+
+SUFFIXES = (".nii", ".nii.gz")
+"""Suffixes, in lower case, of the files that are read as volumes."""
+
+
+def read_volume(path: Path | str) -> sitk.Image:
+    """Read a scalar 3D NIfTI volume.
+
+    Args:
+        path: a ``.nii`` or ``.nii.gz`` file.
+
+    Returns:
+        the volume, float64.
+
+    Raises:
+        InputError: the file is missing, damaged, not a scalar 3D volume, or holds NaN.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file; check the path")
+    try:
+        volume = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise InputError(f"{path}: cannot be read as NIfTI; export it anew ({reason})") from error
+    if volume.GetDimension() != 3 or volume.GetNumberOfComponentsPerPixel() != 1:
+        raise InputError(
+            f"{path}: is {volume.GetDimension()}D with {volume.GetNumberOfComponentsPerPixel()} "
+            "value(s) per voxel; extract one scalar 3D volume first"
+        )
+    # ITK's NIfTI reader silently turns NaN and infinity into 0
+    values = np.asanyarray(nibabel.load(path).dataobj)  # type: ignore[attr-defined]
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: holds NaN or infinite values; replace them by the background")
+    return sitk.Cast(volume, sitk.sitkFloat64)
+
+
+def require_same_grid(
+    fixed: sitk.Image, moving: sitk.Image, fixed_path: str, moving_path: str
+) -> None:
+    """Refuse a moving volume that does not lie on the fixed volume's voxels.
+
+    Args:
+        fixed: the reference volume.
+        moving: the volume to register.
+        fixed_path: names the fixed file in the message.
+        moving_path: names the moving file in the message.
+
+    Raises:
+        InputError: size, spacing, origin or direction differ.
+    """
+    step = min(fixed.GetSpacing())
+    same = (
+        fixed.GetSize() == moving.GetSize()
+        and np.allclose(fixed.GetOrigin(), moving.GetOrigin(), rtol=0, atol=1e-3 * step)
+        and np.allclose(fixed.GetSpacing(), moving.GetSpacing(), rtol=1e-5, atol=0)
+        and np.allclose(fixed.GetDirection(), moving.GetDirection(), rtol=0, atol=1e-5)
+    )
+    if not same:
+        raise InputError(
+            f"{moving_path}: lies on another grid (size {moving.GetSize()}) than {fixed_path} "
+            f"(size {fixed.GetSize()}); resample the moving volume onto the fixed grid first"
+        )
+
+
+def to_slices(volume: sitk.Image) -> torch.Tensor:
+    """Cut a volume into axial slices that look like radiological pictures.
+
+    Whatever the order and the direction of its axes, the array axis closest to the body's long
+    axis becomes the last one, rows run from anterior to posterior and columns from the patient's
+    right to the left (ITK orientation LPS): what a network trained on pictures has seen.
+
+    Args:
+        volume: a scalar 3D volume.
+
+    Returns:
+        float64 (1, H, W, D).
+    """
+    array = sitk.GetArrayFromImage(sitk.DICOMOrient(volume, "LPS"))
+    return torch.from_numpy(array.astype(np.float64)).movedim(0, -1)[None]
+
+
+def from_slices(slices: torch.Tensor, grid: sitk.Image) -> sitk.Image:
+    """Undo :func:`to_slices`.
+
+    Args:
+        slices: (1, H, W, D).
+        grid: the volume that was cut.
+
+    Returns:
+        a float32 volume on exactly this grid.
+    """
+    oriented = sitk.DICOMOrient(grid, "LPS")
+    array = slices[0].movedim(-1, 0).detach().cpu().numpy().astype(np.float32)
+    volume = sitk.GetImageFromArray(array)
+    volume.CopyInformation(oriented)
+    return _orient_back(volume, grid)
+
+
+def field_from_slices(ddf: torch.Tensor, grid: sitk.Image) -> sitk.Image:
+    """Turn the slices' in-plane fields into one ITK displacement field of the volume.
+
+    Args:
+        ddf: (2, H, W, D), voxels, channel 0 = row, channel 1 = column of the slices that
+            :func:`to_slices` gives, pull-back.
+        grid: the volume that was cut.
+
+    Returns:
+        a 3-component float32 field on exactly this grid, millimetres, LPS, pull-back, with no
+        displacement across the slices.
+    """
+    in_plane = ddf.movedim(-1, 1)
+    steps = torch.cat([torch.zeros_like(in_plane[:1]), in_plane])
+    return _orient_back(to_itk(steps, sitk.DICOMOrient(grid, "LPS")), grid)
+
+
+def _orient_back(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
+    code = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(grid.GetDirection())
+    image = sitk.DICOMOrient(image, code)
+    image.CopyInformation(grid)  # re-orienting forth and back rounds the origin
+    return image

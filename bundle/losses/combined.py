@@ -1,0 +1,89 @@
+"""All losses of section 2.5 together, with every term for the log."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from bundle.losses.field import FieldLoss
+from bundle.losses.fusion import FusionLoss
+from bundle.losses.registration import RegistrationLoss
+from bundle.losses.smoothness import FoldingLoss
+from bundle.networks.warp import warp_tokens
+
+
+class BiMSRecLoss(nn.Module):
+    """Weighted sum of field, registration, folding and fusion losses.
+
+    A term of weight 0 is not computed. Fusion terms appear when the network returned ``fused``.
+
+    Args:
+        field: loss of every field (Eq. 4).
+        registration: loss of the warped picture.
+        fusion: loss of the fused picture.
+        flows_weight: weight of the mean over the ten fields.
+        ddf_weight: weight of the field handed out.
+        matches_weight: weight of what the attention found (auxiliary).
+        registration_weight: weight of the registration loss.
+        folding_weight: weight of the folding penalty on the field handed out.
+        fusion_weight: weight of the fusion loss.
+    """
+
+    def __init__(
+        self,
+        field: FieldLoss | None = None,
+        registration: RegistrationLoss | None = None,
+        fusion: FusionLoss | None = None,
+        flows_weight: float = 1.0,
+        ddf_weight: float = 1.0,
+        matches_weight: float = 0.3,
+        registration_weight: float = 0.0,
+        folding_weight: float = 1.0,
+        fusion_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.field = field or FieldLoss()
+        self.registration = registration or RegistrationLoss()
+        self.fusion = fusion or FusionLoss()
+        self.folding = FoldingLoss()
+        self.weights = {
+            "flows": flows_weight,
+            "ddf": ddf_weight,
+            "matches": matches_weight,
+            "registration": registration_weight,
+            "folding": folding_weight,
+            "fusion": fusion_weight,
+        }
+
+    def forward(
+        self, outputs: dict[str, torch.Tensor], batch: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Compute.
+
+        Args:
+            outputs: the network's training outputs.
+            batch: ``fixed`` (B, 1, H, W), ``aligned`` and ``deformed`` (B, 3, H, W; Y, Cb, Cr)
+                in [0, 1], ``ddf`` (B, 2, H, W).
+
+        Returns:
+            every weighted term and their sum as ``loss``, scalars.
+        """
+        truth, fixed = batch["ddf"], batch["fixed"]
+        trained = outputs["ddf"].requires_grad
+        terms: dict[str, torch.Tensor] = {}
+        if trained:
+            for name in ("flows", "ddf", "matches"):
+                if self.weights[name] > 0:
+                    fields = outputs[name] if outputs[name].ndim == 5 else outputs[name][:, None]
+                    terms[name] = self.weights[name] * self.field(fields, truth, fixed)
+            if self.weights["folding"] > 0:
+                terms["folding"] = self.weights["folding"] * self.folding(outputs["ddf"][:, None])
+        if trained and self.weights["registration"] > 0:
+            warped = warp_tokens(batch["deformed"], outputs["ddf"], padding_mode="zeros")
+            loss = self.registration(warped, batch["aligned"])
+            terms["registration"] = self.weights["registration"] * loss
+        if "fused" in outputs and self.weights["fusion"] > 0:
+            parts = self.fusion(outputs["fused"], fixed, batch["aligned"][:, :1])
+            terms |= {name: self.weights["fusion"] * part for name, part in parts.items()}
+        terms["loss"] = torch.stack(list(terms.values())).sum()
+        return terms

@@ -1,0 +1,1 @@
+"""Measures of fusion and registration, one per file, and the tables made of them."""

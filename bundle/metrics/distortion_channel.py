@@ -1,0 +1,98 @@
+"""The local model behind VIF and VIFF: fused = gain * source + noise, window by window."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from bundle.metrics.windows import gaussian_window, window_mean
+
+# Variances below this (grey levels squared) are rounding errors of flat windows.
+FLAT = 1e-10
+
+
+class DistortionChannel(NamedTuple):
+    """Statistics of all windows at one scale, tensors (B, sources, h, w).
+
+    Attributes:
+        variance: local variance of the source, grey levels squared.
+        gain: regression slope of fused on source, not negative.
+        residual: local variance of fused that the source does not explain.
+    """
+
+    variance: torch.Tensor
+    gain: torch.Tensor
+    residual: torch.Tensor
+
+    def kept(self, noise: float) -> torch.Tensor:
+        """Information (log10 units) about the source that can be read from the fused image.
+
+        Args:
+            noise: variance of the observer's noise, grey levels squared.
+
+        Returns:
+            (B, sources, h, w).
+        """
+        return torch.log10(1 + self.gain**2 * self.variance / (self.residual + noise))
+
+    def available(self, noise: float) -> torch.Tensor:
+        """Information that the source itself holds for the same observer.
+
+        Args:
+            noise: variance of the observer's noise, grey levels squared.
+
+        Returns:
+            (B, sources, h, w).
+        """
+        return torch.log10(1 + self.variance / noise)
+
+
+def distortion_channels(fused: torch.Tensor, sources: torch.Tensor) -> list[DistortionChannel]:
+    """Fit the model in the pixel domain at four scales (Sheikh and Bovik, IEEE TIP 15(2), 2006).
+
+    The windows are Gaussians of 17, 9, 5 and 3 taps with sigma = taps / 5; from the second scale on
+    the images are first smoothed by that scale's window and halved. No padding anywhere.
+
+    Args:
+        fused: (B, 1, H, W), float64.
+        sources: (B, S, H, W), float64.
+
+    Returns:
+        finest scale first.
+
+    Raises:
+        ValueError: H or W is below 41.
+    """
+    if min(fused.shape[-2:]) < 41:
+        height, width = fused.shape[-2:]
+        raise ValueError(f"VIF and VIFF need at least 41 x 41 px, got {height} x {width}")
+    channels = []
+    for scale, taps in enumerate((17, 9, 5, 3)):
+        window = gaussian_window(taps, taps / 5)
+        if scale > 0:
+            fused = window_mean(fused, window)[..., ::2, ::2]
+            sources = window_mean(sources, window)[..., ::2, ::2]
+        channels.append(_fit(fused, sources, window))
+    return channels
+
+
+def _fit(fused: torch.Tensor, sources: torch.Tensor, window: np.ndarray) -> DistortionChannel:
+    """Regress fused on every source in every window."""
+    mean_fused, mean_source = window_mean(fused, window), window_mean(sources, window)
+    energy = (window_mean(fused**2, window) - mean_fused**2).clamp(min=0)
+    variance = (window_mean(sources**2, window) - mean_source**2).clamp(min=0)
+    covariance = window_mean(fused * sources, window) - mean_fused * mean_source
+    gain = covariance / (variance + FLAT)
+    residual = energy - gain * covariance
+
+    unrelated = (variance < FLAT) | (gain < 0)
+    residual = torch.where(unrelated, energy, residual)
+    gain = torch.where(unrelated, 0.0, gain)
+    blank = energy < FLAT
+    return DistortionChannel(
+        variance=torch.where(variance < FLAT, 0.0, variance),
+        gain=torch.where(blank, 0.0, gain),
+        residual=torch.where(blank, 0.0, residual).clamp(min=FLAT),
+    )

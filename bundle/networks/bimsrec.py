@@ -1,0 +1,226 @@
+"""BiMSRec: registration by M2FReg, reconstruction by PFRecon, as one network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from bundle.networks.feature_extraction import FeatureExtraction
+from bundle.networks.m2freg import M2FReg
+from bundle.networks.patch_embedding import MultiScalePatchEmbedding
+from bundle.networks.pfrecon import PFRecon
+from bundle.networks.spline import spline_upsample
+from bundle.networks.warp import warp_tokens
+
+
+class BiMSRec(nn.Module):
+    """Register a moving image onto a fixed one and fuse both.
+
+    Args:
+        channels: C_i of the scales, finest first.
+        features: C of the feature extraction, 16 in the paper.
+        directions: ``both``, ``forward`` or ``reverse``: the pathways of M2FReg (Table 3).
+        scales: 5, or 1 for the finest scale alone (Table 3).
+        stem_stride: 2; 1 for the first stage of training, on half-size pictures.
+        stage: what training runs and trains: ``registration`` (no reconstruction), ``fusion``
+            (the reconstruction, fields given) or ``all``. Has no effect in eval mode.
+
+    Raises:
+        ValueError: ``scales`` or ``stage`` is not one of the values above.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (32, 48, 64, 96, 96),
+        features: int = 16,
+        directions: str = "both",
+        scales: int = 5,
+        stem_stride: int = 2,
+        stage: str = "all",
+    ) -> None:
+        super().__init__()
+        if scales not in (1, len(channels)):
+            raise ValueError(f"scales must be 1 or {len(channels)}, got {scales}")
+        if stage not in ("registration", "fusion", "all"):
+            raise ValueError(f"stage must be 'registration', 'fusion' or 'all', got {stage!r}")
+        channels = list(channels)[:scales]
+        self.stage = stage
+        self.scales = scales
+        self.flows_per_scale = 2 if directions == "both" else 1
+        self.fixed_features = FeatureExtraction(features)
+        self.moving_features = FeatureExtraction(features)
+        self.embedding = MultiScalePatchEmbedding(features, channels, stem_stride)
+        self.registration = M2FReg(channels, directions)
+        self.reconstruction = PFRecon(features, channels, num_flows=self.flows_per_scale)
+        self.to(memory_format=torch.channels_last)  # the layout in which CPU and GPU are fast
+        self._freeze()
+
+    def _freeze(self) -> None:
+        """Train only what the stage runs (so that DDP finds no unused parameter)."""
+        for module in self.children():
+            fuses = module is self.reconstruction
+            module.requires_grad_(self.stage == "all" or (self.stage == "fusion") == fuses)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor | dict[str, torch.Tensor]:
+        """Register and fuse.
+
+        Args:
+            image: (B, 2, H, W) in [0, 1], channel 0 fixed, channel 1 moving luminance.
+
+        Returns:
+            In eval mode (B, 3, H, W): fused in [0, 1], ddf_i, ddf_j. The ddf is in voxels,
+            channel order ij, pull-back: ``warped(x) = moving(x + ddf(x))``. In training mode a
+            dictionary, see :meth:`all_fields`, with ``fused`` (B, 1, H, W) beside unless the
+            stage is ``registration``.
+        """
+        if self.training:
+            return self._training_outputs(image)
+        padded = pad_to_multiple(image)
+        full, fixed, moving = self._features(padded)
+        flows, logits, _ = self.registration(fixed, moving)
+        ddf = self._combine(flows, logits, padded)
+        fused = self._reconstruct(padded, full, fixed, moving, self._by_scale(flows), ddf)
+        output = torch.cat([fused.clamp(0.0, 1.0), ddf], dim=1)
+        return output[..., : image.shape[-2], : image.shape[-1]]
+
+    def all_fields(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Every field by itself, at full size.
+
+        Args:
+            image: (B, 2, H, W) in [0, 1].
+
+        Returns:
+            ``ddf`` (B, 2, H, W), the one handed out; ``flows`` (B, N, 2, H, W), flow_1 first;
+            ``matches`` (B, M, 2, H, W), what the attention found per scale. All in voxels, ij,
+            pull-back, float32.
+        """
+        padded = pad_to_multiple(image)
+        _, fixed, moving = self._features(padded)
+        return self._field_outputs(image, padded, *self.registration(fixed, moving))
+
+    def register(self, image: torch.Tensor) -> torch.Tensor:
+        """The ddf alone: (B, 2, H, W) in, (B, 2, H, W) out, voxels, ij, pull-back."""
+        padded = pad_to_multiple(image)
+        _, fixed, moving = self._features(padded)
+        flows, logits, _ = self.registration(fixed, moving)
+        ddf = self._combine(flows, logits, padded)
+        return ddf[..., : image.shape[-2], : image.shape[-1]]
+
+    def fuse(self, image: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
+        """Fuse by a given field, at any size.
+
+        Args:
+            image: (B, 2, H, W) in [0, 1].
+            ddf: (B, 2, H, W), voxels, ij, pull-back; serves every scale.
+
+        Returns:
+            fused, (B, 1, H, W) in [0, 1].
+        """
+        padded, ddf = pad_to_multiple(image), pad_to_multiple(ddf)
+        full, fixed, moving = self._features(padded)
+        flows: list[list[torch.Tensor]] = []
+        for scale in fixed:
+            stride = padded.shape[-1] // scale.shape[-1]
+            flow = functional.avg_pool2d(ddf.float(), stride) / stride
+            flows.append([flow] * self.flows_per_scale)
+        fused = self._reconstruct(padded, full, fixed, moving, flows, ddf)
+        return fused.clamp(0.0, 1.0)[..., : image.shape[-2], : image.shape[-1]]
+
+    def _features(
+        self, padded: torch.Tensor
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]]:
+        """Features of both images: at full size, fixed per scale, moving per scale."""
+        full_fixed = self.fixed_features(padded[:, :1])
+        full_moving = self.moving_features(padded[:, 1:])
+        scales = self.embedding(torch.cat([full_fixed, full_moving], dim=0))
+        batch = padded.shape[0]
+        fixed = [scale[:batch] for scale in scales]
+        moving = [scale[batch:] for scale in scales]
+        return [full_fixed, full_moving], fixed, moving
+
+    def _combine(
+        self, flows: list[torch.Tensor], logits: list[torch.Tensor], padded: torch.Tensor
+    ) -> torch.Tensor:
+        """The handed-out ddf: mean of all fields by their predicted confidence."""
+        height, width = flows[0].shape[-2], flows[0].shape[-1]
+        if len(self.registration.down) == 0:
+            height, width = flows[-1].shape[-2], flows[-1].shape[-1]
+        fields, weights = [], []
+        for flow, logit in zip(flows, logits, strict=True):
+            stride = padded.shape[-1] / flow.shape[-1]
+            both = torch.cat([flow * stride, logit], dim=1)
+            both = spline_upsample(both, height, width)
+            fields.append(both[:, :2])
+            weights.append(both[:, 2:])
+        share = torch.stack(weights, dim=1).softmax(dim=1)
+        ddf = (torch.stack(fields, dim=1) * share).sum(dim=1)
+        return spline_upsample(ddf, padded.shape[-2], padded.shape[-1])
+
+    def _by_scale(self, flows: list[torch.Tensor]) -> list[list[torch.Tensor]]:
+        """Group flow_i and flow_{2n+1-i}, whichever there are, by scale."""
+        count = self.scales
+        if self.flows_per_scale == 2:
+            return [[flows[i], flows[2 * count - 1 - i]] for i in range(count)]
+        if len(self.registration.up) > 0:
+            return [[flows[count - 1 - i]] for i in range(count)]
+        return [[flows[i]] for i in range(count)]
+
+    def _reconstruct(
+        self,
+        padded: torch.Tensor,
+        full: list[torch.Tensor],
+        fixed: list[torch.Tensor],
+        moving: list[torch.Tensor],
+        flows: list[list[torch.Tensor]],
+        ddf: torch.Tensor,
+    ) -> torch.Tensor:
+        """PFRecon with the full-size skips pulled back by the handed-out ddf; not clipped."""
+        warped_features = warp_tokens(full[1], ddf)
+        warped = warp_tokens(padded[:, 1:], ddf, padding_mode="zeros")
+        skips = [full[0], warped_features, padded[:, :1], warped]
+        return self.reconstruction(fixed, moving, flows, skips)
+
+    def _training_outputs(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        padded = pad_to_multiple(image)
+        with torch.set_grad_enabled(self.stage != "fusion" and torch.is_grad_enabled()):
+            full, fixed, moving = self._features(padded)
+            flows, logits, found = self.registration(fixed, moving)
+            outputs = self._field_outputs(image, padded, flows, logits, found)
+        if self.stage != "registration":
+            ddf = pad_to_multiple(outputs["ddf"]).detach()
+            guides = [[flow.detach() for flow in pair] for pair in self._by_scale(flows)]
+            fused = self._reconstruct(padded, full, fixed, moving, guides, ddf)
+            outputs["fused"] = fused[..., : image.shape[-2], : image.shape[-1]]
+        return outputs
+
+    def _field_outputs(
+        self,
+        image: torch.Tensor,
+        padded: torch.Tensor,
+        flows: list[torch.Tensor],
+        logits: list[torch.Tensor],
+        found: list[torch.Tensor],
+    ) -> dict[str, torch.Tensor]:
+        height, width = padded.shape[-2], padded.shape[-1]
+        outputs = {"ddf": self._combine(flows, logits, padded)}
+        for name, fields in (("flows", flows), ("matches", found)):
+            upsampled = [
+                spline_upsample(field * (width / field.shape[-1]), height, width)
+                for field in fields
+            ]
+            outputs[name] = torch.stack(upsampled, dim=1)
+        return {
+            name: field[..., : image.shape[-2], : image.shape[-1]]
+            for name, field in outputs.items()
+        }
+
+
+def pad_to_multiple(image: torch.Tensor, multiple: int = 64) -> torch.Tensor:
+    """Pad (B, C, H, W) with zeros at the bottom and right to sizes that all scales divide."""
+    height, width = image.shape[-2], image.shape[-1]
+    below = -(-height // multiple) * multiple - height
+    right = -(-width // multiple) * multiple - width
+    return functional.pad(image, [0, right, 0, below])

@@ -1,0 +1,76 @@
+"""Small convolutional layers shared by the parts of the network."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(act(conv(act(x)))), 3 x 3, without normalisation.
+
+    Where displacements are among the features a normalisation would remove their mean, which
+    is the translation; so there is none here.
+
+    Args:
+        channels: channels in and out.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Map (B, C, H, W) to (B, C, H, W)."""
+        return features + self.body(features)
+
+
+class InstanceNorm(nn.Module):
+    """Instance normalisation with affine part; unlike torch's it keeps channels-last.
+
+    Args:
+        channels: channels in and out.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, C, H, W) to (B, C, H, W)."""
+        tokens = x.permute(0, 2, 3, 1).flatten(1, 2).float()
+        mean = tokens.mean(dim=1)
+        variance = (tokens.square().mean(dim=1) - mean.square()).clamp(min=0.0)
+        scale = self.weight * (variance + 1e-5).rsqrt()
+        shift = self.bias - mean * scale
+        return torch.addcmul(shift[..., None, None].to(x), x, scale[..., None, None].to(x))
+
+
+class NormedConv(nn.Sequential):
+    """3 x 3 convolution, instance normalisation, leaky ReLU: contrast-invariant features.
+
+    Args:
+        in_channels: channels in.
+        out_channels: channels out.
+        stride: stride of the convolution.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False),
+            InstanceNorm(out_channels),
+            nn.LeakyReLU(0.1),
+        )
+
+
+def resize_as(features: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+    """Bilinear resize of (B, C, h, w) to the height and width of ``reference``."""
+    return nn.functional.interpolate(
+        features, size=reference.shape[-2:], mode="bilinear", align_corners=False
+    )

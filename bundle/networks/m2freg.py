@@ -1,0 +1,94 @@
+"""M2FReg: ten complete deformation fields from two pathways over five scales (paper, 2.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from bundle.networks.pathways import DownFusion, FieldHead, UpFusion
+from bundle.networks.reg_block import RegBlk
+
+
+class M2FReg(nn.Module):
+    """Multi-modal and multi-scale deformation field registration network.
+
+    One RegBlk per scale serves both pathways. Local-to-global gives flow_1 .. flow_n (finest to
+    coarsest), global-to-local flow_{n+1} .. flow_{2n} (coarsest to finest), so flow_{2n+1-i}
+    belongs to scale i. No field is composed from another.
+
+    Args:
+        channels: C_i per scale, finest first.
+        directions: ``both``, ``forward`` (local-to-global only) or ``reverse``.
+        pools: pooling before the global attention of each scale.
+        windows: query window of the local attention of each scale, 0 = none.
+        dims: width of queries, keys and values of each scale.
+
+    Raises:
+        ValueError: ``directions`` is none of the three.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (32, 48, 64, 96, 96),
+        directions: str = "both",
+        pools: Sequence[int] = (4, 2, 1, 1, 1),
+        windows: Sequence[int] = (8, 8, 0, 0, 0),
+        dims: Sequence[int] = (24, 32, 32, 32, 32),
+    ) -> None:
+        super().__init__()
+        if directions not in ("both", "forward", "reverse"):
+            raise ValueError(
+                f"directions must be 'both', 'forward' or 'reverse', got {directions!r}"
+            )
+        self.match = nn.ModuleList(
+            RegBlk(width, dim, pool, window)
+            for width, dim, pool, window in zip(channels, dims, pools, windows, strict=False)
+        )
+        self.down = nn.ModuleList()
+        self.up = nn.ModuleList()
+        if directions != "reverse":
+            for finer, width in zip([0, *channels[:-1]], channels, strict=True):
+                self.down.append(DownFusion(finer, width))
+        if directions != "forward":
+            for coarser, width in zip([*channels[1:], 0], channels, strict=True):
+                self.up.append(UpFusion(coarser, width))
+        self.down_heads = nn.ModuleList(FieldHead(width) for width in channels[: len(self.down)])
+        self.up_heads = nn.ModuleList(FieldHead(width) for width in channels[: len(self.up)])
+
+    def forward(
+        self, fixed: list[torch.Tensor], moving: list[torch.Tensor]
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]]:
+        """Predict all fields.
+
+        Args:
+            fixed: F_A per scale, finest first, (B, C_i, H_i, W_i).
+            moving: F_B per scale, finest first, (B, C_i, H_i, W_i).
+
+        Returns:
+            flows in the paper's order (flow_1 ...), each (B, 2, H_i, W_i) in tokens of its
+            scale, ij, pull-back; their confidence logits (B, 1, H_i, W_i) in the same order;
+            the displacement that the attention found per scale (B, 2, H_i, W_i), in tokens.
+        """
+        matches: list[torch.Tensor] = []
+        found: list[torch.Tensor] = []
+        for index, block in enumerate(self.match):
+            features, displacement = block(fixed[index], moving[index])
+            matches.append(features)
+            found.append(displacement)
+        flows: list[torch.Tensor] = []
+        logits: list[torch.Tensor] = []
+        state: torch.Tensor | None = None
+        for index, (fusion, head) in enumerate(zip(self.down, self.down_heads, strict=True)):
+            state = fusion(state, matches[index])
+            flow, logit = head(state, found[index])
+            flows.append(flow)
+            logits.append(logit)
+        state = None
+        for index in range(len(self.up) - 1, -1, -1):
+            state = self.up[index](state, matches[index])
+            flow, logit = self.up_heads[index](state, found[index])
+            flows.append(flow)
+            logits.append(logit)
+        return flows, logits, found

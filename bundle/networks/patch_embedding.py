@@ -1,0 +1,66 @@
+"""Multi-Scale Patch Embedding: full-resolution features to five scales (paper, 2.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from bundle.networks.layers import NormedConv, ResidualBlock, resize_as
+
+
+class MultiScalePatchEmbedding(nn.Module):
+    """Embed F (C channels, full size) as F_1 (finest) ... F_n (coarsest).
+
+    Overlapping patch embeddings halve the size from scale to scale; a top-down pass then lends
+    every scale the context of the coarser ones, so that each can be matched by itself. Instance
+    normalisation makes the embeddings of different modalities comparable.
+
+    Args:
+        in_channels: C of the feature extraction.
+        channels: C_i per scale, finest first; the strides are 4, 8, 16, ...
+        stem_stride: stride of the very first convolution. 2 at full size; with 1 the same
+            weights work on half-size pictures, where every scale sees the head at the same
+            size in tokens: the cheap first stage of training.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 16,
+        channels: Sequence[int] = (32, 48, 64, 96, 96),
+        stem_stride: int = 2,
+    ) -> None:
+        super().__init__()
+        self.embed = nn.ModuleList()
+        self.lateral = nn.ModuleList()
+        self.stem = NormedConv(in_channels, in_channels, stem_stride)
+        previous = in_channels
+        for width in channels:
+            self.embed.append(
+                nn.Sequential(NormedConv(previous, width, 2), NormedConv(width, width))
+            )
+            previous = width
+        for width, coarser in zip(channels[:-1], channels[1:], strict=True):
+            self.lateral.append(
+                nn.Sequential(nn.Conv2d(width + coarser, width, 1), ResidualBlock(width))
+            )
+
+    def forward(self, features: torch.Tensor) -> list[torch.Tensor]:
+        """Embed.
+
+        Args:
+            features: (B, C, H, W), H and W divisible by the coarsest stride.
+
+        Returns:
+            one (B, C_i, H_i, W_i) per scale, finest first.
+        """
+        features = self.stem(features)
+        scales: list[torch.Tensor] = []
+        for embed in self.embed:
+            features = embed(features)
+            scales.append(features)
+        for index in range(len(self.lateral) - 1, -1, -1):
+            context = resize_as(scales[index + 1], scales[index])
+            scales[index] = self.lateral[index](torch.cat([scales[index], context], dim=1))
+        return scales

@@ -1,0 +1,94 @@
+"""PFRecon: progressive coarse-to-fine reconstruction guided by the fields (paper, 2.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from bundle.networks.hdfa import HDFA
+from bundle.networks.layers import resize_as
+from bundle.networks.restormer import RestormerBlock
+
+
+class FusionLevel(nn.Module):
+    """Eq. 3 at one scale: concat(F_B^re, F_A, F^pre), then a Restormer block.
+
+    Args:
+        in_channels: channels of the concatenation.
+        channels: channels out.
+    """
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(in_channels, channels, 1)
+        self.block = RestormerBlock(channels)
+
+    def forward(self, features: list[torch.Tensor]) -> torch.Tensor:
+        """Fuse a list of (B, *, H, W) to (B, channels, H, W)."""
+        return self.block(self.reduce(torch.cat(features, dim=1)))
+
+
+class PFRecon(nn.Module):
+    """Progressive multi-scale flow-guided reconstruction.
+
+    The finest level works at full size on the features of the extraction and on the pictures
+    themselves; its output is what the fused picture adds to the brighter of both sources.
+
+    Args:
+        in_channels: C of the feature extraction.
+        embedded: C_i of the embeddings, finest first.
+        channels: channels of the reconstruction per scale, finest first.
+        num_flows: fields per scale, 2 for both directions.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 16,
+        embedded: Sequence[int] = (32, 48, 64, 96, 96),
+        channels: Sequence[int] = (24, 32, 32, 48, 48),
+        num_flows: int = 2,
+    ) -> None:
+        super().__init__()
+        self.align = HDFA()
+        self.levels = nn.ModuleList()
+        channels = list(channels)[: len(embedded)]
+        for index, width in enumerate(channels):
+            previous = channels[index + 1] if index + 1 < len(channels) else 0
+            self.levels.append(FusionLevel((num_flows + 1) * embedded[index] + previous, width))
+        self.finest = FusionLevel(channels[0] + 2 * in_channels + 2, in_channels)
+        self.out = nn.Conv2d(in_channels, 1, 3, padding=1)
+        nn.init.normal_(self.out.weight, std=1e-3)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(
+        self,
+        fixed: list[torch.Tensor],
+        moving: list[torch.Tensor],
+        flows: list[list[torch.Tensor]],
+        full: list[torch.Tensor],
+    ) -> torch.Tensor:
+        """Reconstruct.
+
+        Args:
+            fixed: F_A per scale, finest first.
+            moving: F_B per scale, finest first.
+            flows: per scale the fields of that scale, (B, 2, H_i, W_i) in tokens.
+            full: at full size: fixed features, warped moving features, fixed picture, warped
+                picture, (B, C | C | 1 | 1, H, W).
+
+        Returns:
+            fused luminance (B, 1, H, W), float32, not clipped.
+        """
+        state: torch.Tensor | None = None
+        for index in range(len(self.levels) - 1, -1, -1):
+            aligned = self.align(moving[index], flows[index])
+            parts = [aligned, fixed[index].float()]
+            if state is not None:
+                parts.append(resize_as(state.float(), aligned))
+            state = self.levels[index](parts)
+        assert state is not None
+        parts = [part.float() for part in full]
+        correction = self.out(self.finest([resize_as(state.float(), full[0]), *parts]))
+        return torch.maximum(parts[2], parts[3]) + correction.float()

@@ -1,0 +1,128 @@
+"""RegBlk: bidirectional cross-attention between two images at one scale (paper, 2.3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from bundle.networks.cross_attention import (
+    TokenProjection,
+    global_attention,
+    token_grid,
+    window_attention,
+)
+from bundle.networks.layers import ResidualBlock
+from bundle.networks.spline import spline_upsample
+from bundle.networks.warp import warp_tokens
+
+
+class RegBlk(nn.Module):
+    """Match F_A and F_B of one scale: what matched (Eq. 1) and where.
+
+    Attention over all tokens of a fine scale does not fit in memory. So every token first sees
+    all tokens of this scale pooled by ``pool``; the expected position of its match gives a
+    start. Around that start (F_B pulled back by it, inside this block only) it then sees a
+    window at full detail. The positions of the keys travel as two more value channels, so the
+    expected displacement is exact in both steps.
+
+    Args:
+        channels: C_i of this scale.
+        dim: width of queries and keys.
+        pool: pooling of the tokens for the global step; 1 = none.
+        window: side of the query window of the local step in tokens; 0 = no local step.
+        reach: tokens around the window that it sees.
+    """
+
+    def __init__(
+        self, channels: int, dim: int = 32, pool: int = 1, window: int = 0, reach: int = 2
+    ) -> None:
+        super().__init__()
+        self.pool = pool
+        self.window = window
+        self.reach = reach
+        self.project = TokenProjection(channels, dim)
+        self.log_scale = nn.Parameter(torch.full((2,), 2.3))
+        self.start = nn.Sequential(
+            nn.Conv2d(3 * (dim - 2) + 4, dim, 3, padding=1),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(dim, 2, 3, padding=1),
+        )
+        nn.init.normal_(self.start[-1].weight, std=1e-3)
+        nn.init.zeros_(self.start[-1].bias)
+        self.fuse = nn.Sequential(
+            nn.Conv2d(channels + 3 * (dim - 2) + 6, channels, 1), ResidualBlock(channels)
+        )
+
+    def forward(
+        self, fixed: torch.Tensor, moving: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Match.
+
+        Args:
+            fixed: F_A, (B, C_i, H_i, W_i).
+            moving: F_B, (B, C_i, H_i, W_i).
+
+        Returns:
+            the fused matching features (B, C_i, H_i, W_i), and the expected displacement
+            (B, 2, H_i, W_i), float32, in tokens of this scale, ij, fixed to moving (pull-back).
+        """
+        qkv_fixed, qkv_moving = self.project(fixed), self.project(moving)
+        start, seen, backward = self._global(qkv_fixed, qkv_moving)
+        if self.window > 0:
+            displacement, seen, backward = self._local(qkv_fixed, qkv_moving, start)
+        else:
+            displacement = start
+        # Tokens are far apart in pixels: a tenth keeps displacements on the scale of features.
+        where = 0.1 * torch.cat([displacement, displacement - start, backward], dim=1)
+        return self.fuse(torch.cat([fixed, seen, where], dim=1)), displacement
+
+    def _global(
+        self, fixed: tuple[torch.Tensor, ...], moving: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Match pooled tokens with all pooled tokens; upsample the start to this scale."""
+        height, width = fixed[0].shape[-2], fixed[0].shape[-1]
+        query_f, key_f, value_f = self._pooled(fixed)
+        query_m, key_m, value_m = self._pooled(moving)
+        grid = token_grid(query_f).expand(query_f.shape[0], -1, -1, -1)
+        scale = self.log_scale[0].clamp(max=5.0).exp()
+        to_moving = global_attention(query_f, key_m, torch.cat([value_m, grid], 1), scale)
+        to_fixed = global_attention(query_m, key_f, torch.cat([value_f, grid], 1), scale)
+        seen_m, found_m = to_moving[:, :-2], to_moving[:, -2:] - grid
+        seen_f, found_f = to_fixed[:, :-2], to_fixed[:, -2:] - grid
+        seen = torch.cat([seen_m, seen_f, seen_m - seen_f], dim=1)
+        residual = self.start(torch.cat([seen, 0.1 * found_m, -0.1 * found_f], dim=1))
+        found_m = found_m + residual.float()
+        if self.pool > 1:
+            start = spline_upsample(found_m, height, width) * self.pool
+            backward = spline_upsample(-found_f, height, width) * self.pool
+            return start, seen, backward
+        return found_m, seen, -found_f
+
+    def _pooled(self, tokens: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
+        if self.pool == 1:
+            return list(tokens)
+        return [functional.avg_pool2d(part, self.pool) for part in tokens]
+
+    def _local(
+        self,
+        fixed: tuple[torch.Tensor, ...],
+        moving: tuple[torch.Tensor, ...],
+        start: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Match tokens with a window around ``start``, in both directions."""
+        query_f, key_f, value_f = fixed
+        grid = token_grid(query_f)
+        found_at = grid + start
+        pulled = warp_tokens(torch.cat(moving, dim=1), start)
+        query_m, key_m, value_m = pulled.split([part.shape[1] for part in moving], dim=1)
+        scale = self.log_scale[1].clamp(max=5.0).exp()
+        window, reach = self.window, self.reach
+        to_moving = window_attention(
+            query_f, key_m, torch.cat([value_m, found_at], 1), scale, window, reach
+        )
+        own = torch.cat([value_f, grid.expand(query_f.shape[0], -1, -1, -1)], 1)
+        to_fixed = window_attention(query_m, key_f, own, scale, window, reach)
+        seen_m, displacement = to_moving[:, :-2], to_moving[:, -2:] - grid
+        seen_f, backward = to_fixed[:, :-2], grid - to_fixed[:, -2:]
+        return displacement, torch.cat([seen_m, seen_f, seen_m - seen_f], dim=1), backward

@@ -1,0 +1,243 @@
+"""A seeded 3D head phantom, its volumes in five contrasts, and 2D pairs cut from them.
+
+The default data of training, demonstration and tests: no person's data, any amount of it, and
+moving images that are aligned with the fixed ones by construction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from PIL import Image
+
+from bundle.phantom_parts.brain import paint_inside
+from bundle.phantom_parts.canvas import Canvas, Tissue
+from bundle.phantom_parts.contrast import MODALITIES, render
+from bundle.phantom_parts.display import Display
+from bundle.phantom_parts.skull import paint_outside
+
+PAIR_MODALITIES = ("CT", "PET", "SPECT")
+Pair = tuple[str, str, np.ndarray, np.ndarray]
+
+_FIXED = {"CT": "T2", "PET": "T1", "SPECT": "T2"}  # the MRI that AANLIB pairs each with
+_SLICES_PER_CASE = 2  # per modality: many heads teach more than many slices of one
+_SLICE_STEP = 5.0  # mm
+_LOWEST, _HIGHEST = -45.0, 50.0  # mm, the axial slices of the pairs
+_FIRST_CASE = {"train": 1, "val": 9001}  # no head is in both splits
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """A named point of the canvas.
+
+    Attributes:
+        tissue: name of the label in which the point lies.
+        ijk: continuous voxel index, array order.
+        mm: position, RAS.
+    """
+
+    tissue: str
+    ijk: tuple[float, float, float]
+    mm: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Head:
+    """One phantom head on one grid.
+
+    Attributes:
+        labels: uint8 (I, J, K), see :class:`Tissue`; axes run to the right, front and top.
+        affine: (4, 4), voxel index to mm RAS.
+        landmarks: by name; a point outside the grid is left out.
+        seed: what the head was made from.
+    """
+
+    labels: np.ndarray
+    affine: np.ndarray
+    landmarks: dict[str, Landmark]
+    seed: tuple[int, ...]
+
+    def contrast(self, modality: str) -> np.ndarray:
+        """Return the head as one modality shows it.
+
+        Args:
+            modality: "T1", "T2", "CT", "PET" or "SPECT".
+
+        Returns:
+            float32 (I, J, K): MRI in arbitrary units (about 0 to 1), CT in HU, PET and SPECT as
+            activity relative to the cortex. Always the same for the same head, whatever else
+            was asked for before.
+
+        Raises:
+            ValueError: no such modality.
+        """
+        number = MODALITIES.index(modality) if modality in MODALITIES else len(MODALITIES)
+        lesion = int(np.random.default_rng((*self.seed, 1)).integers(4))
+        rng = np.random.default_rng((*self.seed, 2 + number))
+        axes = _axes(self.labels.shape, self.affine)
+        return render(self.labels, axes, modality, rng, lesion=lesion)
+
+
+def make_head(
+    seed: int | Sequence[int],
+    shape: tuple[int, int, int] = (160, 192, 160),
+    spacing: float | tuple[float, float, float] = 1.2,
+    centre: tuple[float, float, float] = (0.0, 0.0, -8.0),
+) -> Head:
+    """Make one individual's head.
+
+    Args:
+        seed: one or several non-negative integers; the same seed gives the same anatomy on
+            every grid.
+        shape: voxels (I, J, K) along right, front and top.
+        spacing: mm, one number or one per axis.
+        centre: where the middle of the grid lies, mm RAS; the origin is the middle of the brain.
+
+    Returns:
+        the head.
+    """
+    seed = tuple(np.atleast_1d(np.asarray(seed)).tolist())
+    steps = np.broadcast_to(np.asarray(spacing, dtype=np.float64), (3,))
+    affine = np.diag([*steps, 1.0])
+    affine[:3, 3] = np.asarray(centre) - steps * (np.asarray(shape) - 1) / 2
+    canvas = Canvas(np.random.default_rng((*seed, 0)), _axes(shape, affine))
+    paint_inside(canvas, cavity=paint_outside(canvas))
+    landmarks = {}
+    for name, (tissue, mm) in canvas.landmarks.items():
+        ijk = (mm - affine[:3, 3]) / steps
+        if np.all((ijk >= 0) & (ijk <= np.asarray(shape) - 1)):
+            landmarks[name] = Landmark(tissue.name.lower(), _triple(ijk), _triple(mm))
+    return Head(canvas.labels, affine, landmarks, seed)
+
+
+def _axes(shape: Sequence[int], affine: np.ndarray) -> list[np.ndarray]:
+    return [affine[a, 3] + affine[a, a] * np.arange(shape[a]) for a in range(3)]
+
+
+def _triple(values: np.ndarray) -> tuple[float, float, float]:
+    first, second, third = np.round(values, 4).tolist()
+    return first, second, third
+
+
+def make_pairs(
+    pairs_per_modality: int, seed: int = 0, size: int = 256, split: str = "train"
+) -> Iterator[Pair]:
+    """Make aligned axial 2D pairs.
+
+    Each head gives two slices per modality, spread over the brain.
+
+    Args:
+        pairs_per_modality: how many for each of CT, PET and SPECT.
+        seed: of the whole data set.
+        size: height and width in pixels; the field of view stays 205 to 240 mm.
+        split: "train" or "val"; they share no head.
+
+    Yields:
+        (modality, name, fixed, moving): fixed uint8 (H, W), moving uint8 (H, W) for CT and
+        (H, W, 3) for PET and SPECT. ``name`` is the number case x 1000 + slice. Rows run from
+        front to back, columns from the patient's right to the left.
+
+    Raises:
+        ValueError: no such split.
+    """
+    if split not in _FIRST_CASE:
+        raise ValueError(f"no split {split!r}: choose one of {', '.join(_FIRST_CASE)}")
+    cases = -(-pairs_per_modality // _SLICES_PER_CASE)
+    for index in range(cases):
+        case = _FIRST_CASE[split] + index
+        count = min(_SLICES_PER_CASE, pairs_per_modality - index * _SLICES_PER_CASE)
+        yield from _case_pairs(case, count, (seed, case), size)
+
+
+def _case_pairs(case: int, count: int, seed: tuple[int, int], size: int) -> Iterator[Pair]:
+    """Cut ``count`` slices per modality from one head, no slice twice."""
+    rng = np.random.default_rng((*seed, 10))
+    spacing = float(rng.uniform(205, 240)) / size
+    number = round((_HIGHEST - _LOWEST) / _SLICE_STEP) + 1
+    middle = (0.0, float(rng.uniform(-6, 3)), (_LOWEST + _HIGHEST) / 2)
+    head = make_head(seed, (size, size, number), (spacing, spacing, _SLICE_STEP), middle)
+    # one random slice from each of equal parts of the brain, the parts dealt to the modalities
+    parts = np.array_split(np.arange(number), count * len(PAIR_MODALITIES))
+    chosen = np.array([rng.choice(part) for part in parts]).reshape(count, -1)
+    dealt = rng.permuted(chosen, axis=1)
+    volumes = {name: head.contrast(name) for name in MODALITIES}
+    for column, modality in enumerate(PAIR_MODALITIES):
+        show = Display(rng)
+        for k in np.sort(dealt[:, column]):
+            fixed = show.mri(volumes[_FIXED[modality]][..., k])
+            moving = show.moving(volumes[modality][..., k], modality)
+            yield modality, str(case * 1000 + int(k)), fixed, moving
+
+
+def write_pairs(
+    root: str | Path,
+    pairs_per_modality: int,
+    seed: int = 0,
+    size: int = 256,
+    split: str = "train",
+) -> int:
+    """Write pairs of :func:`make_pairs` as ROOT/CT-MRI/train/MRI/NAME.png and so on.
+
+    Args:
+        root: folder; made if need be.
+        pairs_per_modality: how many for each of CT, PET and SPECT.
+        seed: of the whole data set.
+        size: height and width in pixels.
+        split: "train" or "val".
+
+    Returns:
+        the number of pairs written.
+    """
+    written = 0
+    for modality, name, fixed, moving in make_pairs(pairs_per_modality, seed, size, split):
+        for folder, picture in (("MRI", fixed), (modality, moving)):
+            path = Path(root) / f"{modality}-MRI" / split / folder / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(path)
+        written += 1
+    return written
+
+
+def write_volumes(root: str | Path, seed: int | Sequence[int] = 0, **grid) -> Head:
+    """Write one head as NIfTI volumes on one grid, with labels and landmarks.
+
+    Writes mri_t1, mri_t2 (arbitrary units, 0 to about 1000), ct (HU), pet and spect (1000 =
+    cortex), all int16, labels (uint8), each as ``.nii.gz``, and landmarks.json.
+
+    Args:
+        root: folder; made if need be.
+        seed: see :func:`make_head`.
+        **grid: shape, spacing and centre of :func:`make_head`.
+
+    Returns:
+        the head.
+    """
+    root = Path(root)
+    root.mkdir(parents=True, exist_ok=True)
+    head = make_head(seed, **grid)
+    names = {"T1": "mri_t1", "T2": "mri_t2", "CT": "ct", "PET": "pet", "SPECT": "spect"}
+    for modality, name in names.items():
+        values = head.contrast(modality) * (1 if modality == "CT" else 1000)
+        _save(root / f"{name}.nii.gz", np.round(values).astype(np.int16), head.affine)
+    _save(root / "labels.nii.gz", head.labels, head.affine)
+    document = {
+        "seed": list(head.seed),
+        "labels": {tissue.name.lower(): int(tissue) for tissue in Tissue},
+        "landmarks": {
+            name: {"label": mark.tissue, "ijk": mark.ijk, "mm_ras": mark.mm}
+            for name, mark in head.landmarks.items()
+        },
+    }
+    (root / "landmarks.json").write_text(json.dumps(document, indent=2) + "\n")
+    return head
+
+
+def _save(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
+    image = nib.Nifti1Image(values, affine)
+    image.header.set_xyzt_units("mm")
+    nib.save(image, path)

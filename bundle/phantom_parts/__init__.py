@@ -1,0 +1,1 @@
+"""What the head phantom is made of; ``bundle.phantom`` is the entry."""

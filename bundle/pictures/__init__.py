@@ -1,0 +1,1 @@
+"""Reading, colouring and writing 2D pictures."""

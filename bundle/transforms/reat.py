@@ -1,0 +1,279 @@
+"""Random elastic affine transformation (REAT) with its exact inverse field."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from monai.networks.blocks import Warp
+from monai.transforms import MapTransform, Rand2DElastic, RandAffine, Randomizable
+from monai.transforms.utils import create_grid
+from monai.utils import convert_to_tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Level:
+    """A level of misalignment, in pixels of a 256 x 256 picture.
+
+    Attributes:
+        rotation: half range of the rotation in degrees.
+        scale: half range of the scaling.
+        translation: half range of the translation in px.
+        sigma: width of the Gaussian that the elastic part looks smoothed by, in px.
+        std: standard deviation of each component of the elastic displacement, in px.
+    """
+
+    rotation: float = 0.0
+    scale: float = 0.0
+    translation: float = 0.0
+    sigma: float = 16.0
+    std: float = 0.0
+
+
+LEVELS = {
+    "aligned": Level(),
+    "small": Level(translation=2.5, sigma=16.0, std=2.6),
+    "medium": Level(rotation=5.0, scale=0.05, translation=8.0, sigma=20.0, std=4.0),
+    "large": Level(rotation=10.0, scale=0.10, translation=16.0, sigma=24.0, std=6.0),
+}
+REFERENCE_SIZE = 256.0
+# Rand2DElastic interpolates N(0, magnitude) offsets at control points by cubic convolution:
+# these two factors give a field of the wanted standard deviation and smoothness (measured).
+SPACING_PER_SIGMA = 2.4
+MAGNITUDE_PER_STD = 1.16
+
+
+class _GridTap:
+    """Stands in for the resampler of a MONAI transform and keeps the grid it is handed."""
+
+    grid: torch.Tensor
+
+    def __call__(self, img: torch.Tensor, grid: torch.Tensor, **_: Any) -> torch.Tensor:
+        self.grid = convert_to_tensor(grid)[:2].float()
+        return img
+
+
+def elastic_displacement(
+    size: Sequence[int], sigma: float, std: float, random: np.random.RandomState
+) -> torch.Tensor:
+    """Smooth random displacement from MONAI's ``Rand2DElastic``.
+
+    MONAI's upsampling leaves a ripple even at magnitude 0, so field(std) - field(0) is taken.
+
+    Args:
+        size: (H, W).
+        sigma: smoothness in voxels.
+        std: standard deviation of each component in voxels; 0 gives exactly 0.
+        random: source of randomness.
+
+    Returns:
+        (2, H, W), voxels, ij, pull-back: distorted point to source point.
+    """
+    spacing = max(1, round(SPACING_PER_SIGMA * sigma))
+    seed = int(random.randint(2**31))
+    if std == 0:
+        return torch.zeros(2, *size)
+    grid = _elastic_grid(tuple(size), spacing, MAGNITUDE_PER_STD * std, seed)
+    return grid - _ripple(tuple(size), spacing)
+
+
+def _elastic_grid(
+    size: tuple[int, ...], spacing: int, magnitude: float, seed: int
+) -> torch.Tensor:
+    elastic = Rand2DElastic((spacing, spacing), (magnitude, magnitude), prob=1.0)
+    elastic.resampler = tap = _GridTap()
+    elastic.set_random_state(seed)
+    elastic(torch.zeros(1, *size))
+    return tap.grid
+
+
+@lru_cache(maxsize=16)
+def _ripple(size: tuple[int, ...], spacing: int) -> torch.Tensor:
+    return _elastic_grid(size, spacing, 0.0, 0)
+
+
+def affine_matrix(
+    size: Sequence[int],
+    rotation: float,
+    scale: float,
+    translation: float,
+    random: np.random.RandomState,
+) -> torch.Tensor:
+    """Random affine map about the picture's centre from MONAI's ``RandAffine``.
+
+    Args:
+        size: (H, W).
+        rotation: half range in degrees.
+        scale: half range of the scaling.
+        translation: half range in voxels.
+        random: source of randomness.
+
+    Returns:
+        (3, 3) homogeneous matrix on centred voxel coordinates ij, output to source point.
+    """
+    affine = RandAffine(
+        prob=1.0,
+        rotate_range=math.radians(rotation),
+        scale_range=(scale, scale),
+        translate_range=(translation, translation),
+    )
+    affine.set_random_state(int(random.randint(2**31)))
+    affine.randomize()
+    affine.rand_affine_grid(spatial_size=list(size), randomize=False)
+    matrix = affine.rand_affine_grid.get_transformation_matrix()
+    return convert_to_tensor(matrix, dtype=torch.float32)[:3, :3]
+
+
+def apply_affine(points: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+    """Map centred points (2, H, W), ij, by a homogeneous (3, 3) matrix."""
+    return (
+        torch.einsum("rc,chw->rhw", matrix[:2, :2], points) + matrix[:2, 2, None, None]
+    )
+
+
+def centred_grid(size: Sequence[int]) -> torch.Tensor:
+    """Voxel coordinates (2, H, W), ij, with 0 in the middle of the picture, float32."""
+    return convert_to_tensor(create_grid(list(size), backend="torch"))[:2].float()
+
+
+def invert(elastic: torch.Tensor, matrix: torch.Tensor, tolerance: float = 5e-3) -> torch.Tensor:
+    """Invert y -> A(y + e(y)) by fixed-point iteration y <- A^-1 x - e(y).
+
+    The displacement is smooth, so the iteration runs at a quarter of the size until it stands;
+    a few steps at full size then take out what that cost.
+
+    Args:
+        elastic: e, (2, H, W), voxels, ij.
+        matrix: A, (3, 3), on centred voxel coordinates.
+        tolerance: largest change in voxels at which to stop.
+
+    Returns:
+        ddf (2, H, W), voxels, ij: y(x) - x, so that a picture distorted by A(y + e(y)) is
+        restored by pulling it back with the ddf.
+    """
+    points = centred_grid(elastic.shape[1:])
+    target = apply_affine(points, torch.linalg.inv(matrix)) - points
+    height, width = elastic.shape[1:]
+    small = (max(2, height // 4), max(2, width // 4))
+    ratio = torch.tensor([(height - 1) / (small[0] - 1), (width - 1) / (small[1] - 1)])
+    coarse = _fixed_point(
+        _resize(elastic, small) / ratio[:, None, None],
+        _resize(target, small) / ratio[:, None, None],
+        torch.zeros(2, *small),
+        tolerance / float(ratio.max()),
+        iterations=60,
+    )
+    start = _resize(coarse * ratio[:, None, None], (height, width))
+    return _fixed_point(elastic, target, start, tolerance, iterations=12)
+
+
+def _fixed_point(
+    elastic: torch.Tensor,
+    target: torch.Tensor,
+    ddf: torch.Tensor,
+    tolerance: float,
+    iterations: int,
+) -> torch.Tensor:
+    """Iterate u <- target - e(x + u)."""
+    warp = Warp("bilinear", "border")
+    for _ in range(iterations):
+        step = target - warp(elastic[None], ddf[None])[0]
+        change = float((step - ddf).abs().amax())
+        ddf = step
+        if change < tolerance:
+            break
+    return ddf
+
+
+def _resize(field: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    return functional.interpolate(field[None], size, mode="bilinear", align_corners=True)[0]
+
+
+class RandMisalignd(Randomizable, MapTransform):
+    """Misalign the moving picture of an aligned pair and keep the true inverse field.
+
+    Both pictures first get a common random pose (if ``pose``): otherwise the moving one's
+    centre alone would tell most of its shift. The aligned level is resampled like the others,
+    so that sharpness does not tell the level. Each picture is interpolated once.
+
+    Adds ``deformed``, ``aligned`` (the moving picture as it should come out), ``ddf``
+    (2, H, W; voxels, ij, pull-back: ``aligned(x) = deformed(x + ddf(x))``) and ``level``.
+
+    Args:
+        fixed: key of the fixed picture (C, H, W).
+        moving: key of the moving picture (C, H, W), same size.
+        levels: names out of :data:`LEVELS`; one is drawn unless the item has a ``level``.
+        weights: probability of each level, equal by default.
+        pose: largest common rotation in degrees; 0 = no common pose at all.
+        pose_scale: half range of the common scaling.
+        pose_translation: half range of the common translation in px of 256.
+
+    Raises:
+        KeyError: an unknown level.
+    """
+
+    def __init__(
+        self,
+        fixed: Hashable = "fixed",
+        moving: Hashable = "moving",
+        levels: Sequence[str] = tuple(LEVELS),
+        weights: Sequence[float] | None = None,
+        pose: float = 0.0,
+        pose_scale: float = 0.15,
+        pose_translation: float = 12.0,
+    ) -> None:
+        MapTransform.__init__(self, [fixed, moving])
+        unknown = set(levels) - set(LEVELS)
+        if unknown:
+            raise KeyError(f"unknown level {sorted(unknown)}; there are {list(LEVELS)}")
+        self.fixed, self.moving = fixed, moving
+        self.levels = list(levels)
+        total = sum(weights) if weights is not None else 1.0
+        self.weights = None if weights is None else [weight / total for weight in weights]
+        self.pose, self.pose_scale, self.pose_translation = pose, pose_scale, pose_translation
+        self.warp = Warp("bilinear", "zeros")
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Apply to one item."""
+        item = dict(data)
+        fixed = convert_to_tensor(item[self.fixed]).float()
+        moving = convert_to_tensor(item[self.moving]).float()
+        size = fixed.shape[1:]
+        level = item.get("level") or str(self.R.choice(self.levels, p=self.weights))
+        elastic, matrix = self._draw(LEVELS[level], size)
+        grid = centred_grid(size)
+        source = apply_affine(grid + elastic, matrix)
+        pose = self._draw_pose(size)
+        item["aligned"] = self._sample(moving, apply_affine(grid, pose) - grid)
+        item["deformed"] = self._sample(moving, apply_affine(source, pose) - grid)
+        if self.pose > 0:
+            fixed = self._sample(fixed, apply_affine(grid, pose) - grid)
+        item[self.fixed] = fixed
+        item["ddf"] = invert(elastic, matrix)
+        item["level"] = level
+        return item
+
+    def _draw(self, level: Level, size: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        ratio = max(size) / REFERENCE_SIZE
+        elastic = elastic_displacement(size, level.sigma * ratio, level.std * ratio, self.R)
+        matrix = affine_matrix(
+            size, level.rotation, level.scale, level.translation * ratio, self.R
+        )
+        return elastic, matrix
+
+    def _draw_pose(self, size: Sequence[int]) -> torch.Tensor:
+        if self.pose == 0:
+            return torch.eye(3)
+        translation = self.pose_translation * max(size) / REFERENCE_SIZE
+        matrix = affine_matrix(size, self.pose, self.pose_scale, translation, self.R)
+        flips = torch.tensor(self.R.choice([-1.0, 1.0], size=2), dtype=torch.float32)
+        return torch.diag(torch.cat([flips, torch.ones(1)])) @ matrix
+
+    def _sample(self, image: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
+        return self.warp(image[None], displacement[None])[0]

@@ -1,0 +1,42 @@
+"""A network whose field and fusion are known, to test everything around it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from monai.networks.blocks import Warp
+
+AMPLITUDE = 0.03
+"""Largest displacement per axis, as a share of the image's side."""
+
+
+def known_field(height: int, width: int, batch: int = 1) -> torch.Tensor:
+    """The same smooth deformation of the anatomy at every resolution, in voxels, ij."""
+    rows = (torch.arange(height) + 0.5) / height
+    columns = (torch.arange(width) + 0.5) / width
+    u, v = torch.meshgrid(rows, columns, indexing="ij")
+    ddf_i = AMPLITUDE * height * torch.sin(2 * math.pi * v) * torch.cos(math.pi * u)
+    ddf_j = -0.5 * AMPLITUDE * width * torch.cos(2 * math.pi * u)
+    return torch.stack([ddf_i, ddf_j]).expand(batch, -1, -1, -1)
+
+
+class KnownField(torch.nn.Module):
+    """``register`` returns :func:`known_field`; ``fuse`` is max(fixed, warped)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+        self.registered: list[tuple[int, ...]] = []
+
+    def register(self, image: torch.Tensor) -> torch.Tensor:
+        self.registered.append(tuple(image.shape[-2:]))
+        return self.weight.detach() * known_field(*image.shape[-2:], batch=image.shape[0])
+
+    def fuse(self, image: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
+        warped = Warp(mode="bilinear", padding_mode="zeros")(image[:, 1:], ddf)
+        return torch.maximum(image[:, :1], warped)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        ddf = self.register(image)
+        return torch.cat([self.fuse(image, ddf), ddf], dim=1)

@@ -1,0 +1,88 @@
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from tests.inference.images import smooth, write_volume
+
+SHAPE = (6, 48, 40)
+
+
+@pytest.fixture
+def hounsfield():
+    values = 1500 * smooth(SHAPE, seed=2) - 300
+    values[:, :4] = -1000
+    return values
+
+
+@pytest.mark.parametrize("orientation", ["LPS", "RAS", "LAS", "PIR", "SLP"])
+def test_field_applied_in_itk_gives_the_warped_volume(orientation, hounsfield, infer, tmp_path):
+    fixed = write_volume(tmp_path / "f.nii.gz", smooth(SHAPE, seed=1), orientation)
+    moving = write_volume(tmp_path / "m.nii.gz", hounsfield, orientation)
+    out = infer({"id": "a", "fixed": "f.nii.gz", "moving": "m.nii.gz", "modality": "CT"}) / "a"
+    assert sorted(path.name for path in out.iterdir()) == [
+        "ddf.nii.gz",
+        "fused.nii.gz",
+        "warped.nii.gz",
+    ]
+    reference = sitk.ReadImage(str(fixed))
+    image = sitk.ReadImage(str(moving), sitk.sitkFloat64)
+    field = sitk.ReadImage(str(out / "ddf.nii.gz"), sitk.sitkVectorFloat64)
+    transform = sitk.DisplacementFieldTransform(field)
+    expected = sitk.GetArrayFromImage(
+        sitk.Resample(image, reference, transform, sitk.sitkLinear, -1000.0)
+    )
+    warped = sitk.GetArrayFromImage(sitk.ReadImage(str(out / "warped.nii.gz")))
+    np.testing.assert_allclose(warped, expected, atol=0.05)
+    assert np.abs(warped - sitk.GetArrayFromImage(image)).mean() > 10  # it does move
+
+
+def test_results_lie_on_the_fixed_grid(hounsfield, infer, tmp_path):
+    fixed = write_volume(tmp_path / "f.nii.gz", smooth(SHAPE, seed=1), "RAS")
+    write_volume(tmp_path / "m.nii.gz", hounsfield, "RAS")
+    out = infer({"id": "a", "fixed": "f.nii.gz", "moving": "m.nii.gz"}) / "a"
+    reference = nibabel.load(fixed)
+    for name in ("fused", "warped"):
+        result = nibabel.load(out / f"{name}.nii.gz")
+        assert result.shape == reference.shape
+        assert result.get_data_dtype() == np.float32
+        np.testing.assert_allclose(result.affine, reference.affine, atol=1e-5)
+    fused = nibabel.load(out / "fused.nii.gz").get_fdata()
+    assert fused.min() >= 0
+    assert fused.max() <= 1
+    field = sitk.ReadImage(str(out / "ddf.nii.gz"))
+    assert field.GetNumberOfComponentsPerPixel() == 3
+    assert field.GetSize() == reference.shape
+
+
+def test_stored_orientation_does_not_change_the_result(hounsfield, infer, tmp_path):
+    for orientation in ("LPS", "SRA"):
+        write_volume(tmp_path / f"f{orientation}.nii.gz", smooth(SHAPE, seed=1), orientation)
+        write_volume(tmp_path / f"m{orientation}.nii.gz", hounsfield, orientation)
+    out = infer(
+        *(
+            {"id": name, "fixed": f"f{name}.nii.gz", "moving": f"m{name}.nii.gz"}
+            for name in ("LPS", "SRA")
+        )
+    )
+    arrays = [
+        sitk.GetArrayFromImage(
+            sitk.DICOMOrient(sitk.ReadImage(str(out / name / "fused.nii.gz")), "LPS")
+        )
+        for name in ("LPS", "SRA")
+    ]
+    np.testing.assert_allclose(arrays[0], arrays[1], atol=1e-5)
+
+
+def test_window_can_be_set(hounsfield, infer, tmp_path):
+    write_volume(tmp_path / "f.nii.gz", np.pad([[[1.0]]], ((0, 5), (0, 47), (0, 39))))
+    write_volume(tmp_path / "m.nii.gz", hounsfield)
+    pair = {"fixed": "f.nii.gz", "moving": "m.nii.gz"}
+    out = infer({"id": "a", **pair}, ct_window=[200, 1100])
+    warped, fused = (
+        sitk.GetArrayFromImage(sitk.ReadImage(str(out / "a" / f"{name}.nii.gz")))[1:, 6:-6, 6:-6]
+        for name in ("warped", "fused")
+    )
+    inside = (warped > 250) & (warped < 1050)
+    # windowing before or after interpolation differs only next to the window's limits
+    assert np.abs(fused - (warped - 200) / 900)[inside].max() < 0.02

@@ -1,0 +1,64 @@
+import pytest
+
+from bundle.errors import InputError
+from bundle.inference import RefuseExistingd
+from bundle.inference.saving import staged
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_results_appear_together(tmp_path):
+    with staged(tmp_path / "new" / "a") as stage:
+        (stage / "fused.png").touch()
+        assert names(tmp_path / "new" / "a") == [stage.name]
+    assert names(tmp_path / "new" / "a") == ["fused.png"]
+
+
+def test_failure_leaves_nothing_behind(tmp_path):
+    with pytest.raises(RuntimeError), staged(tmp_path / "new" / "a") as stage:
+        (stage / "fused.png").touch()
+        raise RuntimeError
+    assert names(tmp_path) == []
+
+
+def test_failure_leaves_what_was_there(tmp_path):
+    (tmp_path / "fused.png").write_text("old")
+    with pytest.raises(RuntimeError), staged(tmp_path) as stage:
+        (stage / "fused.png").write_text("new")
+        raise RuntimeError
+    assert names(tmp_path) == ["fused.png"]
+    assert (tmp_path / "fused.png").read_text() == "old"
+
+
+def test_older_results_go_and_other_files_stay(tmp_path):
+    for name in ("fused.nii.gz", "warped.png", "notes.txt"):
+        (tmp_path / name).write_text("old")
+    with staged(tmp_path) as stage:
+        (stage / "fused.png").touch()
+    assert names(tmp_path) == ["fused.png", "notes.txt"]
+
+
+def test_folder_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be written to"):
+        RefuseExistingd()({"output_dir": str(tmp_path / "file" / "a")})
+    with pytest.raises(InputError, match="cannot be written to"), staged(tmp_path / "file" / "a"):
+        pass
+
+
+@pytest.mark.parametrize("overwrite", [False, "false"])
+def test_existing_results_are_refused(overwrite, tmp_path):
+    data = {"output_dir": str(tmp_path)}
+    (tmp_path / "qc.png").touch()
+    assert RefuseExistingd(overwrite)(data) is data
+    (tmp_path / "fused.nii.gz").touch()
+    with pytest.raises(InputError, match="holds results already"):
+        RefuseExistingd(overwrite)(data)
+
+
+@pytest.mark.parametrize("overwrite", [True, "true"])
+def test_existing_results_are_let_pass_on_request(overwrite, tmp_path):
+    (tmp_path / "fused.png").touch()
+    RefuseExistingd(overwrite)({"output_dir": str(tmp_path)})

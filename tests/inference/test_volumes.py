@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+
+from bundle.errors import InputError
+from bundle.inference import LoadPaird, NormalizePaird
+from bundle.inference.volumes import field_from_slices, from_slices, read_volume, to_slices
+from tests.inference.images import smooth, write_volume
+
+ORIENTATIONS = ["LPS", "RAS", "LAS", "PIR", "SLP"]
+
+
+@pytest.fixture
+def values():
+    return smooth((5, 40, 36), seed=4)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_slices_look_the_same_however_the_volume_is_stored(orientation, values, tmp_path):
+    volume = read_volume(write_volume(tmp_path / "v.nii.gz", values, orientation))
+    slices = to_slices(volume)
+    np.testing.assert_allclose(slices[0].movedim(-1, 0), values, atol=1e-6)
+    back = from_slices(slices, volume)
+    assert back.GetOrigin() == volume.GetOrigin()
+    assert back.GetDirection() == volume.GetDirection()
+    np.testing.assert_allclose(
+        sitk.GetArrayFromImage(back), sitk.GetArrayFromImage(volume), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_field_moves_the_patient_the_same_however_the_volume_is_stored(
+    orientation, values, tmp_path
+):
+    grid = read_volume(write_volume(tmp_path / "v.nii.gz", values, orientation))
+    ddf = torch.zeros(2, 40, 36, 5)
+    ddf[0] = 2.0
+    field = field_from_slices(ddf, grid)
+    upright = sitk.DICOMOrient(grid, "LPS")
+    start, end = (upright.TransformIndexToPhysicalPoint((9, row, 2)) for row in (10, 12))
+    vector = field.GetPixel(*grid.TransformPhysicalPointToIndex(start))
+    np.testing.assert_allclose(vector, np.subtract(end, start), atol=1e-4)
+
+
+def test_grids_must_agree(values, tmp_path):
+    fixed = write_volume(tmp_path / "fixed.nii.gz", values)
+    moving = write_volume(tmp_path / "moving.nii.gz", values, spacing=(0.9, 1.2, 3.1))
+    with pytest.raises(InputError, match=r"moving\.nii\.gz: .*resample .* onto the fixed grid"):
+        LoadPaird()({"fixed": str(fixed), "moving": str(moving)})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda values: np.where(values > 0.5, np.nan, values), "holds NaN"),
+        (np.zeros_like, "the same value everywhere"),
+        (lambda values: values[:, :20], "36 x 20 pixels in plane"),
+    ],
+)
+def test_volume_that_cannot_be_registered_is_named(change, message, values, tmp_path):
+    path = write_volume(tmp_path / "odd.nii.gz", change(values))
+    with pytest.raises(InputError, match=rf"odd\.nii\.gz: .*{message}"):
+        LoadPaird()({"fixed": str(path), "moving": str(path)})
+
+
+def test_file_that_is_no_volume_is_named(tmp_path):
+    (tmp_path / "text.nii").write_text("nothing")
+    with pytest.raises(InputError, match=r"text\.nii: cannot be read as NIfTI"):
+        read_volume(tmp_path / "text.nii")
+
+
+def test_four_dimensional_volume_is_refused(tmp_path):
+    sitk.WriteImage(sitk.Image([8, 8, 8, 2], sitk.sitkFloat32), str(tmp_path / "four.nii.gz"))
+    with pytest.raises(InputError, match=r"four\.nii\.gz: is 4D"):
+        read_volume(tmp_path / "four.nii.gz")
+
+
+def normalized(moving, **data):
+    fixed = torch.linspace(0, 1, moving.numel()).view(moving.shape)
+    record = {"fixed_image": fixed, "moving_image": moving, **data}
+    return NormalizePaird(ct_window=(0, 100))(record)["image"][1].flatten()
+
+
+HOUNSFIELD = torch.tensor([-1000.0, -10.0, 0.0, 50.0, 100.0, 2000.0]).view(1, 2, 3, 1)
+
+
+def test_ct_is_windowed_in_hounsfield_units():
+    assert normalized(HOUNSFIELD).tolist() == [0, 0, 0, 0.5, 1, 1]
+    assert normalized(HOUNSFIELD, modality="CT").tolist() == [0, 0, 0, 0.5, 1, 1]
+
+
+def test_other_scales_use_percentiles_of_what_is_not_background():
+    activity = torch.arange(1.0, 2001.0)
+    image = torch.cat([torch.zeros(8000), activity]).view(1, 100, 100, 1)
+    result = normalized(image, modality="PET")
+    assert result[:8000].max() == 0
+    torch.testing.assert_close(result[8000:], ((activity - 11) / 1979).clamp(0, 1))
+
+
+def test_negative_values_do_not_make_ct_of_pet():
+    assert normalized(HOUNSFIELD, modality="PET")[3] == pytest.approx(60 / 2010)
+
+
+def test_two_valued_volume_uses_its_extremes():
+    mask = torch.tensor([0.0, 0.0, 3.0, 3.0]).view(1, 2, 2, 1)
+    assert normalized(mask).tolist() == [0, 0, 1, 1]

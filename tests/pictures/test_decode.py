@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from bundle.pictures.decode import decode
+
+RAMP = np.arange(6, dtype=np.uint8).reshape(2, 3) * 50
+
+
+def test_plain_pictures_stay_as_they_are():
+    for mode in ("L", "RGB"):
+        picture = Image.new(mode, (4, 3), 7)
+        np.testing.assert_array_equal(np.asarray(decode(picture)), np.asarray(picture))
+
+
+def test_palette_becomes_its_colours():
+    picture = Image.fromarray(RAMP // 50, "P")
+    picture.putpalette([value for k in range(6) for value in (10 * k, 0, 255 - k)])
+    decoded = decode(picture)
+    assert decoded.mode == "RGB"
+    assert decoded.getpixel((2, 1)) == (50, 0, 250)
+
+
+def test_sixteen_bit_grey_keeps_its_depth():
+    deep = np.array([[0, 257, 65535], [1, 300, 32768]], dtype=np.uint16)
+    decoded = np.asarray(decode(Image.fromarray(deep)))
+    np.testing.assert_allclose(decoded, deep / 257.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("peak", [1.0, 255.0, 65535.0])
+def test_float_grey_is_scaled_by_its_kind_of_range(peak):
+    values = np.linspace(0, peak, 6, dtype=np.float32).reshape(2, 3)
+    decoded = np.asarray(decode(Image.fromarray(values)))
+    np.testing.assert_allclose(decoded, [[0, 51, 102], [153, 204, 255]], atol=1e-3)
+
+
+def test_transparent_pixels_are_black():
+    rgba = np.full((2, 2, 4), 200, dtype=np.uint8)
+    rgba[..., 3] = [[255, 0], [0, 255]]
+    decoded = np.asarray(decode(Image.fromarray(rgba)))
+    np.testing.assert_array_equal(decoded[..., 0], [[200, 0], [0, 200]])
+
+
+def test_grey_with_transparency_is_grey():
+    la = np.array([[[90, 255], [90, 0]]], dtype=np.uint8)
+    decoded = decode(Image.fromarray(la))
+    assert decoded.mode == "L"
+    assert np.asarray(decoded).tolist() == [[90, 0]]
+
+
+def test_bilevel_uses_the_whole_range():
+    assert np.asarray(decode(Image.fromarray(RAMP > 100))).max() == 255
+
+
+def test_exif_orientation_is_applied():
+    picture = Image.fromarray(RAMP)
+    picture.getexif()[0x0112] = 6  # the camera was turned by 90 degrees
+    assert decode(picture).size == (2, 3)

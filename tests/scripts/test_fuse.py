@@ -1,0 +1,99 @@
+import filecmp
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from monai.bundle import run
+
+from scripts import fuse
+from tests.inference.images import smooth, write_color, write_grey, write_volume
+from tests.inference.stubs import KnownField
+
+
+@pytest.fixture
+def stub(tmp_path):
+    torch.save(KnownField().state_dict(), tmp_path / "stub.pt")
+    return {
+        "network_def": {"_target_": "tests.inference.stubs.KnownField"},
+        "checkpoint": str(tmp_path / "stub.pt"),
+    }
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    fixed = write_grey(tmp_path / "f@x.png", seed=1)
+    moving = write_color(tmp_path / "$m.png", seed=2)
+    out = tmp_path / "out"
+    return ["--fixed", str(fixed), "--moving", str(moving), "--output_dir", str(out)]
+
+
+def test_results_lie_directly_in_the_folder(arguments, stub, tmp_path, capsys):
+    fuse.main([*arguments, "--modality", "PET", "--device", "cpu"], **stub)
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["ddf.nii.gz", "fused.png", "warped.png"]
+    captured = capsys.readouterr()
+    assert captured.out.strip() == f"results in {tmp_path / 'out'}"
+    assert captured.err == ""
+
+
+def test_results_are_those_of_the_list(arguments, stub, tmp_path):
+    fuse.main([*arguments, "--device", "cpu"], **stub)
+    pair = {"id": "a", "fixed": arguments[1], "moving": arguments[3]}
+    (tmp_path / "pairs.json").write_text(json.dumps({"testing": [pair]}))
+    run(
+        config_file=str(fuse.ROOT / "configs" / "inference.json"),
+        datalist=str(tmp_path / "pairs.json"),
+        output_dir=str(tmp_path / "list"),
+        device="cpu",
+        **stub,
+    )
+    for name in ("fused.png", "warped.png"):
+        assert filecmp.cmp(tmp_path / "out" / name, tmp_path / "list" / "a" / name, shallow=False)
+
+
+def test_existing_results_are_replaced_only_on_request(arguments, stub, capsys):
+    fuse.main(arguments, **stub)
+    with pytest.raises(SystemExit) as stop:
+        fuse.main(arguments, **stub)
+    assert stop.value.code == 1
+    assert "holds results already" in capsys.readouterr().err
+    fuse.main([*arguments, "--overwrite"], **stub)
+
+
+def test_volumes(stub, tmp_path):
+    paths = [write_volume(tmp_path / f"{k}.nii.gz", smooth((4, 40, 36), k)) for k in range(2)]
+    out = ["--output_dir", str(tmp_path / "out")]
+    fuse.main(["--fixed", str(paths[0]), "--moving", str(paths[1]), *out], **stub)
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["ddf.nii.gz", "fused.nii.gz", "warped.nii.gz"]
+
+
+@pytest.mark.parametrize("overrides", [{}, {"checkpoint": "elsewhere.pt"}])
+def test_failure_prints_nothing_but_one_line(overrides, arguments, stub, tmp_path, capsys):
+    (tmp_path / "f@x.png").write_text("not a picture")
+    with pytest.raises(SystemExit) as stop:
+        fuse.main(arguments, **{**stub, **overrides})
+    message = capsys.readouterr().err or f"{stop.value.code}\n"
+    assert message.startswith("error: ")
+    assert message.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_command_works_from_another_folder(tmp_path):
+    command = [sys.executable, "-m", "scripts.fuse", "--fixed", "f", "--moving", "missing.png"]
+    environment = {**os.environ, "PYTHONPATH": str(fuse.ROOT)}
+    done = subprocess.run(
+        [*command, "--output_dir", "out"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
