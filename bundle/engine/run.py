@@ -9,7 +9,10 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
+from monai.handlers import ValidationHandler
+from torch.nn.parallel import DistributedDataParallel
 
+from bundle.engine.report import TermLogger
 from bundle.errors import or_exit
 from bundle.inference.weights import load_weights
 
@@ -32,6 +35,30 @@ def prepare_network(
     return network.to(device)
 
 
+def unwrap(network: torch.nn.Module) -> torch.nn.Module:
+    """The network inside DistributedDataParallel, or the network itself."""
+    return network.module if isinstance(network, DistributedDataParallel) else network
+
+
+def local_device() -> torch.device:
+    """This process's GPU, or the CPU where there is none."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device("cpu")
+
+
+def is_main_process() -> bool:
+    """Whether this process logs, validates and writes."""
+    return int(os.environ.get("RANK", 0)) == 0
+
+
+def of_this_rank(handlers: list[Any]) -> list[Any]:
+    """All handlers in the main process; elsewhere those that neither report nor validate."""
+    if is_main_process():
+        return handlers
+    return [h for h in handlers if not isinstance(h, (TermLogger, ValidationHandler))]
+
+
 def train(trainer: Engine, saved: dict[str, Any], ckpt_dir: str, resume: bool) -> None:
     """Run a trainer with a resumable checkpoint after every epoch.
 
@@ -48,7 +75,8 @@ def train(trainer: Engine, saved: dict[str, Any], ckpt_dir: str, resume: bool) -
         for name, part in saved.items():
             part.load_state_dict(state[name])
         logger.info("resumed from %s, epoch %d", folder / LAST, trainer.state.epoch)
-    trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: save_state(saved, folder / LAST))
+    if is_main_process():
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: save_state(saved, folder / LAST))
     trainer.run()
 
 

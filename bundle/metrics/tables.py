@@ -55,15 +55,18 @@ def write_json(summary: Summary, path: Path) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def write_markdown(summary: Summary, path: Path, title: str = "Evaluation") -> None:
+def write_markdown(
+    summary: Summary, path: Path, title: str = "Evaluation", notes: Sequence[str] = ()
+) -> None:
     """Write readable tables by modality and level: fusion, registration, single fields.
 
     Args:
         summary: from :func:`bundle.metrics.summary.summarise`.
         path: file to write.
         title: the page's heading.
+        notes: paragraphs about the data, above the tables.
     """
-    blocks = [f"# {title}", _NOTE.rstrip()]
+    blocks = [f"# {title}", _NOTE.rstrip(), *notes]
     sections = dict.fromkeys((group["modality"], group["level"]) for group in summary)
     for modality, level in sections:
         members = [g for g in summary if (g["modality"], g["level"]) == (modality, level)]

@@ -24,7 +24,7 @@ class BiMSRec(nn.Module):
         features: C of the feature extraction, 16 in the paper.
         directions: ``both``, ``forward`` or ``reverse``: the pathways of M2FReg (Table 3).
         scales: 5, or 1 for the finest scale alone (Table 3).
-        stem_stride: 2; 1 for the first stage of training, on half-size pictures.
+        reduction: 1; 2 or 4 for the first stages of training, on pictures reduced by that.
         stage: what training runs and trains: ``registration`` (no reconstruction), ``fusion``
             (the reconstruction, fields given) or ``all``. Has no effect in eval mode.
 
@@ -34,11 +34,11 @@ class BiMSRec(nn.Module):
 
     def __init__(
         self,
-        channels: Sequence[int] = (32, 48, 64, 96, 96),
+        channels: Sequence[int] = (48, 64, 80, 80, 80),
         features: int = 16,
         directions: str = "both",
         scales: int = 5,
-        stem_stride: int = 2,
+        reduction: int = 1,
         stage: str = "all",
     ) -> None:
         super().__init__()
@@ -52,7 +52,9 @@ class BiMSRec(nn.Module):
         self.flows_per_scale = 2 if directions == "both" else 1
         self.fixed_features = FeatureExtraction(features)
         self.moving_features = FeatureExtraction(features)
-        self.embedding = MultiScalePatchEmbedding(features, channels, stem_stride)
+        # Alike at the start, so that equal anatomy matches from the first step.
+        self.moving_features.load_state_dict(self.fixed_features.state_dict())
+        self.embedding = MultiScalePatchEmbedding(features, channels, reduction)
         self.registration = M2FReg(channels, directions)
         self.reconstruction = PFRecon(features, channels, num_flows=self.flows_per_scale)
         self.to(memory_format=torch.channels_last)  # the layout in which CPU and GPU are fast

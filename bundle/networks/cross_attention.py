@@ -23,45 +23,76 @@ class TokenProjection(nn.Module):
 
     Args:
         channels: C_i of the scale.
-        dim: width of queries and keys. Values are two narrower: with the two coordinates of the
-            key beside them all three are equally wide, as the fast attention kernels want.
+        dim: width of queries and keys. Values are one wider: with the prior beside the former
+            and positions beside the latter all three are equal, as fast attention kernels want.
     """
 
     def __init__(self, channels: int, dim: int) -> None:
         super().__init__()
         self.query = nn.Conv2d(channels, dim, 1)
         self.key = nn.Conv2d(channels, dim, 1)
-        self.value = nn.Conv2d(channels, dim - 2, 1)
+        self.value = nn.Conv2d(channels, dim + 1, 1)
+        # Alike at the start, so that equal features match from the first step.
+        self.key.load_state_dict(self.query.state_dict())
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Map (B, C_i, H, W) to unit q and k (B, dim, H, W) and v (B, dim - 2, H, W), float32."""
-        query = functional.normalize(self.query(features).float(), dim=1)
-        key = functional.normalize(self.key(features).float(), dim=1)
+        """Map (B, C_i, H, W) to unit q and k (B, dim, H, W) and v (B, dim + 1, H, W), float32."""
+        query = unit_tokens(self.query(features))
+        key = unit_tokens(self.key(features))
         return query, key, self.value(features).float()
 
 
-def attend(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: torch.Tensor
-) -> torch.Tensor:
-    """Softmax(scale * Q K^T) V over token sequences, in float32.
+def unit_tokens(tokens: torch.Tensor) -> torch.Tensor:
+    """Take out each channel's mean over (B, C, H, W), which matches everywhere; unit length."""
+    tokens = tokens.float()
+    return functional.normalize(tokens - tokens.mean(dim=(2, 3), keepdim=True), dim=1)
+
+
+def with_prior(
+    query: torch.Tensor, key: torch.Tensor, log_scale: torch.Tensor, log_width: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Make Q K^T = scale * cosine - |displacement|^2 / (2 width^2), up to a constant per query.
+
+    The second term is a Gaussian prior on the displacement between tokens: what matches nowhere
+    stays where it is. It costs three more channels.
 
     Args:
-        query: (N, L, d), unit length.
-        key: (N, S, d), unit length.
+        query: (B, d, H, W), unit length.
+        key: (B, d, H, W), unit length.
+        log_scale: scalar, log of the inverse temperature.
+        log_width: scalar, log of the prior's width in tokens.
+
+    Returns:
+        query and key, (B, d + 3, H, W).
+    """
+    grid = token_grid(query)
+    grid = (grid - grid.mean(dim=(2, 3), keepdim=True)) * torch.exp(-log_width)
+    grid = grid.expand(query.shape[0], -1, -1, -1)
+    scaled = query * log_scale.clamp(max=4.6).exp()
+    length = -0.5 * grid.square().sum(dim=1, keepdim=True)
+    query = torch.cat([scaled, grid, torch.ones_like(length)], dim=1)
+    return query, torch.cat([key, grid, length], dim=1)
+
+
+def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Softmax(Q K^T) V over token sequences, in float32 (Eq. 1; Q carries the scale).
+
+    Args:
+        query: (N, L, d).
+        key: (N, S, d).
         value: (N, S, e).
-        scale: scalar, the inverse temperature.
 
     Returns:
         (N, L, e).
     """
     with torch.autocast(query.device.type, enabled=False):  # positions need float32
         return functional.scaled_dot_product_attention(
-            (query * scale)[:, None], key[:, None], value[:, None], scale=1.0
+            query[:, None], key[:, None], value[:, None], scale=1.0
         ).squeeze(1)
 
 
 def global_attention(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: torch.Tensor
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
 ) -> torch.Tensor:
     """Every query token sees every key token.
 
@@ -69,7 +100,6 @@ def global_attention(
         query: (B, d, H, W).
         key: (B, d, H, W).
         value: (B, e, H, W).
-        scale: scalar, the inverse temperature.
 
     Returns:
         (B, e, H, W).
@@ -79,7 +109,6 @@ def global_attention(
         query.flatten(2).transpose(1, 2),
         key.flatten(2).transpose(1, 2),
         value.flatten(2).transpose(1, 2),
-        scale,
     )
     return tokens.transpose(1, 2).reshape(batch, -1, height, width)
 
@@ -88,7 +117,6 @@ def window_attention(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    scale: torch.Tensor,
     window: int,
     reach: int,
 ) -> torch.Tensor:
@@ -98,21 +126,27 @@ def window_attention(
         query: (B, d, H, W), H and W divisible by ``window``.
         key: (B, d, H, W).
         value: (B, e, H, W); the borders are continued outwards.
-        scale: scalar, the inverse temperature.
         window: side of the query window in tokens.
         reach: tokens added on every side for the keys.
 
     Returns:
         (B, e, H, W).
     """
-    batch, dim, height, width = query.shape
+    batch, _, height, width = query.shape
     rows, columns = height // window, width // window
-    queries = query.reshape(batch, dim, rows, window, columns, window)
-    queries = queries.permute(0, 2, 4, 3, 5, 1).reshape(-1, window * window, dim)
-    side = window + 2 * reach
-    both = functional.pad(torch.cat([key, value], dim=1), [reach] * 4, mode="replicate")
-    both = both.unfold(2, side, window).unfold(3, side, window)
-    both = both.permute(0, 2, 3, 4, 5, 1).reshape(batch * rows * columns, side * side, -1)
-    tokens = attend(queries, both[..., :dim], both[..., dim:], scale)
+    queries = query.reshape(batch, -1, rows, window, columns, window)
+    queries = queries.permute(0, 2, 4, 3, 5, 1).reshape(batch * rows * columns, window**2, -1)
+    keys = _surroundings(key, window, reach)
+    values = _surroundings(value, window, reach)
+    tokens = attend(queries, keys, values)
     tokens = tokens.reshape(batch, rows, columns, window, window, -1)
     return tokens.permute(0, 5, 1, 3, 2, 4).reshape(batch, -1, height, width)
+
+
+def _surroundings(tokens: torch.Tensor, window: int, reach: int) -> torch.Tensor:
+    """Every window with ``reach`` tokens around it: (B, C, H, W) to (windows, tokens, C)."""
+    channels, side = tokens.shape[1], window + 2 * reach
+    padded = functional.pad(tokens, [reach] * 4, mode="replicate")
+    columns = functional.unfold(padded, side, stride=window)
+    columns = columns.reshape(tokens.shape[0], channels, side * side, -1).permute(0, 3, 2, 1)
+    return columns.reshape(-1, side * side, channels)

@@ -44,12 +44,12 @@ class InstanceNorm(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (B, C, H, W) to (B, C, H, W)."""
-        tokens = x.permute(0, 2, 3, 1).flatten(1, 2).float()
-        mean = tokens.mean(dim=1)
-        variance = (tokens.square().mean(dim=1) - mean.square()).clamp(min=0.0)
-        scale = self.weight * (variance + 1e-5).rsqrt()
-        shift = self.bias - mean * scale
-        return torch.addcmul(shift[..., None, None].to(x), x, scale[..., None, None].to(x))
+        tokens = x.permute(0, 2, 3, 1).flatten(1, 2)
+        mean = tokens.float().mean(dim=1)[..., None, None]
+        centred = x - mean.to(x.dtype)
+        variance = centred.permute(0, 2, 3, 1).flatten(1, 2).float().square().mean(dim=1)
+        scale = (self.weight * (variance + 1e-5).rsqrt())[..., None, None]
+        return torch.addcmul(self.bias[:, None, None].to(x.dtype), centred, scale.to(x.dtype))
 
 
 class NormedConv(nn.Sequential):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from bundle.networks.patch_embedding import SCALE_STRIDES
 from bundle.networks.pathways import DownFusion, FieldHead, UpFusion
 from bundle.networks.reg_block import RegBlk
 
@@ -23,7 +24,9 @@ class M2FReg(nn.Module):
         directions: ``both``, ``forward`` (local-to-global only) or ``reverse``.
         pools: pooling before the global attention of each scale.
         windows: query window of the local attention of each scale, 0 = none.
-        dims: width of queries, keys and values of each scale.
+        dims: width of queries and keys of each scale.
+        priors: starting width of the prior on the displacement, in pooled tokens; all about
+            24 px of 256.
 
     Raises:
         ValueError: ``directions`` is none of the three.
@@ -31,11 +34,12 @@ class M2FReg(nn.Module):
 
     def __init__(
         self,
-        channels: Sequence[int] = (32, 48, 64, 96, 96),
+        channels: Sequence[int] = (48, 64, 80, 80, 80),
         directions: str = "both",
-        pools: Sequence[int] = (4, 2, 1, 1, 1),
-        windows: Sequence[int] = (8, 8, 0, 0, 0),
+        pools: Sequence[int] = (2, 1, 1, 1, 1),
+        windows: Sequence[int] = (8, 0, 0, 0, 0),
         dims: Sequence[int] = (24, 32, 32, 32, 32),
+        priors: Sequence[float] = (1.5, 1.5, 0.75, 0.4, 0.4),
     ) -> None:
         super().__init__()
         if directions not in ("both", "forward", "reverse"):
@@ -43,14 +47,18 @@ class M2FReg(nn.Module):
                 f"directions must be 'both', 'forward' or 'reverse', got {directions!r}"
             )
         self.match = nn.ModuleList(
-            RegBlk(width, dim, pool, window)
-            for width, dim, pool, window in zip(channels, dims, pools, windows, strict=False)
+            RegBlk(width, dim, pool, window, prior=prior)
+            for width, dim, pool, window, prior in zip(
+                channels, dims, pools, windows, priors, strict=False
+            )
         )
         self.down = nn.ModuleList()
         self.up = nn.ModuleList()
         if directions != "reverse":
-            for finer, width in zip([0, *channels[:-1]], channels, strict=True):
-                self.down.append(DownFusion(finer, width))
+            for finer, width, stride in zip(
+                [0, *channels[:-1]], channels, SCALE_STRIDES, strict=False
+            ):
+                self.down.append(DownFusion(finer, width, stride))
         if directions != "forward":
             for coarser, width in zip([*channels[1:], 0], channels, strict=True):
                 self.up.append(UpFusion(coarser, width))

@@ -9,6 +9,9 @@ from torch import nn
 
 from bundle.networks.layers import NormedConv, ResidualBlock, resize_as
 
+# Stride of each scale to the one before; the coarsest patches overlap instead of growing apart.
+SCALE_STRIDES = (2, 2, 2, 2, 1)
+
 
 class MultiScalePatchEmbedding(nn.Module):
     """Embed F (C channels, full size) as F_1 (finest) ... F_n (coarsest).
@@ -19,26 +22,34 @@ class MultiScalePatchEmbedding(nn.Module):
 
     Args:
         in_channels: C of the feature extraction.
-        channels: C_i per scale, finest first; the strides are 4, 8, 16, ...
-        stem_stride: stride of the very first convolution. 2 at full size; with 1 the same
-            weights work on half-size pictures, where every scale sees the head at the same
-            size in tokens: the cheap first stage of training.
+        channels: C_i per scale, finest first; the strides are 8, 16, 32, 64 and 64.
+        reduction: 1 at full size. With 2 or 4 the first convolutions keep the size, so that
+            the same weights work on pictures reduced by that factor, where every scale sees
+            the head at the same size in tokens: the cheap first stages of training.
+
+    Raises:
+        ValueError: ``reduction`` is not 1, 2 or 4.
     """
 
     def __init__(
         self,
         in_channels: int = 16,
-        channels: Sequence[int] = (32, 48, 64, 96, 96),
-        stem_stride: int = 2,
+        channels: Sequence[int] = (48, 64, 80, 80, 80),
+        reduction: int = 1,
     ) -> None:
         super().__init__()
+        if reduction not in (1, 2, 4):
+            raise ValueError(f"reduction must be 1, 2 or 4, got {reduction}")
         self.embed = nn.ModuleList()
         self.lateral = nn.ModuleList()
-        self.stem = NormedConv(in_channels, in_channels, stem_stride)
-        previous = in_channels
-        for width in channels:
+        self.stem = nn.Sequential(
+            NormedConv(in_channels, in_channels, 2 if reduction == 1 else 1),
+            NormedConv(in_channels, 2 * in_channels, 1 if reduction == 4 else 2),
+        )
+        previous = 2 * in_channels
+        for width, stride in zip(channels, SCALE_STRIDES, strict=False):
             self.embed.append(
-                nn.Sequential(NormedConv(previous, width, 2), NormedConv(width, width))
+                nn.Sequential(NormedConv(previous, width, stride), NormedConv(width, width))
             )
             previous = width
         for width, coarser in zip(channels[:-1], channels[1:], strict=True):

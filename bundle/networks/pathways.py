@@ -14,11 +14,12 @@ class DownFusion(nn.Module):
     Args:
         finer: channels of the finer state, 0 at the first scale of the pathway.
         channels: channels of this scale.
+        stride: of this scale to the finer one.
     """
 
-    def __init__(self, finer: int, channels: int) -> None:
+    def __init__(self, finer: int, channels: int, stride: int = 2) -> None:
         super().__init__()
-        self.down = nn.Conv2d(finer, channels, 3, stride=2, padding=1) if finer else nn.Identity()
+        self.down = nn.Conv2d(finer, channels, 3, stride, 1) if finer else nn.Identity()
         self.merge = nn.Sequential(
             nn.Conv2d(2 * channels if finer else channels, channels, 3, padding=1),
             nn.LeakyReLU(0.1),

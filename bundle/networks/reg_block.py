@@ -11,6 +11,7 @@ from bundle.networks.cross_attention import (
     global_attention,
     token_grid,
     window_attention,
+    with_prior,
 )
 from bundle.networks.layers import ResidualBlock
 from bundle.networks.spline import spline_upsample
@@ -32,26 +33,35 @@ class RegBlk(nn.Module):
         pool: pooling of the tokens for the global step; 1 = none.
         window: side of the query window of the local step in tokens; 0 = no local step.
         reach: tokens around the window that it sees.
+        prior: width in pooled tokens that the prior on the displacement starts from.
     """
 
     def __init__(
-        self, channels: int, dim: int = 32, pool: int = 1, window: int = 0, reach: int = 2
+        self,
+        channels: int,
+        dim: int = 32,
+        pool: int = 1,
+        window: int = 0,
+        reach: int = 2,
+        prior: float = 1.5,
     ) -> None:
         super().__init__()
         self.pool = pool
         self.window = window
         self.reach = reach
         self.project = TokenProjection(channels, dim)
-        self.log_scale = nn.Parameter(torch.full((2,), 2.3))
+        steps = 2 if window > 0 else 1
+        self.log_scale = nn.Parameter(torch.full((steps,), 3.0))
+        self.log_width = nn.Parameter(torch.tensor([prior, 2.0][:steps]).log())
         self.start = nn.Sequential(
-            nn.Conv2d(3 * (dim - 2) + 4, dim, 3, padding=1),
+            nn.Conv2d(3 * (dim + 1) + 4, dim, 3, padding=1),
             nn.LeakyReLU(0.1),
             nn.Conv2d(dim, 2, 3, padding=1),
         )
         nn.init.normal_(self.start[-1].weight, std=1e-3)
         nn.init.zeros_(self.start[-1].bias)
         self.fuse = nn.Sequential(
-            nn.Conv2d(channels + 3 * (dim - 2) + 6, channels, 1), ResidualBlock(channels)
+            nn.Conv2d(channels + 3 * (dim + 1) + 6, channels, 1), ResidualBlock(channels)
         )
 
     def forward(
@@ -70,7 +80,8 @@ class RegBlk(nn.Module):
         qkv_fixed, qkv_moving = self.project(fixed), self.project(moving)
         start, seen, backward = self._global(qkv_fixed, qkv_moving)
         if self.window > 0:
-            displacement, seen, backward = self._local(qkv_fixed, qkv_moving, start)
+            pulled = self.project(warp_tokens(moving, start).to(moving))
+            displacement, seen, backward = self._local(qkv_fixed, pulled, start)
         else:
             displacement = start
         # Tokens are far apart in pixels: a tenth keeps displacements on the scale of features.
@@ -85,9 +96,10 @@ class RegBlk(nn.Module):
         query_f, key_f, value_f = self._pooled(fixed)
         query_m, key_m, value_m = self._pooled(moving)
         grid = token_grid(query_f).expand(query_f.shape[0], -1, -1, -1)
-        scale = self.log_scale[0].clamp(max=5.0).exp()
-        to_moving = global_attention(query_f, key_m, torch.cat([value_m, grid], 1), scale)
-        to_fixed = global_attention(query_m, key_f, torch.cat([value_f, grid], 1), scale)
+        query, key = with_prior(query_f, key_m, self.log_scale[0], self.log_width[0])
+        to_moving = global_attention(query, key, torch.cat([value_m, grid], 1))
+        query, key = with_prior(query_m, key_f, self.log_scale[0], self.log_width[0])
+        to_fixed = global_attention(query, key, torch.cat([value_f, grid], 1))
         seen_m, found_m = to_moving[:, :-2], to_moving[:, -2:] - grid
         seen_f, found_f = to_fixed[:, :-2], to_fixed[:, -2:] - grid
         seen = torch.cat([seen_m, seen_f, seen_m - seen_f], dim=1)
@@ -107,22 +119,20 @@ class RegBlk(nn.Module):
     def _local(
         self,
         fixed: tuple[torch.Tensor, ...],
-        moving: tuple[torch.Tensor, ...],
+        pulled: tuple[torch.Tensor, ...],
         start: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Match tokens with a window around ``start``, in both directions."""
+        """Match tokens with a window of the moving ones pulled back by ``start``, both ways."""
         query_f, key_f, value_f = fixed
+        query_m, key_m, value_m = pulled
         grid = token_grid(query_f)
         found_at = grid + start
-        pulled = warp_tokens(torch.cat(moving, dim=1), start)
-        query_m, key_m, value_m = pulled.split([part.shape[1] for part in moving], dim=1)
-        scale = self.log_scale[1].clamp(max=5.0).exp()
-        window, reach = self.window, self.reach
-        to_moving = window_attention(
-            query_f, key_m, torch.cat([value_m, found_at], 1), scale, window, reach
-        )
-        own = torch.cat([value_f, grid.expand(query_f.shape[0], -1, -1, -1)], 1)
-        to_fixed = window_attention(query_m, key_f, own, scale, window, reach)
+        query, key = with_prior(query_f, key_m, self.log_scale[1], self.log_width[1])
+        there = torch.cat([value_m, found_at], dim=1)
+        to_moving = window_attention(query, key, there, self.window, self.reach)
+        query, key = with_prior(query_m, key_f, self.log_scale[1], self.log_width[1])
+        here = torch.cat([value_f, grid.expand(query.shape[0], -1, -1, -1)], dim=1)
+        to_fixed = window_attention(query, key, here, self.window, self.reach)
         seen_m, displacement = to_moving[:, :-2], to_moving[:, -2:] - grid
         seen_f, backward = to_fixed[:, :-2], grid - to_fixed[:, -2:]
         return displacement, torch.cat([seen_m, seen_f, seen_m - seen_f], dim=1), backward

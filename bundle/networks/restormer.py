@@ -96,10 +96,9 @@ def normed_linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """
     batch, channels, height, width = x.shape
     tokens = as_tokens(x)
-    count = height * width
-    mean = tokens.float().mean(dim=1)
-    square = gram_matrix(tokens).diagonal(dim1=1, dim2=2) / count
-    scale = (square - mean.square()).clamp(min=0.0).add(1e-5).rsqrt()
-    linear = weight.reshape(-1, channels).float().transpose(0, 1) * scale[:, :, None]
-    out = torch.bmm(tokens - mean[:, None].to(tokens.dtype), linear.to(tokens.dtype))
+    centred = tokens - tokens.float().mean(dim=1, keepdim=True).to(tokens.dtype)
+    variance = gram_matrix(centred).diagonal(dim1=1, dim2=2) / (height * width)
+    linear = weight.reshape(-1, channels).float().transpose(0, 1)
+    linear = linear * (variance + 1e-5).rsqrt()[:, :, None]
+    out = torch.bmm(centred, linear.to(tokens.dtype))
     return out.reshape(batch, height, width, -1).permute(0, 3, 1, 2)

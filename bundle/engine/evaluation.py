@@ -1,0 +1,264 @@
+"""Evaluation of the network on seeded deformations: data, one step, and the files written."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from monai.engines import SupervisedEvaluator
+from torch.utils.data import Dataset
+
+from bundle.data.pairs import training_pairs, with_levels
+from bundle.engine import reference_rows
+from bundle.engine.reference_rows import Pair, as_written
+from bundle.errors import InputError
+from bundle.fields import picture_grid, to_itk, write_field
+from bundle.metrics.summary import summarise
+from bundle.metrics.tables import write_csv, write_json, write_markdown
+from bundle.pictures.write import write_picture
+
+logger = logging.getLogger(__name__)
+METRICS = "metrics.csv"
+ROW_NOTES = (
+    "`BiMSRec` is judged beside what needs no network: a copy of an input, the maximum without "
+    "registration, blends of the maximum with the fixed image, and, as the ceiling of "
+    "registration, the maximum by the true field. At the level aligned the network must leave "
+    "the pair alone: `displacement` there is how far it moves it.",
+    "`another patient's fixed`: the network got the same moving image beside the fixed image of "
+    "another case (where there is one case only, of the slice half the list away). The measures "
+    "are the pair's own: it must register clearly worse than the row `BiMSRec`.",
+)
+
+
+def evaluation_pairs(
+    root: str | None, stride: int = 1, one_subject: Sequence[str] = ()
+) -> list[dict[str, str]]:
+    """Validation pairs at every level.
+
+    Args:
+        root: folder in AANLIB's layout; None = the phantom.
+        stride: keep every ``stride``-th pair.
+        one_subject: modalities whose pairs all show one subject, whatever their names say; they
+            become one case.
+
+    Returns:
+        as :func:`bundle.data.pairs.list_pairs`, with ``level``.
+
+    Raises:
+        InputError: see :func:`bundle.data.pairs.list_pairs`.
+    """
+    pairs = with_levels(training_pairs(root, "val"), stride)
+    return [pair | ({"case": "one"} if pair["modality"] in one_subject else {}) for pair in pairs]
+
+
+def prepare_output(output_dir: str, overwrite: bool = False) -> None:
+    """Make the output folder.
+
+    Args:
+        output_dir: where the tables will lie.
+        overwrite: replace tables that are there.
+
+    Raises:
+        InputError: the folder cannot be made, or holds ``metrics.csv`` already.
+    """
+    folder = Path(output_dir)
+    if (folder / METRICS).exists() and not overwrite:
+        raise InputError(
+            f"{folder / METRICS}: exists already; name another output_dir or add --overwrite true"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made; name another output_dir") from error
+
+
+class ControlledDataset(Dataset):
+    """Items of a data set with their ``case`` and the fixed image of the control.
+
+    Args:
+        dataset: gives per pair what :class:`bundle.transforms.stack.StackImaged` keeps.
+        pairs: the same pairs with ``modality``, ``name``, ``case`` and ``level``.
+    """
+
+    def __init__(self, dataset: Dataset, pairs: Sequence[Mapping[str, str]]) -> None:
+        self.dataset = dataset
+        self.pairs = pairs
+        self.others = other_patients(pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        item = {**self.dataset[index], "case": self.pairs[index]["case"]}
+        other = self.others[index]
+        return item | ({} if other is None else {"other_fixed": self.dataset[other]["fixed"]})
+
+
+def other_patients(pairs: Sequence[Mapping[str, str]]) -> list[int | None]:
+    """Choose for every pair the pair whose fixed image serves as its control.
+
+    It is one of another case of the same modality, at about the same rank among that case's
+    slices; where there is one case only, the slice half the list away. The first of several
+    levels is taken, so that a pair has one control at all levels.
+
+    Args:
+        pairs: with ``modality``, ``name`` and ``case``.
+
+    Returns:
+        index of the control's pair, None where the modality has a single pair.
+    """
+    first: dict[tuple[str, str], int] = {}
+    for index, pair in enumerate(pairs):
+        first.setdefault((pair["modality"], pair["name"]), index)
+    return [_other(pair, pairs, first) for pair in pairs]
+
+
+def _other(
+    pair: Mapping[str, str], pairs: Sequence[Mapping[str, str]], first: dict[tuple[str, str], int]
+) -> int | None:
+    same_modality = [i for (modality, _), i in first.items() if modality == pair["modality"]]
+    cases: dict[str, list[int]] = defaultdict(list)
+    for index in same_modality:
+        cases[pairs[index]["case"]].append(index)
+    names = list(cases)
+    if len(names) == 1:
+        rank = same_modality.index(first[pair["modality"], pair["name"]])
+        far = (rank + len(same_modality) // 2) % len(same_modality)
+        return same_modality[far] if far != rank else None
+    own = cases[pair["case"]]
+    other = cases[names[(names.index(pair["case"]) + 1) % len(names)]]
+    return other[own.index(first[pair["modality"], pair["name"]]) * len(other) // len(own)]
+
+
+def evaluate_step(engine: SupervisedEvaluator, batch: dict[str, Any]) -> list[dict[str, Any]]:
+    """Measure the network and the reference rows on one pair.
+
+    Args:
+        engine: the evaluator; its network offers ``all_fields`` and ``register``.
+        batch: one item of :class:`ControlledDataset`, collated.
+
+    Returns:
+        per row of the tables ``modality``, ``level``, ``row``, ``case``, ``pair`` and the
+        measures that belong to it.
+    """
+    pictures = {
+        key: as_written(batch[key][:, :1] * 255) for key in ("fixed", "aligned", "deformed")
+    }
+    pair = Pair(**pictures, true_ddf=batch["ddf"])
+    network: Any = engine.network
+    image = torch.cat([pair.fixed, pair.deformed], dim=1) / 255
+    output = _infer(engine, network, image)
+    flows = _infer(engine, lambda image: network.all_fields(image)["flows"], image)
+    fused, ddf = output[:, :1] * 255, output[:, 1:]
+    rows = reference_rows.method_row(pair, fused, ddf, flows)
+    rows |= reference_rows.copy_rows(pair)
+    rows |= reference_rows.known_field_rows(pair)
+    rows |= reference_rows.blend_rows(pair, ddf)
+    if "other_fixed" in batch:
+        image = torch.cat([as_written(batch["other_fixed"] * 255), pair.deformed], dim=1) / 255
+        rows |= reference_rows.control_row(pair, _infer(engine, network.register, image))
+    ids = {name: batch[name][0] for name in ("modality", "level", "case")}
+    ids["pair"] = batch["name"][0]
+    return [{**ids, "row": name, **measures} for name, measures in rows.items()]
+
+
+def _infer(engine: SupervisedEvaluator, function: Any, image: torch.Tensor) -> torch.Tensor:
+    """Run a part of the network without gradients on its device; float32 on the CPU."""
+    device = torch.device(engine.state.device)
+    engine.network.eval()
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=engine.amp)
+    with torch.no_grad(), autocast:
+        return function(image.to(device, memory_format=torch.channels_last)).float().cpu()
+
+
+class TableWriter:
+    """Handler: ``metrics.csv``, ``summary.json`` and ``summary.md`` when all pairs are done.
+
+    Args:
+        output_dir: an existing folder.
+        one_subject: modalities whose pairs all show one subject, for the notes.
+    """
+
+    def __init__(self, output_dir: str, one_subject: Sequence[str] = ()) -> None:
+        self.folder = Path(output_dir)
+        self.one_subject = one_subject
+        self.rows: list[dict[str, Any]] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to an evaluator that runs :func:`evaluate_step`."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._write)
+
+    def _collect(self, engine: Engine) -> None:
+        rows: Any = engine.state.output
+        self.rows += rows
+
+    def _write(self, _: Engine) -> None:
+        summary = summarise(self.rows)
+        write_csv(self.rows, self.folder / METRICS)
+        write_json(summary, self.folder / "summary.json")
+        notes = [*case_notes(self.rows, self.one_subject), *ROW_NOTES]
+        write_markdown(summary, self.folder / "summary.md", "Evaluation of BiMSRec", notes)
+        logger.info("%d rows in %s, tables in summary.md", len(self.rows), self.folder / METRICS)
+
+
+def case_notes(rows: Sequence[Mapping[str, Any]], one_subject: Sequence[str] = ()) -> list[str]:
+    """Say how many pairs and cases each modality has.
+
+    Args:
+        rows: of the tables.
+        one_subject: modalities whose pairs all show one subject.
+
+    Returns:
+        a sentence or two per modality.
+    """
+    names: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for row in rows:
+        names[row["modality"]][row["case"]].add(row["pair"])
+    notes = []
+    for modality, cases in names.items():
+        count = sum(len(pairs) for pairs in cases.values())
+        note = f"{modality}: {_plural(count, 'pair')} of {_plural(len(cases), 'case')}."
+        if modality in one_subject:
+            note += " All its pairs are slices of one subject, whatever the names say."
+        if len(cases) == 1:
+            note += " Nothing here says how the method does on other patients."
+        notes.append(note)
+    return notes
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+class DeformationWriter:
+    """Handler: the deformed pictures and true fields, so that others can use the same inputs.
+
+    Writes ``fields/<modality>_<name>_<level>.nii.gz``, an ITK displacement field in pixels that
+    takes the deformed moving picture back onto the fixed one, and the deformed picture's
+    luminance as ``.png`` beside it.
+
+    Args:
+        output_dir: an existing folder.
+    """
+
+    def __init__(self, output_dir: str) -> None:
+        self.folder = Path(output_dir) / "fields"
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to an evaluator with batches of one pair."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Write one pair's files."""
+        self.folder.mkdir(exist_ok=True)
+        batch: Any = engine.state.batch
+        stem = "_".join(batch[key][0] for key in ("modality", "name", "level"))
+        grid = picture_grid(*batch["ddf"].shape[-2:])
+        write_field(to_itk(batch["ddf"][0], grid), self.folder / f"{stem}.nii.gz")
+        write_picture(batch["deformed"][0, :1] * 255, self.folder / f"{stem}.png")

@@ -1,0 +1,124 @@
+"""One self-contained page of pictures and figures to judge results by eye."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+_HEAT = ((0, 0, 0), (70, 15, 110), (190, 50, 85), (250, 140, 20), (255, 245, 160))
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 75em; margin: auto; padding: 1em; }
+section { border-top: 1px solid #aaa; margin-top: 2em; }
+.panels { display: grid; gap: 1em; grid-template-columns: repeat(auto-fill, minmax(10em, 1fr)); }
+figure { margin: 0; }
+img { width: 100%; background: black; }
+td, th { padding: 0 1.5em 0 0; text-align: left; font-weight: normal; }
+td { font-variant-numeric: tabular-nums; }
+"""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A picture of the page.
+
+    Attributes:
+        caption: what it shows.
+        picture: uint8, (H, W) grey or (H, W, 3) RGB.
+    """
+
+    caption: str
+    picture: np.ndarray
+
+
+@dataclass(frozen=True)
+class Case:
+    """A section of the page: one pair.
+
+    Attributes:
+        title: its heading.
+        figures: name to value with its unit.
+        panels: its pictures.
+    """
+
+    title: str
+    figures: Mapping[str, str] = field(default_factory=dict)
+    panels: Sequence[Panel] = ()
+
+
+def grey(values: np.ndarray, lowest: float, highest: float) -> np.ndarray:
+    """Show values in grey.
+
+    Args:
+        values: (H, W).
+        lowest: shown as black.
+        highest: shown as white; above ``lowest``.
+
+    Returns:
+        uint8 (H, W).
+    """
+    share = (np.asarray(values, dtype=np.float64) - lowest) / (highest - lowest)
+    return np.round(255 * share.clip(0, 1)).astype(np.uint8)
+
+
+def heat(values: np.ndarray, highest: float) -> np.ndarray:
+    """Show magnitudes in colours from black over red to yellow.
+
+    Args:
+        values: (H, W), 0 and more.
+        highest: shown in the last colour; above 0.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    position = np.asarray(values, dtype=np.float64) / highest * (len(_HEAT) - 1)
+    channels = [np.interp(position, range(len(_HEAT)), stops) for stops in zip(*_HEAT, strict=True)]
+    return np.round(np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def write_report(path: Path, title: str, introduction: str, cases: Sequence[Case]) -> None:
+    """Write the page: HTML with its pictures inside, which needs no other file.
+
+    Args:
+        path: the ``.html`` file.
+        title: heading of the page.
+        introduction: a paragraph of plain text.
+        cases: the sections.
+    """
+    sections = "\n".join(_section(case) for case in cases)
+    path.write_text(
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>\n"
+        f"<h1>{escape(title)}</h1>\n<p>{escape(introduction)}</p>\n{sections}\n</body></html>\n",
+        encoding="utf-8",
+    )
+
+
+def _section(case: Case) -> str:
+    rows = "".join(
+        f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
+        for name, value in case.figures.items()
+    )
+    panels = "\n".join(_figure(panel) for panel in case.panels)
+    return (
+        f"<section><h2>{escape(case.title)}</h2>\n<table>{rows}</table>\n"
+        f'<div class="panels">{panels}</div></section>'
+    )
+
+
+def _figure(panel: Panel) -> str:
+    png = io.BytesIO()
+    Image.fromarray(panel.picture).save(png, format="PNG")
+    source = "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
+    caption = escape(panel.caption)
+    return (
+        f'<figure><img src="{source}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
+    )

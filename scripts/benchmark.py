@@ -1,0 +1,191 @@
+"""Print what the network costs on this machine's CPU: time, arithmetic, size and memory.
+
+Run from the repository root, with nothing else running::
+
+    python -m scripts.benchmark
+    python -m scripts.benchmark --training --image_size 128
+
+The weights do not matter for the figures: none are loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from bundle.errors import InputError, or_exit
+from bundle.losses import BiMSRecLoss
+from bundle.networks import BiMSRec
+
+PRECISIONS = ("float32", "bf16")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command.
+
+    Args:
+        arguments: the command line, by default the process's own.
+
+    Raises:
+        SystemExit: with status 1 and one line on stderr if an option makes no sense.
+    """
+    options = _parser().parse_args(arguments)
+    or_exit(_check, options)
+    print(f"one pair of {options.image_size} x {options.image_size}")
+    print(f"  {'parameters':<28}{parameters() / 1e6:>9.2f} M")
+    print(f"  {'arithmetic':<28}{gflop(options.image_size):>9.2f} GFLOP")
+    for name in PRECISIONS:
+        for threads in options.threads:
+            value = inference_ms(options.image_size, name, threads, options.repeats)
+            print(f"  {f'median, {name}, threads: {threads}':<28}{value:>9.1f} ms", flush=True)
+    for name in PRECISIONS:
+        memory = peak_memory(options.image_size, name)
+        print(f"  {f'peak memory, {name}':<28}{memory:>9.0f} MiB (whole process)")
+    if options.training:
+        print(f"training, bf16, batches of {options.batch_size}, without loading")
+        for stage in ("registration", "all"):
+            for threads in options.threads:
+                rate = training_rate(stage, threads, options)
+                print(f"  {f'{stage}, threads: {threads}':<28}{rate:>9.2f} pairs/s", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m scripts.benchmark")
+    parser.description = "Measure the network's time, arithmetic, size and memory on the CPU."
+    parser.add_argument("--image_size", type=int, default=256, help="pixels per side")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--repeats", type=int, default=11, help="timed runs per median")
+    parser.add_argument("--training", action="store_true", help="time training steps as well")
+    parser.add_argument("--batch_size", type=int, default=8, help="pairs per training step")
+    parser.add_argument("--reduction", type=int, default=1, help="of the network in training")
+    parser.add_argument("--steps", type=int, default=3, help="timed training steps")
+    return parser
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.image_size < 32:
+        raise InputError(f"--image_size {options.image_size}: the network takes 32 and more")
+    for name in ("repeats", "batch_size", "steps"):
+        if getattr(options, name) < 1:
+            raise InputError(f"--{name} {getattr(options, name)}: give 1 or more")
+    if min(options.threads) < 1:
+        raise InputError(f"--threads {min(options.threads)}: give 1 or more")
+
+
+def parameters() -> int:
+    """Count the network's parameters."""
+    return sum(parameter.numel() for parameter in BiMSRec().parameters())
+
+
+def gflop(size: int) -> float:
+    """Count floating-point operations (a multiplication and an addition are two).
+
+    Args:
+        size: pixels per side of the pair.
+
+    Returns:
+        10^9 operations of matrix products, convolutions and attention, for one pair.
+    """
+    network = BiMSRec().eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(torch.rand(1, 2, size, size))
+    return counter.get_total_flops() / 1e9
+
+
+def inference_ms(size: int, precision: str, threads: int, repeats: int) -> float:
+    """Time one pair.
+
+    Args:
+        size: pixels per side.
+        precision: "float32", or "bf16" for autocast to bfloat16.
+        threads: of torch.
+        repeats: timed runs.
+
+    Returns:
+        median of the runs in milliseconds.
+    """
+    network, image = BiMSRec().eval(), torch.rand(1, 2, size, size)
+    return 1000 * _median_seconds(lambda: _infer(network, image, precision), threads, repeats)
+
+
+def peak_memory(size: int, precision: str) -> float:
+    """Measure the peak resident memory of a fresh process that registers and fuses one pair.
+
+    Args:
+        size: pixels per side.
+        precision: "float32" or "bf16".
+
+    Returns:
+        MiB, Python and its libraries included.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_own_peak_memory, size, precision).result()
+
+
+def training_rate(stage: str, threads: int, options: argparse.Namespace) -> float:
+    """Time training steps on random pairs.
+
+    Args:
+        stage: of the network, "registration", "fusion" or "all".
+        threads: of torch.
+        options: ``image_size``, ``batch_size``, ``reduction`` and ``steps``.
+
+    Returns:
+        pairs per second, by the median step.
+    """
+    network = BiMSRec(stage=stage, reduction=options.reduction).train()
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer, loss = torch.optim.AdamW(trained), BiMSRecLoss()
+    channels = {"image": 2, "fixed": 1, "aligned": 3, "deformed": 3, "ddf": 2}
+    shape = (options.image_size, options.image_size)
+    batch = {key: torch.rand(options.batch_size, n, *shape) for key, n in channels.items()}
+    image = batch["image"].contiguous(memory_format=torch.channels_last)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = network(image)
+        loss(outputs, batch)["loss"].backward()
+        optimizer.step()
+
+    return options.batch_size / _median_seconds(step, threads, options.steps)
+
+
+def _infer(network: torch.nn.Module, image: torch.Tensor, precision: str) -> None:
+    lower = precision != "float32"
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=lower):
+        network(image)
+
+
+def _own_peak_memory(size: int, precision: str) -> float:
+    _infer(BiMSRec().eval(), torch.rand(1, 2, size, size), precision)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB elsewhere
+
+
+def _median_seconds(run: Callable[[], None], threads: int, repeats: int) -> float:
+    """Median time of ``run`` after one untimed call; torch's threads are as before afterwards."""
+    before, seconds = torch.get_num_threads(), []
+    torch.set_num_threads(threads)
+    try:
+        run()
+        for _ in range(repeats):
+            start = time.perf_counter()
+            run()
+            seconds.append(time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(before)
+    return statistics.median(seconds)
+
+
+if __name__ == "__main__":
+    main()

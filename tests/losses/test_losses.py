@@ -1,0 +1,87 @@
+"""Losses: zero at the truth, right sign, and the terms that are logged."""
+
+import pytest
+import torch
+
+from bundle.losses import BiMSRecLoss
+from bundle.losses.field import FieldLoss
+from bundle.losses.fusion import FusionLoss, sobel
+from bundle.losses.registration import RegistrationLoss
+from bundle.losses.smoothness import FoldingLoss
+
+
+def test_field_loss_is_zero_at_the_truth_and_counts_pixels():
+    truth = torch.full((1, 2, 64, 64), 2.0)
+    loss = FieldLoss(ssim_weight=0.0, balance=0.0)
+    fixed = torch.ones(1, 1, 64, 64)
+    assert loss(truth[:, None], truth, fixed) == 0
+    # 1 px off in one channel; pictures of 64 px count fourfold in px of 256
+    shifted = truth[:, None] + torch.tensor([1.0, 0.0])[:, None, None]
+    assert loss(shifted, truth, fixed) == pytest.approx(4.0)
+
+
+def test_field_loss_ignores_what_left_the_frame():
+    truth = torch.zeros(1, 2, 64, 64)
+    truth[..., :32] = -100.0
+    loss = FieldLoss(ssim_weight=0.0, balance=0.0)
+    guess = torch.zeros(1, 1, 2, 64, 64)
+    assert loss(guess, truth, torch.ones(1, 1, 64, 64)) == 0
+
+
+def test_field_loss_tells_the_sign():
+    truth = 3 * torch.randn(1, 2, 8, 8)
+    truth = torch.nn.functional.interpolate(truth, size=64, mode="bicubic")
+    fixed = torch.ones(1, 1, 64, 64)
+    loss = FieldLoss()
+    assert loss(-truth[:, None], truth, fixed) > 1.5 * loss(0 * truth[:, None], truth, fixed)
+
+
+def test_registration_loss_counts_chrominance():
+    image = torch.rand(1, 3, 32, 32)
+    loss = RegistrationLoss()
+    assert loss(image, image) == pytest.approx(0, abs=1e-5)
+    wrong = image.clone()
+    wrong[:, 2] += 0.1
+    assert loss(wrong, image) == pytest.approx(0.1, abs=1e-4)
+
+
+def test_fusion_loss_prefers_both_sources():
+    fixed, aligned = torch.zeros(1, 1, 64, 64), torch.zeros(1, 1, 64, 64)
+    fixed[..., 8:24, 8:24] = 1.0
+    aligned[..., 40:56, 40:56] = 1.0
+    loss = FusionLoss()
+
+    def total(fused):
+        return sum(loss(fused, fixed, aligned).values())
+
+    assert total(torch.maximum(fixed, aligned)) < total(fixed)
+    assert loss(torch.maximum(fixed, aligned), fixed, aligned)["fusion_gradient"] == 0
+
+
+def test_sobel_is_signed():
+    ramp = torch.arange(8.0)[:, None].expand(8, 8)[None, None]
+    rows, columns = sobel(ramp)[0]
+    assert rows[4, 4] == -sobel(-ramp)[0, 0, 4, 4] != 0
+    assert columns[4, 4] == 0
+
+
+def test_folding_loss_sees_folds_only():
+    loss = FoldingLoss()
+    rows = torch.arange(16.0)[:, None].expand(16, 16)
+    smooth = torch.stack([0.1 * rows, 0 * rows])[None, None]
+    folded = torch.stack([-1.5 * rows, 0 * rows])[None, None]
+    assert loss(smooth) == 0
+    assert loss(folded) == pytest.approx(0.7)  # determinant -0.5, margin 0.2
+
+
+def test_combined_loss_logs_its_terms():
+    truth = torch.randn(2, 2, 64, 64)
+    batch = {"ddf": truth, "fixed": torch.rand(2, 1, 64, 64), "aligned": torch.rand(2, 3, 64, 64),
+             "deformed": torch.rand(2, 3, 64, 64)}  # fmt: skip
+    outputs = {"ddf": truth.clone().requires_grad_(), "flows": truth[:, None].repeat(1, 10, 1, 1, 1),
+               "matches": truth[:, None].repeat(1, 5, 1, 1, 1), "fused": batch["fixed"]}  # fmt: skip
+    terms = BiMSRecLoss(registration_weight=1.0)(outputs, batch)
+    assert set(terms) == {"flows", "ddf", "matches", "folding", "registration", "fusion_ssim",
+                          "fusion_intensity", "fusion_gradient", "loss"}  # fmt: skip
+    parts = sum(float(term) for name, term in terms.items() if name != "loss")
+    assert float(terms["loss"]) == pytest.approx(parts, rel=1e-5)

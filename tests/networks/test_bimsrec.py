@@ -1,0 +1,133 @@
+"""The whole network: shapes, sizes, batches, switches, export."""
+
+import pytest
+import torch
+
+from bundle.networks import BiMSRec
+from bundle.networks.warp import warp_tokens
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return jolt(BiMSRec()).eval()
+
+
+def jolt(network):
+    """Heads start near zero; give every parameter a value that shows."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.01 * torch.randn_like(parameter))
+    return network
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (64, 100), (96, 160)])
+def test_any_size_gives_one_tensor(network, size):
+    image = torch.rand(2, 2, *size)
+    with torch.no_grad():
+        output = network(image)
+    assert output.shape == (2, 3, *size)
+    assert output.dtype == torch.float32
+    assert torch.isfinite(output).all()
+    assert output[:, 0].min() >= 0 and output[:, 0].max() <= 1
+
+
+def test_an_item_does_not_depend_on_its_batch(network):
+    images = torch.rand(8, 2, 64, 64)
+    with torch.no_grad():
+        alone, together = network(images[3:4]), network(images)[3:4]
+    torch.testing.assert_close(alone, together, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("directions", "scales", "fields"), [
+    ("both", 5, 10), ("forward", 5, 5), ("reverse", 5, 5), ("both", 1, 2), ("forward", 1, 1),
+])  # fmt: skip
+def test_ablations_predict_their_fields(directions, scales, fields):
+    network = BiMSRec(directions=directions, scales=scales)
+    outputs = network.train()(torch.rand(1, 2, 64, 64))
+    assert outputs["flows"].shape == (1, fields, 2, 64, 64)
+    assert outputs["fused"].shape == (1, 1, 64, 64)
+    assert network.eval()(torch.rand(1, 2, 64, 64)).shape == (1, 3, 64, 64)
+
+
+@pytest.mark.parametrize("arguments", [{"scales": 3}, {"stage": "x"}, {"directions": "up"},
+                                       {"reduction": 3}])  # fmt: skip
+def test_unknown_switches_are_refused(arguments):
+    with pytest.raises(ValueError, match="must be"):
+        BiMSRec(**arguments)
+
+
+@pytest.mark.parametrize(("stage", "trained"), [
+    ("registration", {"fixed_features", "moving_features", "embedding", "registration"}),
+    ("fusion", {"reconstruction"}),
+])  # fmt: skip
+def test_a_stage_trains_its_parts_and_no_others(stage, trained):
+    network = BiMSRec(stage=stage)
+    outputs = network.train()(torch.rand(1, 2, 64, 64))
+    loss = sum(value.square().sum() for value in outputs.values() if value.requires_grad)
+    loss.backward()
+    used = {
+        name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None
+    }
+    assert used == trained
+    assert all(p.grad is not None for p in network.parameters() if p.requires_grad)
+
+
+def test_eval_output_agrees_with_register_and_all_fields(network):
+    image = torch.rand(1, 2, 70, 90)
+    with torch.no_grad():
+        ddf = network(image)[:, 1:]
+        torch.testing.assert_close(network.register(image), ddf)
+        fields = network.all_fields(image)
+    torch.testing.assert_close(fields["ddf"], ddf)
+    assert fields["flows"].shape == (1, 10, 2, 70, 90)
+
+
+def test_fuse_without_misalignment_starts_from_the_maximum():
+    network = BiMSRec().eval()
+    image = torch.rand(1, 2, 64, 64)
+    with torch.no_grad():
+        fused = network.fuse(image, torch.zeros(1, 2, 64, 64))
+    assert (fused - image.amax(dim=1, keepdim=True)).abs().max() < 0.05
+
+
+def test_reduced_pictures_see_the_same_token_grid():
+    full, half, quarter = (BiMSRec(reduction=r).eval() for r in (1, 2, 4))
+    for network, size in ((full, 256), (half, 128), (quarter, 64)):
+        tokens = network._features(torch.rand(1, 2, size, size))[1]
+        assert [scale.shape[-1] for scale in tokens] == [64, 32, 16, 8, 4]
+    assert full.state_dict().keys() == quarter.state_dict().keys()
+
+
+def test_the_field_moves_with_the_moving_picture(network):
+    """The ddf handed out restores nothing yet (untrained), but warping follows its sign."""
+    moving = torch.zeros(1, 1, 64, 64)
+    moving[..., 30, 40] = 1.0
+    ddf = torch.zeros(1, 2, 64, 64)
+    ddf[:, 0], ddf[:, 1] = 4.0, -3.0
+    assert warp_tokens(moving, ddf, "zeros")[0, 0, 26, 43] == pytest.approx(1.0, abs=1e-4)
+
+
+def test_traced_network_agrees_at_another_size(network):
+    with torch.no_grad():
+        traced = torch.jit.trace(network, torch.rand(1, 2, 64, 64), check_trace=False)
+        image = torch.rand(1, 2, 64, 64)
+        torch.testing.assert_close(traced(image), network(image), atol=1e-4, rtol=1e-4)
+
+
+def test_bfloat16_keeps_fields_in_float32(network):
+    image = torch.rand(1, 2, 64, 64)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        output = network(image)
+    assert output.dtype == torch.float32 and torch.isfinite(output).all()
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_agrees_with_cpu(network):
+    image = torch.rand(1, 2, 128, 128)
+    with torch.no_grad():
+        expected = network(image)
+        actual = network.to("cuda")(image.cuda()).cpu()
+    network.to("cpu")
+    torch.testing.assert_close(actual, expected, atol=5e-2, rtol=1e-2)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from torch import nn
+
+from bundle import demo_pairs
+from bundle.inference.volumes import read_volume, to_slices
+from scripts import demo
+
+
+class Still(nn.Module):
+    """Finds no displacement at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def register(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.zeros_like(image)
+
+    def fuse(self, image: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
+        return image.amax(dim=1, keepdim=True)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.fuse(image, image), self.register(image)], dim=1)
+
+
+@pytest.fixture
+def still(tmp_path, monkeypatch):
+    """A small head, and overrides for a network that does nothing."""
+    grid = {"shape": (48, 56, 3), "spacing": (4.0, 4.0, 20.0), "centre": (0.0, 0.0, 0.0)}
+    monkeypatch.setattr(demo_pairs, "GRID", grid)
+    make_pairs = demo_pairs.make_pairs
+    monkeypatch.setattr(demo_pairs, "make_pairs", lambda *a, **k: make_pairs(*a, size=64, **k))
+    torch.save(Still().state_dict(), tmp_path / "still.pt")
+    checkpoint = ["--checkpoint", str(tmp_path / "still.pt")]
+    network_def = {"_target_": "tests.scripts.test_demo.Still"}
+    return checkpoint, {"network_def": network_def, "device": "cpu"}
+
+
+def test_errors_of_a_network_that_does_nothing(still, tmp_path, capsys):
+    checkpoint, overrides = still
+    out = tmp_path / "out"
+    for _ in range(2):  # running it again replaces the results
+        demo.main(["--output_dir", str(out), *checkpoint], **overrides)
+    printed = capsys.readouterr().out
+    errors = re.findall(r"(\S+) (mm|px) before, (\S+) (?:mm|px) after", printed)
+    assert [unit for _, unit, _ in errors] == 2 * ["mm", "mm", "px"]
+    for before, _, after in errors:
+        assert after == before
+    assert f"QC page: {out / 'report.html'}" in printed
+    assert (out / "report.html").read_text().count("data:image/png") == 3 * 7
+    for name in ("ct/fused.nii.gz", "pet/ddf.nii.gz", "pet_picture/warped.png"):
+        assert (out / name).is_file()
+
+
+def test_before_is_the_mean_length_of_the_true_field_in_mm(still, tmp_path, capsys):
+    checkpoint, overrides = still
+    demo.main(["--output_dir", str(tmp_path / "out"), *checkpoint], **overrides)
+    aligned = to_slices(read_volume(tmp_path / "out" / "phantom" / "ct.nii.gz"))
+    labels = to_slices(read_volume(tmp_path / "out" / "phantom" / "labels.nii.gz"))[0]
+    _, ddf = demo_pairs.misalign(aligned, seed=0)
+    expected = 4.0 * ddf.norm(dim=0)[labels > 0].mean()  # voxels of 4 mm
+    printed = re.search(r"CT volume: (\S+) mm before", capsys.readouterr().out)
+    assert printed is not None
+    assert float(printed[1]) == pytest.approx(float(expected), abs=0.006)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--checkpoint", "missing.pt"], "missing.pt: no such file"),
+        (["--seed", "-1"], "--seed -1: "),
+    ],
+)
+def test_failure_is_one_line(still, tmp_path, option, message):
+    checkpoint, overrides = still
+    with pytest.raises(SystemExit, match=f"^error: {message}[^\n]*$"):
+        demo.main(["--output_dir", str(tmp_path / "out"), *checkpoint, *option], **overrides)
+    assert not (tmp_path / "out").exists()
+
+
+def test_unwritable_folder_is_one_line(still, tmp_path):
+    checkpoint, overrides = still
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit, match="^error: .*cannot write here[^\n]*$"):
+        demo.main(["--output_dir", str(tmp_path / "file" / "out"), *checkpoint], **overrides)

@@ -1,0 +1,115 @@
+"""The commands of README.md work as printed, in a fresh copy of the repository."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from bundle.networks import BiMSRec
+from bundle.phantom import write_pairs, write_volumes
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"<!-- tested -->\n```bash\n(.*?)```", re.DOTALL)
+COMMANDS = [line for block in BLOCK.findall(README) for line in block.splitlines()]
+QUICK = (
+    "--max_epochs 2 --image_size 64 --reduction 4 --batch_size 2 --num_workers 0 --val_interval 9"
+)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    """A copy of the repository with untrained weights and the images that README.md names."""
+    root = tmp_path_factory.mktemp("readme") / "checkout"
+    for folder in ("bundle", "configs", "scripts"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
+    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
+        shutil.copy(ROOT / name, root)
+    (root / "models").mkdir()
+    torch.manual_seed(0)
+    torch.save(BiMSRec().state_dict(), root / "models" / "model.pt")
+    _write_images(root)
+    return root
+
+
+def _write_images(root: Path) -> None:
+    """The phantom under README.md's names; training finds the tiny one instead of making one."""
+    pairs = root / "my_pairs"
+    for split in ("train", "val"):
+        write_pairs(pairs, 1, size=64, split=split)
+    shutil.copytree(pairs, root / "out" / "phantom")
+    fixed = next((pairs / "PET-MRI" / "train" / "MRI").iterdir())
+    shutil.copy(fixed, root / "mri.png")
+    shutil.copy(pairs / "PET-MRI" / "train" / "PET" / fixed.name, root / "pet.png")
+    write_volumes(root / "head", shape=(48, 56, 2), spacing=(4.0, 4.0, 20.0))
+    (root / "head" / "mri_t1.nii.gz").rename(root / "mri.nii.gz")
+    (root / "head" / "ct.nii.gz").rename(root / "ct.nii.gz")
+    (datalist,) = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
+    (root / "pairs.json").write_text(json.dumps(json.loads(datalist)))
+
+
+def _run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    words = shlex.split(command)
+    if words[0] == "make":
+        words.insert(1, "-n")  # what it would do: installing takes minutes
+    else:
+        assert words[0] == ".venv/bin/python"
+        words[0] = sys.executable
+    if "training" in words:
+        words += QUICK.split()
+        if "--resume" not in words:  # as if stopped after the first epoch
+            words += ["--train#trainer#max_epochs", "1"]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    return subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command(command, checkout):
+    done = _run(command, checkout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    words = shlex.split(command)
+    if "--output_dir" in words:
+        out = checkout / words[words.index("--output_dir") + 1]
+        names = {path.name.split(".")[0] for path in out.rglob("*.*")}
+        assert names == {"fused", "warped", "ddf"}
+    if "--ckpt_dir" in words:
+        assert (checkout / words[words.index("--ckpt_dir") + 1] / "last.pt").is_file()
+    if "--resume" in words:
+        assert "resumed from" in done.stdout + done.stderr
+
+
+def test_commands_are_found():
+    text = " ".join(COMMANDS)
+    for part in ("make demo", "make test", "scripts.fuse", "--datalist", "training", "--resume"):
+        assert part in text
+
+
+def test_options_exist():
+    """The bundle command accepts unknown options silently."""
+    config = json.loads((ROOT / "configs" / "train.json").read_text(encoding="utf-8"))
+    rows = re.findall(r"^\| `--(\w+)` \| `?([\w.]+)`? \|", README, re.MULTILINE)
+    options = dict(rows)
+    assert len(options) == 8
+    for name, value in options.items():
+        assert name in config
+        assert value == {None: "none"}.get(config[name], str(config[name]))
+    for command in COMMANDS:
+        if "training" in command:
+            assert set(re.findall(r"--(\w+)", command)) - {"config_file"} <= set(config)
+
+
+def test_links_exist():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert target.startswith("http") or (ROOT / target).exists(), target
