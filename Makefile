@@ -24,7 +24,7 @@ train: $(VENV)/installed
 # keeps .venv; trained checkpoints in runs/ are nobody's to delete but yours
 clean:
 	rm -rf out .pytest_cache .mypy_cache .ruff_cache .coverage
-	find bundle scripts tests -name __pycache__ -type d -exec rm -rf {} +
+	find bundle scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
 # a copy of the pins stands for "installed": a fresh checkout of equal pins installs nothing
 $(VENV)/installed: requirements.txt | $(VENV)/bin/python

@@ -1,0 +1,1 @@
+"""Commands of the bundle, run as ``python -m scripts.NAME``."""

@@ -105,3 +105,8 @@ def _made(folder: Path) -> Path:
 def with_levels(pairs: list[dict[str, str]], stride: int = 1) -> list[dict[str, str]]:
     """Every ``stride``-th pair at every level of misalignment, level by level."""
     return [{**pair, "level": level} for level in LEVELS for pair in pairs[::stride]]
+
+
+def validation_pairs(root: str | Path | None, stride: int = 1) -> list[dict[str, str]]:
+    """The validation pairs of :func:`training_pairs` at every level."""
+    return with_levels(training_pairs(root, "val"), stride)

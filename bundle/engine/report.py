@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from ignite.engine import Engine, Events
@@ -30,7 +30,7 @@ class FieldReport:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._finish)
 
     def _collect(self, engine: Engine) -> None:
-        self.rows += engine.state.output
+        self.rows += cast(list, engine.state.output)
 
     def _finish(self, engine: Engine) -> None:
         groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
@@ -79,7 +79,7 @@ class TermLogger:
         )
 
     def _update(self, engine: Engine) -> None:
-        for name, value in engine.state.output.items():
+        for name, value in cast(dict, engine.state.output).items():
             previous = self.running.get(name, value)
             self.running[name] = previous + self.smoothing * (value - previous)
             self.sums[name] += value

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
 from monai.handlers import ValidationHandler
-from torch.nn.parallel import DistributedDataParallel
 
+from bundle.engine.parallel import is_main_process, local_device, unwrap
 from bundle.engine.report import TermLogger
 from bundle.errors import or_exit
 from bundle.inference.weights import load_weights
+
+__all__ = ["local_device", "of_this_rank", "prepare_network", "save_state", "train", "unwrap"]
 
 logger = logging.getLogger(__name__)
 LAST = "last.pt"
@@ -33,23 +34,6 @@ def prepare_network(
     if initial_weights:
         or_exit(load_weights, network, initial_weights)
     return network.to(device)
-
-
-def unwrap(network: torch.nn.Module) -> torch.nn.Module:
-    """The network inside DistributedDataParallel, or the network itself."""
-    return network.module if isinstance(network, DistributedDataParallel) else network
-
-
-def local_device() -> torch.device:
-    """This process's GPU, or the CPU where there is none."""
-    if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-    return torch.device("cpu")
-
-
-def is_main_process() -> bool:
-    """Whether this process logs, validates and writes."""
-    return int(os.environ.get("RANK", 0)) == 0
 
 
 def of_this_rank(handlers: list[Any]) -> list[Any]:
@@ -71,17 +55,38 @@ def train(trainer: Engine, saved: dict[str, Any], ckpt_dir: str, resume: bool) -
     folder = Path(ckpt_dir)
     folder.mkdir(parents=True, exist_ok=True)
     if resume and (folder / LAST).is_file():
-        state = torch.load(folder / LAST, map_location="cpu", weights_only=True)
-        for name, part in saved.items():
-            part.load_state_dict(state[name])
+        restore(saved, folder / LAST)
         logger.info("resumed from %s, epoch %d", folder / LAST, trainer.state.epoch)
+        if trainer.state.epoch >= (trainer.state.max_epochs or 0):
+            logger.info("all %d epochs are done; raise max_epochs to go on", trainer.state.epoch)
+            return
     if is_main_process():
         trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: save_state(saved, folder / LAST))
     trainer.run()
+
+
+def restore(saved: dict[str, Any], path: Path) -> None:
+    """Load the state of a run; the length of the run and its schedule stay as configured."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    for name, part in saved.items():
+        if isinstance(part, Engine):
+            epochs = part.state.max_epochs
+            part.load_state_dict(state[name] | {"max_epochs": max(epochs, _epochs(state[name]))})
+            part.state.max_epochs = epochs
+        elif isinstance(part, torch.optim.lr_scheduler.LRScheduler):
+            progress = {key: state[name][key] for key in ("last_epoch", "_step_count", "_last_lr")}
+            part.load_state_dict(part.state_dict() | progress)
+        else:
+            part.load_state_dict(state[name])
+
+
+def _epochs(state: dict[str, Any]) -> int:
+    """Epochs that a trainer's state has behind it, at least 1."""
+    return max(1, state["iteration"] // state["epoch_length"])
 
 
 def save_state(saved: dict[str, Any], path: Path) -> None:
     """Write a checkpoint beside ``path``, then rename: a crash leaves the old one whole."""
     staging = path.with_suffix(".tmp")
     torch.save({name: part.state_dict() for name, part in saved.items()}, staging)
-    os.replace(staging, path)
+    staging.replace(path)

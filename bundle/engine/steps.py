@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.engines.utils import IterationEvents
-from torch.nn.parallel import DistributedDataParallel
 
+from bundle.engine.parallel import unwrap
 from bundle.metrics.endpoint_error import endpoint_error
 
 IMAGES = ("image", "fixed", "aligned", "deformed", "ddf")
@@ -71,8 +71,7 @@ def validate_step(engine: SupervisedEvaluator, batch: dict[str, Any]) -> list[di
     """
     device = torch.device(engine.state.device)
     batch = to_device(batch, device)
-    network = engine.network
-    network = network.module if isinstance(network, DistributedDataParallel) else network
+    network: Any = unwrap(engine.network)
     network.eval()
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=engine.amp)
     with torch.no_grad(), autocast:

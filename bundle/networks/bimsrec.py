@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from bundle.networks.feature_extraction import FeatureExtraction
+from bundle.networks.layers import use_channels_last
 from bundle.networks.m2freg import M2FReg
 from bundle.networks.patch_embedding import MultiScalePatchEmbedding
 from bundle.networks.pfrecon import PFRecon
@@ -57,7 +58,7 @@ class BiMSRec(nn.Module):
         self.embedding = MultiScalePatchEmbedding(features, channels, reduction)
         self.registration = M2FReg(channels, directions)
         self.reconstruction = PFRecon(features, channels, num_flows=self.flows_per_scale)
-        self.to(memory_format=torch.channels_last)  # the layout in which CPU and GPU are fast
+        use_channels_last(self)  # the layout in which CPU and GPU are fast
         self._freeze()
 
     def _freeze(self) -> None:

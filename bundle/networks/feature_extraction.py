@@ -25,10 +25,7 @@ class FeatureExtraction(nn.Module):
         super().__init__()
         self.embed = OverlapPatchEmbed(2, 1, channels, bias=True)
         self.blocks = nn.Sequential(
-            *(
-                RestormerBlock(channels, num_heads, expansion)
-                for _ in range(num_blocks)
-            )
+            *(RestormerBlock(channels, num_heads, expansion) for _ in range(num_blocks))
         )
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

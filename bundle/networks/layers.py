@@ -69,6 +69,21 @@ class NormedConv(nn.Sequential):
         )
 
 
+def use_channels_last(module: nn.Module) -> None:
+    """Store convolution weights channels-last, the layout in which CPU and GPU are fast."""
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+
+
+def small_init(layer: nn.Conv2d, std: float) -> nn.Conv2d:
+    """Normal weights of the given spread and no bias: an output that starts near zero."""
+    nn.init.normal_(layer.weight, std=std)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
 def resize_as(features: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     """Bilinear resize of (B, C, h, w) to the height and width of ``reference``."""
     return nn.functional.interpolate(

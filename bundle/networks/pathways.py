@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from bundle.networks.layers import ResidualBlock, resize_as
+from bundle.networks.layers import ResidualBlock, resize_as, small_init
 
 
 class DownFusion(nn.Module):
@@ -65,10 +65,10 @@ class FieldHead(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            ResidualBlock(channels), nn.LeakyReLU(0.1), nn.Conv2d(channels, 4, 3, padding=1)
+            ResidualBlock(channels),
+            nn.LeakyReLU(0.1),
+            small_init(nn.Conv2d(channels, 4, 3, padding=1), std=1e-5),
         )
-        nn.init.normal_(self.body[-1].weight, std=1e-5)
-        nn.init.zeros_(self.body[-1].bias)
 
     def forward(
         self, state: torch.Tensor, displacement: torch.Tensor

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from bundle.networks.hdfa import HDFA
-from bundle.networks.layers import resize_as
+from bundle.networks.layers import resize_as, small_init
 from bundle.networks.restormer import RestormerBlock
 
 
@@ -58,9 +58,7 @@ class PFRecon(nn.Module):
             previous = channels[index + 1] if index + 1 < len(channels) else 0
             self.levels.append(FusionLevel((num_flows + 1) * embedded[index] + previous, width))
         self.finest = FusionLevel(channels[0] + 2 * in_channels + 2, in_channels)
-        self.out = nn.Conv2d(in_channels, 1, 3, padding=1)
-        nn.init.normal_(self.out.weight, std=1e-3)
-        nn.init.zeros_(self.out.bias)
+        self.out = small_init(nn.Conv2d(in_channels, 1, 3, padding=1), std=1e-3)
 
     def forward(
         self,

@@ -13,7 +13,7 @@ from bundle.networks.cross_attention import (
     window_attention,
     with_prior,
 )
-from bundle.networks.layers import ResidualBlock
+from bundle.networks.layers import ResidualBlock, small_init
 from bundle.networks.spline import spline_upsample
 from bundle.networks.warp import warp_tokens
 
@@ -56,10 +56,8 @@ class RegBlk(nn.Module):
         self.start = nn.Sequential(
             nn.Conv2d(3 * (dim + 1) + 4, dim, 3, padding=1),
             nn.LeakyReLU(0.1),
-            nn.Conv2d(dim, 2, 3, padding=1),
+            small_init(nn.Conv2d(dim, 2, 3, padding=1), std=1e-3),
         )
-        nn.init.normal_(self.start[-1].weight, std=1e-3)
-        nn.init.zeros_(self.start[-1].bias)
         self.fuse = nn.Sequential(
             nn.Conv2d(channels + 3 * (dim + 1) + 6, channels, 1), ResidualBlock(channels)
         )

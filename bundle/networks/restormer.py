@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from monai.networks.nets.restormer import MDTATransformerBlock
 from torch import nn
@@ -29,12 +31,12 @@ class RestormerBlock(nn.Module):
         block = MDTATransformerBlock(2, channels, num_heads, expansion, bias=False)
         self.num_heads = num_heads
         self.temperature = block.attn.temperature
-        self.qkv = block.attn.qkv.conv
-        self.qkv_depthwise = block.attn.qkv_dwconv.conv
-        self.attention_out = block.attn.project_out.conv
-        self.gate_in = block.ffn.project_in.conv
-        self.gate_depthwise = block.ffn.dwconv.conv
-        self.gate_out = block.ffn.project_out.conv
+        self.qkv = cast(nn.Conv2d, block.attn.qkv.conv)
+        self.qkv_depthwise = cast(nn.Conv2d, block.attn.qkv_dwconv.conv)
+        self.attention_out = cast(nn.Conv2d, block.attn.project_out.conv)
+        self.gate_in = cast(nn.Conv2d, block.ffn.project_in.conv)
+        self.gate_depthwise = cast(nn.Conv2d, block.ffn.dwconv.conv)
+        self.gate_out = cast(nn.Conv2d, block.ffn.project_out.conv)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (B, C, H, W) to (B, C, H, W)."""
@@ -79,8 +81,10 @@ def as_tokens(x: torch.Tensor) -> torch.Tensor:
 
 def gram_matrix(tokens: torch.Tensor) -> torch.Tensor:
     """Inner products of all channels: (B, N, C) to (B, C, C), float32."""
+    tokens = tokens.float()
+    if torch.jit.is_scripting():  # takes no device of an autocast that is not a constant
+        return torch.bmm(tokens.transpose(1, 2), tokens)
     with torch.autocast(tokens.device.type, enabled=False):
-        tokens = tokens.float()
         return torch.bmm(tokens.transpose(1, 2), tokens)
 
 

@@ -1,0 +1,1 @@
+"""Transforms of the training data that MONAI does not have."""

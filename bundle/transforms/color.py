@@ -59,7 +59,9 @@ class SplitColord(Transform):
 def _read_palette(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Colours as sorted 24-bit codes, and the activity (0 to 1) of each."""
     with path.open(newline="") as handle:
-        rows = [[int(row[key]) for key in ("index", "r", "g", "b")] for row in csv.DictReader(handle)]
+        rows = [
+            [int(row[key]) for key in ("index", "r", "g", "b")] for row in csv.DictReader(handle)
+        ]
     table = np.array(rows)
     codes = table[:, 1] * 65536 + table[:, 2] * 256 + table[:, 3]
     order = np.argsort(codes)

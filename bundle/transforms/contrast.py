@@ -39,16 +39,19 @@ class RandSelfPaird(Randomizable, Transform):
 
     Args:
         prob: share of such pairs.
+        strength: range of the change of contrast, see :func:`random_curve`. A network learns
+            to match from nearly equal contrasts first, then from any, then across modalities.
     """
 
-    def __init__(self, prob: float = 0.15) -> None:
+    def __init__(self, prob: float = 0.15, strength: tuple[float, float] = (0.3, 1.0)) -> None:
         self.prob = prob
+        self.strength = strength
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Apply to one item with ``fixed`` (1, H, W) and ``moving`` (4, H, W)."""
         item = dict(data)
         if self.R.uniform() < self.prob:
-            moving = random_curve(item["fixed"], self.R.uniform(0.3, 1.0), self.R)
+            moving = random_curve(item["fixed"], self.R.uniform(*self.strength), self.R)
             item["moving"] = torch.cat([moving, torch.zeros(2, *moving.shape[1:]), moving])
             item["self_pair"] = True
         else:

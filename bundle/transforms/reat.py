@@ -83,11 +83,10 @@ def elastic_displacement(
     return grid - _ripple(tuple(size), spacing)
 
 
-def _elastic_grid(
-    size: tuple[int, ...], spacing: int, magnitude: float, seed: int
-) -> torch.Tensor:
+def _elastic_grid(size: tuple[int, ...], spacing: int, magnitude: float, seed: int) -> torch.Tensor:
     elastic = Rand2DElastic((spacing, spacing), (magnitude, magnitude), prob=1.0)
-    elastic.resampler = tap = _GridTap()
+    tap: Any = _GridTap()
+    elastic.resampler = tap
     elastic.set_random_state(seed)
     elastic(torch.zeros(1, *size))
     return tap.grid
@@ -132,9 +131,7 @@ def affine_matrix(
 
 def apply_affine(points: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
     """Map centred points (2, H, W), ij, by a homogeneous (3, 3) matrix."""
-    return (
-        torch.einsum("rc,chw->rhw", matrix[:2, :2], points) + matrix[:2, 2, None, None]
-    )
+    return torch.einsum("rc,chw->rhw", matrix[:2, :2], points) + matrix[:2, 2, None, None]
 
 
 def centred_grid(size: Sequence[int]) -> torch.Tensor:
@@ -262,9 +259,7 @@ class RandMisalignd(Randomizable, MapTransform):
     def _draw(self, level: Level, size: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
         ratio = max(size) / REFERENCE_SIZE
         elastic = elastic_displacement(size, level.sigma * ratio, level.std * ratio, self.R)
-        matrix = affine_matrix(
-            size, level.rotation, level.scale, level.translation * ratio, self.R
-        )
+        matrix = affine_matrix(size, level.rotation, level.scale, level.translation * ratio, self.R)
         return elastic, matrix
 
     def _draw_pose(self, size: Sequence[int]) -> torch.Tensor:

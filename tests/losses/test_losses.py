@@ -78,8 +78,12 @@ def test_combined_loss_logs_its_terms():
     truth = torch.randn(2, 2, 64, 64)
     batch = {"ddf": truth, "fixed": torch.rand(2, 1, 64, 64), "aligned": torch.rand(2, 3, 64, 64),
              "deformed": torch.rand(2, 3, 64, 64)}  # fmt: skip
-    outputs = {"ddf": truth.clone().requires_grad_(), "flows": truth[:, None].repeat(1, 10, 1, 1, 1),
-               "matches": truth[:, None].repeat(1, 5, 1, 1, 1), "fused": batch["fixed"]}  # fmt: skip
+    outputs = {
+        "ddf": truth.clone().requires_grad_(),
+        "flows": truth[:, None].repeat(1, 10, 1, 1, 1),
+        "matches": truth[:, None].repeat(1, 5, 1, 1, 1),
+        "fused": batch["fixed"],
+    }
     terms = BiMSRecLoss(registration_weight=1.0)(outputs, batch)
     assert set(terms) == {"flows", "ddf", "matches", "folding", "registration", "fusion_ssim",
                           "fusion_intensity", "fusion_gradient", "loss"}  # fmt: skip

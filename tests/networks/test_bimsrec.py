@@ -66,9 +66,7 @@ def test_a_stage_trains_its_parts_and_no_others(stage, trained):
     outputs = network.train()(torch.rand(1, 2, 64, 64))
     loss = sum(value.square().sum() for value in outputs.values() if value.requires_grad)
     loss.backward()
-    used = {
-        name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None
-    }
+    used = {name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None}
     assert used == trained
     assert all(p.grad is not None for p in network.parameters() if p.requires_grad)
 
@@ -95,7 +93,7 @@ def test_reduced_pictures_see_the_same_token_grid():
     full, half, quarter = (BiMSRec(reduction=r).eval() for r in (1, 2, 4))
     for network, size in ((full, 256), (half, 128), (quarter, 64)):
         tokens = network._features(torch.rand(1, 2, size, size))[1]
-        assert [scale.shape[-1] for scale in tokens] == [64, 32, 16, 8, 4]
+        assert [scale.shape[-1] for scale in tokens] == [32, 16, 8, 4, 4]
     assert full.state_dict().keys() == quarter.state_dict().keys()
 
 

@@ -1,0 +1,113 @@
+"""Training through the bundle's own configuration, on tiny phantom pairs."""
+
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from monai.bundle import create_workflow
+
+from bundle.engine.run import restore, save_state
+from bundle.engine.steps import train_step
+from bundle.networks import BiMSRec
+from bundle.phantom import write_pairs
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pairs")
+    write_pairs(folder, 1, size=64, split="train")
+    write_pairs(folder, 1, size=64, split="val")
+    return folder
+
+
+def workflow(pairs, folder, **overrides):
+    return create_workflow(
+        config_file=str(ROOT / "configs" / "train.json"),
+        workflow_type="train",
+        bundle_root=str(ROOT),
+        dataset_dir=str(pairs),
+        ckpt_dir=str(folder),
+        image_size=64,
+        reduction=4,
+        batch_size=1,
+        num_workers=0,
+        val_interval=1,
+        device="$torch.device('cpu')",
+        **overrides,
+    )
+
+
+def test_the_bundle_has_every_required_property(pairs, tmp_path):
+    assert not workflow(pairs, tmp_path).check_properties()
+
+
+def test_a_run_trains_validates_and_goes_on_where_it_stopped(pairs, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    workflow(pairs, tmp_path, max_epochs=1, stage="registration").run()
+    assert "EPE in px" in caplog.text
+    BiMSRec().load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+    first = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert first["trainer"]["iteration"] == 3
+
+    caplog.clear()
+    workflow(pairs, tmp_path, max_epochs=2, stage="registration", resume=True).run()
+    assert "resumed from" in caplog.text and "epoch 2:" in caplog.text
+    assert "epoch 1:" not in caplog.text
+    second = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert second["trainer"]["iteration"] == 6
+
+    caplog.clear()
+    workflow(pairs, tmp_path, max_epochs=2, stage="registration", resume=True).run()
+    assert "all 2 epochs are done" in caplog.text
+
+
+def test_the_fusion_stage_moves_the_reconstruction_only(pairs, tmp_path):
+    torch.manual_seed(0)
+    start = BiMSRec()
+    torch.save(start.state_dict(), tmp_path / "start.pt")
+    run = workflow(
+        pairs, tmp_path, max_epochs=1, stage="fusion", initial_weights=str(tmp_path / "start.pt")
+    )
+    run.run()
+    trained = torch.load(tmp_path / "last.pt", weights_only=True)["network"]
+    moved = {
+        name.split(".")[0]
+        for name, value in start.state_dict().items()
+        if not torch.equal(value, trained[name])
+    }
+    assert moved == {"reconstruction"}
+
+
+def test_a_loss_that_is_not_finite_names_its_pairs():
+    network = BiMSRec(stage="registration", reduction=4)
+    engine = SimpleNamespace(
+        state=SimpleNamespace(device="cpu"),
+        network=network,
+        optimizer=torch.optim.SGD(network.parameters(), lr=0.1),
+        amp=False,
+        loss_function=lambda outputs, batch: {"loss": outputs["ddf"].sum() * torch.nan},
+        fire_event=lambda event: None,
+    )
+    with pytest.raises(FloatingPointError, match="2007"):
+        train_step(engine, {"image": torch.rand(1, 2, 64, 64), "name": ["2007"]})
+
+
+def test_a_crash_while_writing_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    layer = torch.nn.Linear(1, 1)
+    save_state({"network": layer}, tmp_path / "last.pt")
+    before = (tmp_path / "last.pt").read_bytes()
+
+    def fail(state, path):
+        Path(path).write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(OSError, match="no space"):
+        save_state({"network": layer}, tmp_path / "last.pt")
+    assert (tmp_path / "last.pt").read_bytes() == before
+    monkeypatch.undo()
+    restore({"network": torch.nn.Linear(1, 1)}, tmp_path / "last.pt")
