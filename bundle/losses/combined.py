@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
+from bundle.losses.correspondence import CorrespondenceLoss
 from bundle.losses.field import FieldLoss
 from bundle.losses.fusion import FusionLoss
 from bundle.losses.registration import RegistrationLoss
@@ -24,6 +27,7 @@ class BiMSRecLoss(nn.Module):
         flows_weight: weight of the mean over the ten fields.
         ddf_weight: weight of the field handed out.
         matches_weight: weight of what the attention found (auxiliary).
+        correspondence_weight: weight of the attention's cross-entropy (auxiliary).
         registration_weight: weight of the registration loss.
         folding_weight: weight of the folding penalty on the field handed out.
         fusion_weight: weight of the fusion loss.
@@ -36,7 +40,8 @@ class BiMSRecLoss(nn.Module):
         fusion: FusionLoss | None = None,
         flows_weight: float = 1.0,
         ddf_weight: float = 1.0,
-        matches_weight: float = 0.3,
+        matches_weight: float = 0.1,
+        correspondence_weight: float = 1.0,
         registration_weight: float = 0.0,
         folding_weight: float = 1.0,
         fusion_weight: float = 1.0,
@@ -46,17 +51,19 @@ class BiMSRecLoss(nn.Module):
         self.registration = registration or RegistrationLoss()
         self.fusion = fusion or FusionLoss()
         self.folding = FoldingLoss()
+        self.correspondence = CorrespondenceLoss()
         self.weights = {
             "flows": flows_weight,
             "ddf": ddf_weight,
             "matches": matches_weight,
+            "correspondence": correspondence_weight,
             "registration": registration_weight,
             "folding": folding_weight,
             "fusion": fusion_weight,
         }
 
     def forward(
-        self, outputs: dict[str, torch.Tensor], batch: dict[str, torch.Tensor]
+        self, outputs: dict[str, Any], batch: dict[str, torch.Tensor]
     ) -> dict[str, torch.Tensor]:
         """Compute.
 
@@ -76,6 +83,10 @@ class BiMSRecLoss(nn.Module):
                 if self.weights[name] > 0:
                     fields = outputs[name] if outputs[name].ndim == 5 else outputs[name][:, None]
                     terms[name] = self.weights[name] * self.field(fields, truth, fixed)
+            if self.weights["correspondence"] > 0:
+                weight = self.field.pixel_weight(truth, fixed)
+                loss = self.correspondence(outputs["tokens"], truth, weight)
+                terms["correspondence"] = self.weights["correspondence"] * loss
             if self.weights["folding"] > 0:
                 terms["folding"] = self.weights["folding"] * self.folding(outputs["ddf"][:, None])
         if trained and self.weights["registration"] > 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -67,7 +68,7 @@ class BiMSRec(nn.Module):
             fuses = module is self.reconstruction
             module.requires_grad_(self.stage == "all" or (self.stage == "fusion") == fuses)
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor | dict[str, torch.Tensor]:
+    def forward(self, image: torch.Tensor) -> torch.Tensor | dict[str, Any]:
         """Register and fuse.
 
         Args:
@@ -76,14 +77,14 @@ class BiMSRec(nn.Module):
         Returns:
             In eval mode (B, 3, H, W): fused in [0, 1], ddf_i, ddf_j. The ddf is in voxels,
             channel order ij, pull-back: ``warped(x) = moving(x + ddf(x))``. In training mode a
-            dictionary, see :meth:`all_fields`, with ``fused`` (B, 1, H, W) beside unless the
-            stage is ``registration``.
+            dictionary, see :meth:`all_fields`, with ``tokens`` (queries and keys per scale, see
+            :class:`RegBlk`) and, unless the stage is ``registration``, ``fused`` (B, 1, H, W).
         """
         if self.training:
             return self._training_outputs(image)
         padded = pad_to_multiple(image)
         full, fixed, moving = self._features(padded)
-        flows, logits, _ = self.registration(fixed, moving)
+        flows, logits, _, _ = self.registration(fixed, moving)
         ddf = self._combine(flows, logits, padded)
         fused = self._reconstruct(padded, full, fixed, moving, self._by_scale(flows), ddf)
         output = torch.cat([fused.clamp(0.0, 1.0), ddf], dim=1)
@@ -102,13 +103,14 @@ class BiMSRec(nn.Module):
         """
         padded = pad_to_multiple(image)
         _, fixed, moving = self._features(padded)
-        return self._field_outputs(image, padded, *self.registration(fixed, moving))
+        flows, logits, found, _ = self.registration(fixed, moving)
+        return self._field_outputs(image, padded, flows, logits, found)
 
     def register(self, image: torch.Tensor) -> torch.Tensor:
         """The ddf alone: (B, 2, H, W) in, (B, 2, H, W) out, voxels, ij, pull-back."""
         padded = pad_to_multiple(image)
         _, fixed, moving = self._features(padded)
-        flows, logits, _ = self.registration(fixed, moving)
+        flows, logits, _, _ = self.registration(fixed, moving)
         ddf = self._combine(flows, logits, padded)
         return ddf[..., : image.shape[-2], : image.shape[-1]]
 
@@ -186,12 +188,13 @@ class BiMSRec(nn.Module):
         skips = [full[0], warped_features, padded[:, :1], warped]
         return self.reconstruction(fixed, moving, flows, skips)
 
-    def _training_outputs(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+    def _training_outputs(self, image: torch.Tensor) -> dict[str, Any]:
         padded = pad_to_multiple(image)
         with torch.set_grad_enabled(self.stage != "fusion" and torch.is_grad_enabled()):
             full, fixed, moving = self._features(padded)
-            flows, logits, found = self.registration(fixed, moving)
-            outputs = self._field_outputs(image, padded, flows, logits, found)
+            flows, logits, found, tokens = self.registration(fixed, moving)
+            outputs: dict[str, Any] = self._field_outputs(image, padded, flows, logits, found)
+            outputs["tokens"] = tokens
         if self.stage != "registration":
             ddf = pad_to_multiple(outputs["ddf"]).detach()
             guides = [[flow.detach() for flow in pair] for pair in self._by_scale(flows)]

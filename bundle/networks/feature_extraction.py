@@ -24,6 +24,10 @@ class FeatureExtraction(nn.Module):
     ) -> None:
         super().__init__()
         self.embed = OverlapPatchEmbed(2, 1, channels, bias=True)
+        self.edges = OverlapPatchEmbed(2, 1, channels)
+        with torch.no_grad():  # derivatives, so that their magnitude ignores the contrast's sign
+            kernels = self.edges.conv.weight
+            kernels.sub_(kernels.mean(dim=(1, 2, 3), keepdim=True))
         self.blocks = nn.Sequential(
             *(RestormerBlock(channels, num_heads, expansion) for _ in range(num_blocks))
         )
@@ -37,4 +41,5 @@ class FeatureExtraction(nn.Module):
         Returns:
             (B, C, H, W).
         """
-        return self.blocks(self.embed(image))
+        edges = 4.0 * self.edges(image).abs()
+        return self.blocks(self.embed(image) + edges)

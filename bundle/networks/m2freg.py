@@ -67,7 +67,9 @@ class M2FReg(nn.Module):
 
     def forward(
         self, fixed: list[torch.Tensor], moving: list[torch.Tensor]
-    ) -> tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]]:
+    ) -> tuple[
+        list[torch.Tensor], list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]
+    ]:
         """Predict all fields.
 
         Args:
@@ -77,12 +79,15 @@ class M2FReg(nn.Module):
         Returns:
             flows in the paper's order (flow_1 ...), each (B, 2, H_i, W_i) in tokens of its
             scale, ij, pull-back; their confidence logits (B, 1, H_i, W_i) in the same order;
-            the displacement that the attention found per scale (B, 2, H_i, W_i), in tokens.
+            the displacement that the attention found per scale (B, 2, H_i, W_i), in tokens;
+            queries and keys of each scale, see :class:`RegBlk`.
         """
         matches: list[torch.Tensor] = []
         found: list[torch.Tensor] = []
+        tokens: list[torch.Tensor] = []
         for index, block in enumerate(self.match):
-            features, displacement = block(fixed[index], moving[index])
+            features, displacement, queries_keys = block(fixed[index], moving[index])
+            tokens.append(queries_keys)
             matches.append(features)
             found.append(displacement)
         flows: list[torch.Tensor] = []
@@ -99,4 +104,4 @@ class M2FReg(nn.Module):
             flow, logit = self.up_heads[index](state, found[index])
             flows.append(flow)
             logits.append(logit)
-        return flows, logits, found
+        return flows, logits, found, tokens

@@ -59,12 +59,12 @@ class RegBlk(nn.Module):
             small_init(nn.Conv2d(dim, 2, 3, padding=1), std=1e-3),
         )
         self.fuse = nn.Sequential(
-            nn.Conv2d(channels + 3 * (dim + 1) + 6, channels, 1), ResidualBlock(channels)
+            nn.Conv2d(2 * channels + 3 * (dim + 1) + 6, channels, 1), ResidualBlock(channels)
         )
 
     def forward(
         self, fixed: torch.Tensor, moving: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Match.
 
         Args:
@@ -73,10 +73,12 @@ class RegBlk(nn.Module):
 
         Returns:
             the fused matching features (B, C_i, H_i, W_i), and the expected displacement
-            (B, 2, H_i, W_i), float32, in tokens of this scale, ij, fixed to moving (pull-back).
+            (B, 2, H_i, W_i), float32, in tokens of this scale, ij, fixed to moving (pull-back);
+            fixed queries and moving keys of the global step (B, 2, d + 3, h, w), whose products
+            are its logits: training tells them where the true match lies.
         """
         qkv_fixed, qkv_moving = self.project(fixed), self.project(moving)
-        start, seen, backward = self._global(qkv_fixed, qkv_moving)
+        start, seen, backward, tokens = self._global(qkv_fixed, qkv_moving)
         if self.window > 0:
             pulled = self.project(warp_tokens(moving, start).to(moving))
             displacement, seen, backward = self._local(qkv_fixed, pulled, start)
@@ -84,17 +86,18 @@ class RegBlk(nn.Module):
             displacement = start
         # Tokens are far apart in pixels: a tenth keeps displacements on the scale of features.
         where = 0.1 * torch.cat([displacement, displacement - start, backward], dim=1)
-        return self.fuse(torch.cat([fixed, seen, where], dim=1)), displacement
+        return self.fuse(torch.cat([fixed, moving, seen, where], dim=1)), displacement, tokens
 
     def _global(
         self, fixed: tuple[torch.Tensor, ...], moving: tuple[torch.Tensor, ...]
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """Match pooled tokens with all pooled tokens; upsample the start to this scale."""
         height, width = fixed[0].shape[-2], fixed[0].shape[-1]
         query_f, key_f, value_f = self._pooled(fixed)
         query_m, key_m, value_m = self._pooled(moving)
         grid = token_grid(query_f).expand(query_f.shape[0], -1, -1, -1)
         query, key = with_prior(query_f, key_m, self.log_scale[0], self.log_width[0])
+        tokens = torch.stack([query, key], dim=1)
         to_moving = global_attention(query, key, torch.cat([value_m, grid], 1))
         query, key = with_prior(query_m, key_f, self.log_scale[0], self.log_width[0])
         to_fixed = global_attention(query, key, torch.cat([value_f, grid], 1))
@@ -106,8 +109,8 @@ class RegBlk(nn.Module):
         if self.pool > 1:
             start = spline_upsample(found_m, height, width) * self.pool
             backward = spline_upsample(-found_f, height, width) * self.pool
-            return start, seen, backward
-        return found_m, seen, -found_f
+            return start, seen, backward, tokens
+        return found_m, seen, -found_f, tokens
 
     def _pooled(self, tokens: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
         if self.pool == 1:
