@@ -67,9 +67,7 @@ class M2FReg(nn.Module):
 
     def forward(
         self, fixed: list[torch.Tensor], moving: list[torch.Tensor]
-    ) -> tuple[
-        list[torch.Tensor], list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]
-    ]:
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]]:
         """Predict all fields.
 
         Args:
