@@ -70,7 +70,7 @@ def restore(saved: dict[str, Any], path: Path) -> None:
     state = torch.load(path, map_location="cpu", weights_only=True)
     for name, part in saved.items():
         if isinstance(part, Engine):
-            epochs = part.state.max_epochs
+            epochs = part.state.max_epochs or 1
             part.load_state_dict(state[name] | {"max_epochs": max(epochs, _epochs(state[name]))})
             part.state.max_epochs = epochs
         elif isinstance(part, torch.optim.lr_scheduler.LRScheduler):

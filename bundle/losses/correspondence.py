@@ -34,7 +34,7 @@ class CorrespondenceLoss(nn.Module):
         self, tokens: torch.Tensor, true_ddf: torch.Tensor, weight: torch.Tensor
     ) -> torch.Tensor:
         query, key = tokens[:, 0].flatten(2), tokens[:, 1].flatten(2)
-        size = tokens.shape[-2:]
+        size = (tokens.shape[-2], tokens.shape[-1])
         log_share = torch.einsum("bdq,bdk->bqk", query, key).log_softmax(dim=-1)
         target = matching_weights(true_ddf, size)
         share = functional.adaptive_avg_pool2d(weight, size).flatten(1)
@@ -42,7 +42,7 @@ class CorrespondenceLoss(nn.Module):
         return -((target * log_share).sum(dim=-1) * share).sum() / share.sum().clamp(min=1e-6)
 
 
-def matching_weights(true_ddf: torch.Tensor, size: torch.Size) -> torch.Tensor:
+def matching_weights(true_ddf: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """Bilinear weights of every key token at the true match of every query token.
 
     Args:

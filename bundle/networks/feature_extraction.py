@@ -26,8 +26,8 @@ class FeatureExtraction(nn.Module):
         self.embed = OverlapPatchEmbed(2, 1, channels, bias=True)
         self.edges = OverlapPatchEmbed(2, 1, channels)
         with torch.no_grad():  # derivatives, so that their magnitude ignores the contrast's sign
-            kernels = self.edges.conv.weight
-            kernels.sub_(kernels.mean(dim=(1, 2, 3), keepdim=True))
+            for kernels in self.edges.parameters():
+                kernels.sub_(kernels.mean(dim=(1, 2, 3), keepdim=True))
         self.blocks = nn.Sequential(
             *(RestormerBlock(channels, num_heads, expansion) for _ in range(num_blocks))
         )

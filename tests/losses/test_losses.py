@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from bundle.losses import BiMSRecLoss
+from bundle.losses.correspondence import CorrespondenceLoss, matching_weights
 from bundle.losses.field import FieldLoss
 from bundle.losses.fusion import FusionLoss, sobel
 from bundle.losses.registration import RegistrationLoss
@@ -83,9 +84,32 @@ def test_combined_loss_logs_its_terms():
         "flows": truth[:, None].repeat(1, 10, 1, 1, 1),
         "matches": truth[:, None].repeat(1, 5, 1, 1, 1),
         "fused": batch["fixed"],
+        "tokens": [torch.rand(2, 2, 8, 4, 4)],
     }
     terms = BiMSRecLoss(registration_weight=1.0)(outputs, batch)
-    assert set(terms) == {"flows", "ddf", "matches", "folding", "registration", "fusion_ssim",
-                          "fusion_intensity", "fusion_gradient", "loss"}  # fmt: skip
+    assert set(terms) == {"flows", "ddf", "matches", "correspondence", "folding",
+                          "registration", "fusion_ssim", "fusion_intensity", "fusion_gradient",
+                          "loss"}  # fmt: skip
     parts = sum(float(term) for name, term in terms.items() if name != "loss")
     assert float(terms["loss"]) == pytest.approx(parts, rel=1e-5)
+
+
+def test_matching_weights_point_to_the_true_token():
+    ddf = torch.zeros(1, 2, 64, 64)
+    ddf[:, 0], ddf[:, 1] = 16.0, 8.0  # tokens of 16 px: one down, half a token right
+    target = matching_weights(ddf, (4, 4))[0].reshape(4, 4, 4, 4)
+    expected = torch.zeros(4, 4)
+    expected[2, 2] = expected[2, 3] = 0.5
+    torch.testing.assert_close(target[1, 2], expected)
+    assert not target[3].any()  # left the frame
+
+
+def test_correspondence_loss_prefers_the_true_match():
+    codes = torch.nn.functional.normalize(torch.randn(1, 32, 4, 4), dim=1)
+    moved = torch.roll(codes, 1, dims=3)  # content one token to the right
+    tokens = [20 * torch.stack([codes, moved], dim=1)]
+    weight = torch.ones(1, 1, 64, 64)
+    loss = CorrespondenceLoss()
+    right, wrong = torch.zeros(1, 2, 64, 64), torch.zeros(1, 2, 64, 64)
+    right[:, 1], wrong[:, 1] = 16.0, -16.0
+    assert loss(tokens, right, weight) < 1.0 < loss(tokens, wrong, weight)

@@ -131,7 +131,8 @@ def test_embedding_gives_five_falling_resolutions():
 @pytest.mark.parametrize(("pool", "window"), [(1, 0), (2, 4)])
 def test_reg_block_keeps_the_grid(pool, window):
     block = RegBlk(16, dim=16, pool=pool, window=window)
-    features, displacement = block(torch.rand(2, 16, 8, 12), torch.rand(2, 16, 8, 12))
+    features, displacement, tokens = block(torch.rand(2, 16, 8, 12), torch.rand(2, 16, 8, 12))
+    assert tokens.shape == (2, 2, 16 + 3, 8 // pool, 12 // pool)
     assert features.shape == (2, 16, 8, 12)
     assert displacement.shape == (2, 2, 8, 12) and displacement.dtype == torch.float32
 
@@ -140,6 +141,7 @@ def test_flows_of_both_pathways_belong_to_mirrored_scales():
     sizes = (32, 16, 8, 4, 4)
     channels = (48, 64, 80, 80, 80)
     features = [torch.rand(1, c, n, n) for c, n in zip(channels, sizes, strict=True)]
-    flows, logits, found = M2FReg()(features, features)
+    flows, logits, found, tokens = M2FReg()(features, features)
+    assert [one.shape[-1] for one in tokens] == [16, 16, 8, 4, 4]
     assert [flow.shape[-1] for flow in flows] == [*sizes, *sizes[::-1]]
     assert len(logits) == 10 and len(found) == 5
