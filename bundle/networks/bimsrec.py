@@ -26,7 +26,9 @@ class BiMSRec(nn.Module):
         features: C of the feature extraction, 16 in the paper.
         directions: ``both``, ``forward`` or ``reverse``: the pathways of M2FReg (Table 3).
         scales: 5, or 1 for the finest scale alone (Table 3).
-        reduction: 1; 2 or 4 for the first stages of training, on pictures reduced by that.
+        reduction: 1 for pictures at full size (heads of about 200 px); 2 or 4 for pictures
+            reduced by that, as in training. Registration sees the picture averaged by
+            4 / reduction, so that the weights work alike at every size.
         stage: what training runs and trains: ``registration`` (no reconstruction), ``fusion``
             (the reconstruction, fields given) or ``all``. Has no effect in eval mode.
 
@@ -48,7 +50,10 @@ class BiMSRec(nn.Module):
             raise ValueError(f"scales must be 1 or {len(channels)}, got {scales}")
         if stage not in ("registration", "fusion", "all"):
             raise ValueError(f"stage must be 'registration', 'fusion' or 'all', got {stage!r}")
+        if reduction not in (1, 2, 4):
+            raise ValueError(f"reduction must be 1, 2 or 4, got {reduction}")
         channels = list(channels)[:scales]
+        self.pool = 4 // reduction
         self.stage = stage
         self.scales = scales
         self.flows_per_scale = 2 if directions == "both" else 1
@@ -56,7 +61,7 @@ class BiMSRec(nn.Module):
         self.moving_features = FeatureExtraction(features)
         # Alike at the start, so that equal anatomy matches from the first step.
         self.moving_features.load_state_dict(self.fixed_features.state_dict())
-        self.embedding = MultiScalePatchEmbedding(features, channels, reduction)
+        self.embedding = MultiScalePatchEmbedding(features, channels)
         self.registration = M2FReg(channels, directions)
         self.reconstruction = PFRecon(features, channels, num_flows=self.flows_per_scale)
         use_channels_last(self)  # the layout in which CPU and GPU are fast
@@ -140,7 +145,12 @@ class BiMSRec(nn.Module):
         """Features of both images: at full size, fixed per scale, moving per scale."""
         full_fixed = self.fixed_features(padded[:, :1])
         full_moving = self.moving_features(padded[:, 1:])
-        scales = self.embedding(torch.cat([full_fixed, full_moving], dim=0))
+        seen_fixed, seen_moving = full_fixed, full_moving
+        if self.pool > 1:
+            small = functional.avg_pool2d(padded, self.pool)
+            seen_fixed = self.fixed_features(small[:, :1])
+            seen_moving = self.moving_features(small[:, 1:])
+        scales = self.embedding(torch.cat([seen_fixed, seen_moving], dim=0))
         batch = padded.shape[0]
         fixed = [scale[:batch] for scale in scales]
         moving = [scale[batch:] for scale in scales]

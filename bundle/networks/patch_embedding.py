@@ -22,29 +22,19 @@ class MultiScalePatchEmbedding(nn.Module):
 
     Args:
         in_channels: C of the feature extraction.
-        channels: C_i per scale, finest first; the strides are 8, 16, 32, 64 and 64.
-        reduction: 1 at full size. With 2 or 4 the first convolutions keep the size, so that
-            the same weights work on pictures reduced by that factor, where every scale sees
-            the head at the same size in tokens: the cheap first stages of training.
-
-    Raises:
-        ValueError: ``reduction`` is not 1, 2 or 4.
+        channels: C_i per scale, finest first; the strides are 2, 4, 8, 16 and 16.
     """
 
     def __init__(
         self,
         in_channels: int = 16,
         channels: Sequence[int] = (48, 64, 80, 80, 80),
-        reduction: int = 1,
     ) -> None:
         super().__init__()
-        if reduction not in (1, 2, 4):
-            raise ValueError(f"reduction must be 1, 2 or 4, got {reduction}")
         self.embed = nn.ModuleList()
         self.lateral = nn.ModuleList()
         self.stem = nn.Sequential(
-            NormedConv(in_channels, in_channels, 2 if reduction == 1 else 1),
-            NormedConv(in_channels, 2 * in_channels, 1 if reduction == 4 else 2),
+            NormedConv(in_channels, in_channels), NormedConv(in_channels, 2 * in_channels)
         )
         previous = 2 * in_channels
         for width, stride in zip(channels, SCALE_STRIDES, strict=False):
