@@ -23,9 +23,9 @@ def pairs(tmp_path_factory):
     return folder
 
 
-def workflow(pairs, folder, **overrides):
+def workflow(pairs, folder, overlays=(), **overrides):
     return create_workflow(
-        config_file=str(ROOT / "configs" / "train.json"),
+        config_file=[str(ROOT / "configs" / f"{name}.json") for name in ("train", *overlays)],
         workflow_type="train",
         bundle_root=str(ROOT),
         dataset_dir=str(pairs),
@@ -40,8 +40,18 @@ def workflow(pairs, folder, **overrides):
     )
 
 
-def test_the_bundle_has_every_required_property(pairs, tmp_path):
-    assert not workflow(pairs, tmp_path).check_properties()
+@pytest.mark.parametrize("overlays", [(), ("paper",), ("cpu",)])
+def test_the_bundle_has_every_required_property(pairs, tmp_path, overlays):
+    assert not workflow(pairs, tmp_path, overlays).check_properties()
+
+
+def test_the_overlay_of_the_paper_trains_by_its_recipe(pairs, tmp_path):
+    run = workflow(pairs, tmp_path, ("paper",), max_epochs=1)
+    run.run()
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert state["optimizer"]["param_groups"][0]["lr"] == 5e-5
+    for name, value in state["network"].items():
+        torch.testing.assert_close(value, state["ema"][name])
 
 
 def test_a_run_trains_validates_and_goes_on_where_it_stopped(pairs, tmp_path, capsys):
