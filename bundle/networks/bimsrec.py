@@ -33,7 +33,7 @@ class BiMSRec(nn.Module):
             (the reconstruction, fields given) or ``all``. Has no effect in eval mode.
 
     Raises:
-        ValueError: ``scales`` or ``stage`` is not one of the values above.
+        ValueError: ``scales``, ``reduction`` or ``stage`` is not one of the values above.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Multi-Scale Patch Embedding: full-resolution features to five scales (paper, 2.3)."""
+"""Multi-Scale Patch Embedding: features of one image to five scales (paper, 2.3)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCALE_STRIDES = (2, 2, 2, 2, 1)
 
 
 class MultiScalePatchEmbedding(nn.Module):
-    """Embed F (C channels, full size) as F_1 (finest) ... F_n (coarsest).
+    """Embed F (C channels) as F_1 (finest) ... F_n (coarsest).
 
     Overlapping patch embeddings halve the size from scale to scale; a top-down pass then lends
     every scale the context of the coarser ones, so that each can be matched by itself. Instance

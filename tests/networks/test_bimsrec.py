@@ -98,8 +98,7 @@ def test_reduced_pictures_see_the_same_token_grid():
     assert full.state_dict().keys() == quarter.state_dict().keys()
 
 
-def test_the_field_moves_with_the_moving_picture(network):
-    """The ddf handed out restores nothing yet (untrained), but warping follows its sign."""
+def test_warping_pulls_back_along_rows_then_columns():
     moving = torch.zeros(1, 1, 64, 64)
     moving[..., 30, 40] = 1.0
     ddf = torch.zeros(1, 2, 64, 64)
@@ -107,7 +106,7 @@ def test_the_field_moves_with_the_moving_picture(network):
     assert warp_tokens(moving, ddf, "zeros")[0, 0, 26, 43] == pytest.approx(1.0, abs=1e-4)
 
 
-def test_traced_network_agrees_at_another_size(network):
+def test_traced_network_agrees(network):
     with torch.no_grad():
         traced = torch.jit.trace(network, torch.rand(1, 2, 64, 64), check_trace=False)
         image = torch.rand(1, 2, 64, 64)
