@@ -19,6 +19,7 @@ from monai.bundle import ConfigParser
 
 from bundle.inference import or_exit, pair_record, run_pairs
 from bundle.inference.datalist import MODALITIES
+from bundle.volumes.start import INITS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
     config["bundle_root"] = str(ROOT)
     config["overwrite"] = options.overwrite
     config["dataset"]["data"] = (record,)  # a tuple: the parser leaves '@' in paths alone
+    config["init"] = options.init
     if options.device is not None:
         config["device"] = options.device
     config.update(overrides)
@@ -56,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--moving", required=True, help="image to register (CT, PET or SPECT)")
     parser.add_argument("--output_dir", required=True, help="folder for the results")
     parser.add_argument("--modality", choices=MODALITIES, help="modality of the moving image")
+    parser.add_argument("--init", choices=INITS, default="rigid", help="3D start of volumes")
     parser.add_argument("--device", help="such as cpu or cuda:0; by default the GPU if any")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     return parser

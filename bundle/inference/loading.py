@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from monai.transforms import Transform
 
@@ -14,6 +15,9 @@ from bundle.inference import volumes
 from bundle.inference.registrar import LONGEST, SHORTEST
 from bundle.pictures import read
 from bundle.pictures.color import luma
+from bundle.volumes.dicom import modality_of
+from bundle.volumes.start import as_transform, find_start, overlap
+from bundle.volumes.total import resample
 
 HOUNSFIELD = -200.0
 """A volume with smaller values holds Hounsfield units: air is -1000, other scales start at 0."""
@@ -23,7 +27,7 @@ def is_volume(path: str) -> bool:
     """Tell volumes from pictures by the file's suffix.
 
     Args:
-        path: a file.
+        path: a file, or the folder of a DICOM series.
 
     Returns:
         whether it is read as a volume; otherwise it is read as a picture.
@@ -31,6 +35,8 @@ def is_volume(path: str) -> bool:
     Raises:
         InputError: it is neither.
     """
+    if Path(path).is_dir():
+        return True
     name = Path(path).name.lower()
     if name.endswith(volumes.SUFFIXES):
         return True
@@ -41,11 +47,20 @@ def is_volume(path: str) -> bool:
 
 
 class LoadPaird(Transform):
-    """Read the files under ``fixed`` and ``moving``: two pictures, or two volumes of one grid.
+    """Read what lies under ``fixed`` and ``moving``: two pictures, or two volumes.
 
     Adds ``fixed_image`` and ``moving_image``: float (C, H, W), 0 to 255, for pictures; float64
-    (1, H, W, D), in the file's units, for volumes (see :func:`bundle.inference.volumes.to_slices`).
+    (1, H, W, D), in the file's units, on the fixed volume's grid, for volumes (see
+    :func:`bundle.inference.volumes.to_slices`). For volumes also ``start``, the (4, 4) matrix
+    of :func:`bundle.volumes.start.find_start`, ``overlap`` (share of the fixed volume that the
+    moving one covers by the headers), and ``modality`` where a DICOM header says it.
+
+    Args:
+        init: how volumes are brought together first: none, center, rigid or affine.
     """
+
+    def __init__(self, init: str = "rigid") -> None:
+        self.init = init
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Load one record; raises ``InputError`` if the two cannot be used together."""
@@ -53,10 +68,33 @@ class LoadPaird(Transform):
         kinds = [is_volume(path) for path in paths]
         if kinds[0] != kinds[1]:
             raise InputError(f"{paths[0]}, {paths[1]}: a picture and a volume; hand over two alike")
-        images = _load_volumes(*paths) if kinds[0] else _load_pictures(*paths)
+        if kinds[0]:
+            return data | self._volumes(data, *paths)
+        images = _load_pictures(*paths)
         for path, image in zip(paths, images, strict=True):
             _require_content(path, image)
         return {**data, "fixed_image": images[0], "moving_image": images[1]}
+
+    def _volumes(self, data: dict[str, Any], fixed_path: str, moving_path: str) -> dict[str, Any]:
+        fixed, moving = volumes.read_volume(fixed_path), volumes.read_volume(moving_path)
+        _require_content(fixed_path, volumes.to_slices(fixed))
+        _require_variation(moving_path, volumes.to_slices(moving))
+        try:
+            start = find_start(fixed, moving, self.init)
+        except InputError as error:
+            raise InputError(f"{moving_path}: {error}") from error
+        if not (volumes.on_one_grid(fixed, moving) and (start == np.eye(4)).all()):
+            shared, moving = overlap(fixed, moving), resample(moving, fixed, as_transform(start))
+        else:
+            shared = 1.0
+        modality = data.get("modality") or modality_of(Path(moving_path))
+        return {
+            "fixed_image": volumes.to_slices(fixed),
+            "moving_image": volumes.to_slices(moving),
+            "start": torch.from_numpy(start),
+            "overlap": shared,
+            **({"modality": modality} if modality else {}),
+        }
 
 
 class NormalizePaird(Transform):
@@ -108,12 +146,6 @@ def _load_pictures(fixed_path: str, moving_path: str) -> tuple[torch.Tensor, tor
     return fixed, moving
 
 
-def _load_volumes(fixed_path: str, moving_path: str) -> tuple[torch.Tensor, torch.Tensor]:
-    fixed, moving = volumes.read_volume(fixed_path), volumes.read_volume(moving_path)
-    volumes.require_same_grid(fixed, moving, fixed_path, moving_path)
-    return volumes.to_slices(fixed), volumes.to_slices(moving)
-
-
 def _require_content(path: str, image: torch.Tensor) -> None:
     """Refuse what cannot be registered."""
     height, width = image.shape[1:3]
@@ -124,6 +156,10 @@ def _require_content(path: str, image: torch.Tensor) -> None:
         )
     if not torch.isfinite(image).all():
         raise InputError(f"{path}: holds NaN or infinite values; replace them by the background")
+    _require_variation(path, image)
+
+
+def _require_variation(path: str, image: torch.Tensor) -> None:
     values = luma(image) if image.ndim == 3 else image
     if values.min() == values.max():
         raise InputError(f"{path}: has the same value everywhere; check that it is the right image")

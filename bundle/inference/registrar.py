@@ -9,6 +9,10 @@ import torch
 from monai.inferers import Inferer, SliceInferer
 from torch.nn import functional
 
+from bundle.fields import warp
+from bundle.volumes.consistency import smooth_through_plane
+from bundle.volumes.similarity import mutual_information
+
 SHORTEST = 32
 """The fewest pixels per side that the network takes."""
 
@@ -22,21 +26,32 @@ class ScaledInferer(Inferer):
     Displacements and anatomy have a size in pixels that the network has learnt. Images whose
     longest side lies outside ``keep`` are therefore resized to ``working_size`` for the
     registration, the field is brought back, and the fusion takes place on the image as it is.
-    A volume is processed slice by slice along its last axis.
+    A volume is registered slice by slice along its last axis; then the fields of neighbouring
+    slices are brought into agreement, and a field that lowers the mutual information of the
+    volumes is dropped (the start is the result then).
 
     Args:
         working_size: longest side, in pixels, at which other images are registered.
         keep: shortest and longest longest side, in pixels, that is registered as it is.
         slices: how many slices of a volume are processed at a time.
+        through_plane: width in slices of the smoothing across them, 0 = none.
+        guard: whether a volume's field that lowers the mutual information is dropped.
     """
 
     def __init__(
-        self, working_size: int = 256, keep: tuple[int, int] = (160, 384), slices: int = 4
+        self,
+        working_size: int = 256,
+        keep: tuple[int, int] = (160, 384),
+        slices: int = 4,
+        through_plane: float = 1.5,
+        guard: bool = True,
     ) -> None:
         super().__init__()
         self.working_size = working_size
         self.keep = keep
         self.slices = slices
+        self.through_plane = through_plane
+        self.guard = guard
 
     def __call__(  # type: ignore[override]
         self, inputs: torch.Tensor, network: torch.nn.Module, *args: Any, **kwargs: Any
@@ -55,19 +70,35 @@ class ScaledInferer(Inferer):
             (B, 3, H, W[, D]): fused in [0, 1], then the ddf in voxels of the input, pull-back,
             rows before columns.
         """
-        if inputs.ndim == 5:
-            per_slice = SliceInferer(
-                roi_size=inputs.shape[2:4], sw_batch_size=self.slices, spatial_dim=2
-            )
-            return cast(torch.Tensor, per_slice(inputs, partial(self._plane, network=network)))
-        return self._plane(inputs, network)
+        return self._volume(inputs, network) if inputs.ndim == 5 else self._plane(inputs, network)
+
+    def _volume(self, inputs: torch.Tensor, network: Any) -> torch.Tensor:
+        ddf = self._by_slices(inputs, partial(self._register, network=network))
+        ddf = smooth_through_plane(ddf, inputs[:, :1], self.through_plane)
+        if self.guard and not raises_information(inputs, ddf):
+            ddf = torch.zeros_like(ddf)
+        both = torch.cat([inputs, ddf], dim=1)
+        fused = self._by_slices(both, lambda part: network.fuse(part[:, :2], part[:, 2:]))
+        return torch.cat([fused, ddf], dim=1)
+
+    def _by_slices(self, inputs: torch.Tensor, function: Any) -> torch.Tensor:
+        per_slice = SliceInferer(
+            roi_size=inputs.shape[2:4], sw_batch_size=self.slices, spatial_dim=2
+        )
+        return cast(torch.Tensor, per_slice(inputs, function))
 
     def _plane(self, image: torch.Tensor, network: Any) -> torch.Tensor:
         size = self.registration_size(image.shape[-2], image.shape[-1])
         if size == tuple(image.shape[-2:]):
             return network(image)
-        ddf = resize_field(network.register(_resize(image, size)), image.shape[-2:])
+        ddf = self._register(image, network)
         return torch.cat([network.fuse(image, ddf), ddf], dim=1)
+
+    def _register(self, image: torch.Tensor, network: Any) -> torch.Tensor:
+        size = self.registration_size(image.shape[-2], image.shape[-1])
+        if size == tuple(image.shape[-2:]):
+            return network.register(image)
+        return resize_field(network.register(_resize(image, size)), image.shape[-2:])
 
     def registration_size(self, height: int, width: int) -> tuple[int, int]:
         """Choose the size at which an image is registered.
@@ -86,6 +117,19 @@ class ScaledInferer(Inferer):
         if longest > self.keep[1]:
             scale = min(scale, 1.0)
         return round(height * scale), round(width * scale)
+
+
+def raises_information(inputs: torch.Tensor, ddf: torch.Tensor) -> bool:
+    """Whether a field raises the mutual information of fixed and moving image.
+
+    Args:
+        inputs: (1, 2, H, W, D) in [0, 1].
+        ddf: (1, 2, H, W, D), voxels, in-plane, pull-back.
+    """
+    fixed, moving = (inputs[0, k].cpu() for k in (0, 1))
+    warped = warp(moving.movedim(-1, 0)[:, None], ddf[0].cpu().movedim(-1, 0))[:, 0]
+    after = mutual_information(fixed.movedim(-1, 0).numpy(), warped.numpy())
+    return after >= mutual_information(fixed.numpy(), moving.numpy())
 
 
 def resize_field(ddf: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:

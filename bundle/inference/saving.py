@@ -16,11 +16,21 @@ from monai.transforms import Transform
 
 from bundle.errors import InputError
 from bundle.fields import picture_grid, to_itk, warp, write_field
-from bundle.inference.volumes import field_from_slices, from_slices, read_volume
+from bundle.inference.volumes import field_from_slices, from_slices, read_volume, to_slices
 from bundle.pictures.recolor import recolor
 from bundle.pictures.write import write_picture
+from bundle.volumes.report import write_volume_report
+from bundle.volumes.total import resample, total_field, total_field_transform, total_transform
 
-RESULTS = ("fused.*", "warped.*", "ddf.nii.gz")
+RESULTS = (
+    "fused.*",
+    "warped.*",
+    "ddf.nii.gz",
+    "transform.h5",
+    "report.json",
+    "report.html",
+    "overlay.png",
+)
 
 
 class RefuseExistingd(Transform):
@@ -63,7 +73,7 @@ class ApplyFieldd(Transform):
             raise InputError("the network returns values that are not finite; check the checkpoint")
         fused, ddf = pred[:1].double(), pred[1:]
         if moving.ndim == 4:
-            warped = _warp_slices(moving, ddf)
+            warped = to_slices(_warped_volume(data, ddf))
         else:
             warped = warp(moving[None], ddf[None])[0]
             fused = 255 * fused
@@ -126,10 +136,15 @@ def staged(folder: Path) -> Iterator[Path]:
                 path.rmdir()
 
 
-def _warp_slices(moving: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
-    """Warp (1, H, W, D) by (2, H, W, D), slice by slice; outside is the volume's minimum."""
-    slices = warp(moving.movedim(-1, 0), ddf.movedim(-1, 0), outside=moving.min().item())
-    return slices.movedim(0, -1)
+def _transform(data: dict[str, Any], ddf: torch.Tensor) -> sitk.CompositeTransform:
+    """Start and field of a volume as one ITK transform."""
+    return total_transform(data["start"], field_from_slices(ddf, read_volume(data["fixed"])))
+
+
+def _warped_volume(data: dict[str, Any], ddf: torch.Tensor) -> sitk.Image:
+    """The original moving volume, interpolated once, on the fixed grid."""
+    moving, grid = read_volume(data["moving"]), read_volume(data["fixed"])
+    return resample(moving, grid, total_field_transform(_transform(data, ddf), grid))
 
 
 def _write_pictures(data: dict[str, Any], folder: Path) -> None:
@@ -140,7 +155,11 @@ def _write_pictures(data: dict[str, Any], folder: Path) -> None:
 
 def _write_volumes(data: dict[str, Any], folder: Path) -> None:
     grid = read_volume(data["fixed"])
-    write_field(field_from_slices(data["ddf"], grid), folder / "ddf.nii.gz")
+    transform = _transform(data, data["ddf"])
+    field = total_field(transform, grid)
+    write_field(field, folder / "ddf.nii.gz")
+    sitk.WriteTransform(transform, str(folder / "transform.h5"))
     for name in ("warped", "fused"):
         volume = from_slices(data[name], grid)
         sitk.WriteImage(volume, str(folder / f"{name}.nii.gz"), useCompression=True)
+    write_volume_report(data, field, folder)

@@ -11,16 +11,18 @@ import torch
 
 from bundle.errors import InputError
 from bundle.fields import to_itk
+from bundle.volumes.dicom import read_series
 
-SUFFIXES = (".nii", ".nii.gz")
+SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 """Suffixes, in lower case, of the files that are read as volumes."""
 
 
 def read_volume(path: Path | str) -> sitk.Image:
-    """Read a scalar 3D NIfTI volume.
+    """Read a scalar 3D volume.
 
     Args:
-        path: a ``.nii`` or ``.nii.gz`` file.
+        path: a NIfTI, NRRD or MetaImage file, or a folder with one DICOM series. A 4D file of
+            one frame is taken as 3D.
 
     Returns:
         the volume, float64.
@@ -28,51 +30,44 @@ def read_volume(path: Path | str) -> sitk.Image:
     Raises:
         InputError: the file is missing, damaged, not a scalar 3D volume, or holds NaN.
     """
-    if not Path(path).is_file():
+    path = Path(path)
+    if path.is_dir():
+        return sitk.Cast(read_series(path), sitk.sitkFloat64)
+    if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
     try:
         volume = sitk.ReadImage(str(path))
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"{path}: cannot be read as NIfTI; export it anew ({reason})") from error
+        raise InputError(f"{path}: cannot be read; export it anew ({reason})") from error
+    if volume.GetDimension() == 4 and volume.GetSize()[3] == 1:
+        volume = volume[:, :, :, 0]
     if volume.GetDimension() != 3 or volume.GetNumberOfComponentsPerPixel() != 1:
         raise InputError(
             f"{path}: is {volume.GetDimension()}D with {volume.GetNumberOfComponentsPerPixel()} "
             "value(s) per voxel; extract one scalar 3D volume first"
         )
-    # ITK's NIfTI reader silently turns NaN and infinity into 0
-    values = np.asanyarray(nibabel.load(path).dataobj)  # type: ignore[attr-defined]
-    if not np.isfinite(values).all():
+    if not np.isfinite(_raw_values(path, volume)).all():
         raise InputError(f"{path}: holds NaN or infinite values; replace them by the background")
     return sitk.Cast(volume, sitk.sitkFloat64)
 
 
-def require_same_grid(
-    fixed: sitk.Image, moving: sitk.Image, fixed_path: str, moving_path: str
-) -> None:
-    """Refuse a moving volume that does not lie on the fixed volume's voxels.
+def _raw_values(path: Path, volume: sitk.Image) -> np.ndarray:
+    """The values in the file: ITK's NIfTI reader silently turns NaN and infinity into 0."""
+    if path.name.lower().endswith((".nii", ".nii.gz")):
+        return np.asanyarray(nibabel.load(path).dataobj)  # type: ignore[attr-defined]
+    return sitk.GetArrayViewFromImage(volume)
 
-    Args:
-        fixed: the reference volume.
-        moving: the volume to register.
-        fixed_path: names the fixed file in the message.
-        moving_path: names the moving file in the message.
 
-    Raises:
-        InputError: size, spacing, origin or direction differ.
-    """
+def on_one_grid(fixed: sitk.Image, moving: sitk.Image) -> bool:
+    """Whether both volumes have the same voxels in space."""
     step = min(fixed.GetSpacing())
-    same = (
+    return bool(
         fixed.GetSize() == moving.GetSize()
         and np.allclose(fixed.GetOrigin(), moving.GetOrigin(), rtol=0, atol=1e-3 * step)
         and np.allclose(fixed.GetSpacing(), moving.GetSpacing(), rtol=1e-5, atol=0)
         and np.allclose(fixed.GetDirection(), moving.GetDirection(), rtol=0, atol=1e-5)
     )
-    if not same:
-        raise InputError(
-            f"{moving_path}: lies on another grid (size {moving.GetSize()}) than {fixed_path} "
-            f"(size {fixed.GetSize()}); resample the moving volume onto the fixed grid first"
-        )
 
 
 def to_slices(volume: sitk.Image) -> torch.Tensor:

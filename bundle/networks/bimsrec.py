@@ -12,7 +12,7 @@ from torch.nn import functional
 from bundle.networks.feature_extraction import FeatureExtraction
 from bundle.networks.layers import use_channels_last
 from bundle.networks.m2freg import M2FReg
-from bundle.networks.patch_embedding import MultiScalePatchEmbedding
+from bundle.networks.patch_embedding import COARSEST_STRIDE, MultiScalePatchEmbedding
 from bundle.networks.pfrecon import PFRecon
 from bundle.networks.spline import spline_upsample
 from bundle.networks.warp import warp_tokens
@@ -29,6 +29,8 @@ class BiMSRec(nn.Module):
         reduction: 1 for pictures at full size (heads of about 200 px); 2 or 4 for pictures
             reduced by that, as in training. Registration sees the picture averaged by
             4 / reduction, so that the weights work alike at every size.
+        refinements: further passes of M2FReg in eval mode on what the field handed out left
+            over; the ten fields are those of the first pass.
         stage: what training runs and trains: ``registration`` (no reconstruction), ``fusion``
             (the reconstruction, fields given) or ``all``. Has no effect in eval mode.
 
@@ -38,11 +40,12 @@ class BiMSRec(nn.Module):
 
     def __init__(
         self,
-        channels: Sequence[int] = (48, 64, 80, 80, 80),
+        channels: Sequence[int] = (32, 64, 80, 80, 80),
         features: int = 16,
         directions: str = "both",
         scales: int = 5,
         reduction: int = 1,
+        refinements: int = 1,
         stage: str = "all",
     ) -> None:
         super().__init__()
@@ -55,6 +58,7 @@ class BiMSRec(nn.Module):
         channels = list(channels)[:scales]
         self.pool = 4 // reduction
         self.stage = stage
+        self.refinements = refinements
         self.scales = scales
         self.flows_per_scale = 2 if directions == "both" else 1
         self.fixed_features = FeatureExtraction(features)
@@ -87,11 +91,11 @@ class BiMSRec(nn.Module):
         """
         if self.training:
             return self._training_outputs(image)
-        padded = pad_to_multiple(image)
-        full, fixed, moving = self._features(padded)
+        padded = self._pad(image)
+        fixed, moving = self._tokens(padded)
         flows, logits, _, _ = self.registration(fixed, moving)
-        ddf = self._combine(flows, logits, padded)
-        fused = self._reconstruct(padded, full, fixed, moving, self._by_scale(flows), ddf)
+        ddf = self._refine(self._combine(flows, logits, padded), padded)
+        fused = self._reconstruct(padded, fixed, moving, self._by_scale(flows), ddf)
         output = torch.cat([fused.clamp(0.0, 1.0), ddf], dim=1)
         return output[..., : image.shape[-2], : image.shape[-1]]
 
@@ -106,17 +110,15 @@ class BiMSRec(nn.Module):
             ``matches`` (B, M, 2, H, W), what the attention found per scale. All in voxels, ij,
             pull-back, float32.
         """
-        padded = pad_to_multiple(image)
-        _, fixed, moving = self._features(padded)
-        flows, logits, found, _ = self.registration(fixed, moving)
-        return self._field_outputs(image, padded, flows, logits, found)
+        padded = self._pad(image)
+        flows, logits, found, _ = self.registration(*self._tokens(padded))
+        ddf = self._refine(self._combine(flows, logits, padded), padded)
+        return field_outputs(image, padded, ddf, flows, found)
 
     def register(self, image: torch.Tensor) -> torch.Tensor:
         """The ddf alone: (B, 2, H, W) in, (B, 2, H, W) out, voxels, ij, pull-back."""
-        padded = pad_to_multiple(image)
-        _, fixed, moving = self._features(padded)
-        flows, logits, _, _ = self.registration(fixed, moving)
-        ddf = self._combine(flows, logits, padded)
+        padded = self._pad(image)
+        ddf = self._refine(self._once(padded), padded)
         return ddf[..., : image.shape[-2], : image.shape[-1]]
 
     def fuse(self, image: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
@@ -129,32 +131,40 @@ class BiMSRec(nn.Module):
         Returns:
             fused, (B, 1, H, W) in [0, 1].
         """
-        padded, ddf = pad_to_multiple(image), pad_to_multiple(ddf)
-        full, fixed, moving = self._features(padded)
+        padded, ddf = self._pad(image), self._pad(ddf)
+        fixed, moving = self._tokens(padded)
         flows: list[list[torch.Tensor]] = []
         for scale in fixed:
             stride = padded.shape[-1] // scale.shape[-1]
             flow = functional.avg_pool2d(ddf.float(), stride) / stride
             flows.append([flow] * self.flows_per_scale)
-        fused = self._reconstruct(padded, full, fixed, moving, flows, ddf)
+        fused = self._reconstruct(padded, fixed, moving, flows, ddf)
         return fused.clamp(0.0, 1.0)[..., : image.shape[-2], : image.shape[-1]]
 
-    def _features(
-        self, padded: torch.Tensor
-    ) -> tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]]:
-        """Features of both images: at full size, fixed per scale, moving per scale."""
-        full_fixed = self.fixed_features(padded[:, :1])
-        full_moving = self.moving_features(padded[:, 1:])
-        seen_fixed, seen_moving = full_fixed, full_moving
-        if self.pool > 1:
-            small = functional.avg_pool2d(padded, self.pool)
-            seen_fixed = self.fixed_features(small[:, :1])
-            seen_moving = self.moving_features(small[:, 1:])
-        scales = self.embedding(torch.cat([seen_fixed, seen_moving], dim=0))
+    def _pad(self, image: torch.Tensor) -> torch.Tensor:
+        return pad_to_multiple(image, COARSEST_STRIDE * self.pool)
+
+    def _tokens(self, padded: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Embedded features of the fixed and of the moving picture per scale, finest first."""
+        small = functional.avg_pool2d(padded, self.pool) if self.pool > 1 else padded
+        features = [self.fixed_features(small[:, :1]), self.moving_features(small[:, 1:])]
+        scales = self.embedding(torch.cat(features, dim=0))
         batch = padded.shape[0]
-        fixed = [scale[:batch] for scale in scales]
-        moving = [scale[batch:] for scale in scales]
-        return [full_fixed, full_moving], fixed, moving
+        return [scale[:batch] for scale in scales], [scale[batch:] for scale in scales]
+
+    def _once(self, padded: torch.Tensor) -> torch.Tensor:
+        """The ddf of one pass of M2FReg, at full size."""
+        fixed, moving = self._tokens(padded)
+        flows, logits, _, _ = self.registration(fixed, moving)
+        return self._combine(flows, logits, padded)
+
+    def _refine(self, ddf: torch.Tensor, padded: torch.Tensor) -> torch.Tensor:
+        """Register what a field left over and compose: the picture is interpolated once."""
+        for _ in range(self.refinements):
+            warped = warp_tokens(padded[:, 1:], ddf, padding_mode="zeros")
+            rest = self._once(torch.cat([padded[:, :1], warped], dim=1))
+            ddf = rest + warp_tokens(ddf, rest)
+        return ddf
 
     def _combine(
         self, flows: list[torch.Tensor], logits: list[torch.Tensor], padded: torch.Tensor
@@ -186,57 +196,60 @@ class BiMSRec(nn.Module):
     def _reconstruct(
         self,
         padded: torch.Tensor,
-        full: list[torch.Tensor],
         fixed: list[torch.Tensor],
         moving: list[torch.Tensor],
         flows: list[list[torch.Tensor]],
         ddf: torch.Tensor,
     ) -> torch.Tensor:
         """PFRecon with the full-size skips pulled back by the handed-out ddf; not clipped."""
-        warped_features = warp_tokens(full[1], ddf)
+        warped_features = warp_tokens(self.moving_features(padded[:, 1:]), ddf)
         warped = warp_tokens(padded[:, 1:], ddf, padding_mode="zeros")
-        skips = [full[0], warped_features, padded[:, :1], warped]
+        skips = [self.fixed_features(padded[:, :1]), warped_features, padded[:, :1], warped]
         return self.reconstruction(fixed, moving, flows, skips)
 
     def _training_outputs(self, image: torch.Tensor) -> dict[str, Any]:
-        padded = pad_to_multiple(image)
+        padded = self._pad(image)
         with torch.set_grad_enabled(self.stage != "fusion" and torch.is_grad_enabled()):
-            full, fixed, moving = self._features(padded)
+            fixed, moving = self._tokens(padded)
             flows, logits, found, tokens = self.registration(fixed, moving)
-            outputs: dict[str, Any] = self._field_outputs(image, padded, flows, logits, found)
+            ddf = self._combine(flows, logits, padded)
+            if self.stage == "fusion":
+                ddf = self._refine(ddf, padded)
+            outputs: dict[str, Any] = field_outputs(image, padded, ddf, flows, found)
             outputs["tokens"] = tokens
         if self.stage != "registration":
-            ddf = pad_to_multiple(outputs["ddf"]).detach()
             guides = [[flow.detach() for flow in pair] for pair in self._by_scale(flows)]
-            fused = self._reconstruct(padded, full, fixed, moving, guides, ddf)
+            fused = self._reconstruct(padded, fixed, moving, guides, ddf.detach())
             outputs["fused"] = fused[..., : image.shape[-2], : image.shape[-1]]
         return outputs
 
-    def _field_outputs(
-        self,
-        image: torch.Tensor,
-        padded: torch.Tensor,
-        flows: list[torch.Tensor],
-        logits: list[torch.Tensor],
-        found: list[torch.Tensor],
-    ) -> dict[str, torch.Tensor]:
-        height, width = padded.shape[-2], padded.shape[-1]
-        outputs = {"ddf": self._combine(flows, logits, padded)}
-        for name, fields in (("flows", flows), ("matches", found)):
-            upsampled = [
-                spline_upsample(field * (width / field.shape[-1]), height, width)
-                for field in fields
-            ]
-            outputs[name] = torch.stack(upsampled, dim=1)
-        return {
-            name: field[..., : image.shape[-2], : image.shape[-1]]
-            for name, field in outputs.items()
-        }
+
+def field_outputs(
+    image: torch.Tensor,
+    padded: torch.Tensor,
+    ddf: torch.Tensor,
+    flows: list[torch.Tensor],
+    found: list[torch.Tensor],
+) -> dict[str, torch.Tensor]:
+    """Fields at full size and cropped to the image, see :meth:`BiMSRec.all_fields`."""
+    height, width = padded.shape[-2], padded.shape[-1]
+    outputs = {"ddf": ddf}
+    for name, fields in (("flows", flows), ("matches", found)):
+        upsampled = [
+            spline_upsample(field * (width / field.shape[-1]), height, width) for field in fields
+        ]
+        outputs[name] = torch.stack(upsampled, dim=1)
+    return {
+        name: field[..., : image.shape[-2], : image.shape[-1]] for name, field in outputs.items()
+    }
 
 
-def pad_to_multiple(image: torch.Tensor, multiple: int = 64) -> torch.Tensor:
-    """Pad (B, C, H, W) with zeros at the bottom and right to sizes that all scales divide."""
+def pad_to_multiple(image: torch.Tensor, multiple: int) -> torch.Tensor:
+    """Pad (B, C, H, W) with zeros below and right: sides divide by ``multiple``, at least twice.
+
+    One token is not enough for an instance norm, so the coarsest scale has 2 x 2 or more.
+    """
     height, width = image.shape[-2], image.shape[-1]
-    below = -(-height // multiple) * multiple - height
-    right = -(-width // multiple) * multiple - width
+    below = max(2, -(-height // multiple)) * multiple - height
+    right = max(2, -(-width // multiple)) * multiple - width
     return functional.pad(image, [0, right, 0, below])

@@ -7,11 +7,17 @@ from torch import nn
 from torch.nn import functional
 
 
-def token_grid(reference: torch.Tensor) -> torch.Tensor:
-    """Token coordinates (1, 2, H, W), float32, channel 0 = row i, channel 1 = column j."""
+def token_grid(reference: torch.Tensor, stride: int = 1) -> torch.Tensor:
+    """Token coordinates (1, 2, H, W), float32, channel 0 = row i, channel 1 = column j.
+
+    Args:
+        reference: gives H, W and the device.
+        stride: tokens pooled by so much have their coordinates on the grid before pooling.
+    """
     height, width = reference.shape[-2], reference.shape[-1]
     rows = torch.arange(height, device=reference.device, dtype=torch.float32)
     columns = torch.arange(width, device=reference.device, dtype=torch.float32)
+    rows, columns = rows * stride + 0.5 * (stride - 1), columns * stride + 0.5 * (stride - 1)
     grid = torch.stack(
         [rows[:, None].expand(height, width), columns[None, :].expand(height, width)]
     )
@@ -49,29 +55,28 @@ def unit_tokens(tokens: torch.Tensor) -> torch.Tensor:
 
 
 def with_prior(
-    query: torch.Tensor, key: torch.Tensor, log_scale: torch.Tensor, log_width: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Make Q K^T = scale * cosine - |displacement|^2 / (2 width^2), up to a constant per query.
+    tokens: torch.Tensor, log_width: torch.Tensor, stride: int, is_query: bool
+) -> torch.Tensor:
+    """Append channels that make Q K^T = cosine term - |displacement|^2 / (2 width^2) + const.
 
     The second term is a Gaussian prior on the displacement between tokens: what matches nowhere
-    stays where it is. It costs three more channels.
+    stays where it is. It costs three more channels; the constant is one per query.
 
     Args:
-        query: (B, d, H, W), unit length.
-        key: (B, d, H, W), unit length.
-        log_scale: scalar, log of the inverse temperature.
-        log_width: scalar, log of the prior's width in tokens.
+        tokens: (B, d, H, W), queries (times the inverse temperature) or keys.
+        log_width: scalar, log of the prior's width in tokens of the grid before pooling.
+        stride: by how much these tokens are pooled.
+        is_query: whether they are queries or keys.
 
     Returns:
-        query and key, (B, d + 3, H, W).
+        (B, d + 3, H, W).
     """
-    grid = token_grid(query)
+    grid = token_grid(tokens, stride)
     grid = (grid - grid.mean(dim=(2, 3), keepdim=True)) * torch.exp(-log_width)
-    grid = grid.expand(query.shape[0], -1, -1, -1)
-    scaled = query * log_scale.clamp(max=4.6).exp()
+    grid = grid.expand(tokens.shape[0], -1, -1, -1)
     length = -0.5 * grid.square().sum(dim=1, keepdim=True)
-    query = torch.cat([scaled, grid, torch.ones_like(length)], dim=1)
-    return query, torch.cat([key, grid, length], dim=1)
+    last = torch.ones_like(length) if is_query else length
+    return torch.cat([tokens, grid, last], dim=1)
 
 
 def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -96,55 +101,39 @@ def global_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
 
     Args:
         query: (B, d, H, W).
-        key: (B, d, H, W).
-        value: (B, e, H, W).
+        key: (B, d, h, w).
+        value: (B, e, h, w).
 
     Returns:
         (B, e, H, W).
     """
     batch, _, height, width = query.shape
-    tokens = attend(
-        query.flatten(2).transpose(1, 2),
-        key.flatten(2).transpose(1, 2),
-        value.flatten(2).transpose(1, 2),
-    )
-    return tokens.transpose(1, 2).reshape(batch, -1, height, width)
+    tokens = attend(token_sequence(query), token_sequence(key), token_sequence(value))
+    return tokens.reshape(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
-def window_attention(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    window: int,
-    reach: int,
-) -> torch.Tensor:
-    """Query tokens of a window see the key tokens of that window and ``reach`` around it.
+def token_sequence(tokens: torch.Tensor) -> torch.Tensor:
+    """(B, C, H, W) to (B, H * W, C), channels last in memory, as fast attention kernels want."""
+    return tokens.permute(0, 2, 3, 1).flatten(1, 2).contiguous()
+
+
+def local_correlation(query: torch.Tensor, key: torch.Tensor, radius: int) -> torch.Tensor:
+    """Cosine of every query token with the key tokens around its own place.
 
     Args:
-        query: (B, d, H, W), H and W divisible by ``window``.
-        key: (B, d, H, W).
-        value: (B, e, H, W); the borders are continued outwards.
-        window: side of the query window in tokens.
-        reach: tokens added on every side for the keys.
+        query: (B, d, H, W), unit length.
+        key: (B, d, H, W), unit length; 0 outside.
+        radius: reach in tokens along both axes.
 
     Returns:
-        (B, e, H, W).
+        (B, (2 radius + 1)^2, H, W); channels in order of the offset, rows first.
     """
-    batch, _, height, width = query.shape
-    rows, columns = height // window, width // window
-    queries = query.reshape(batch, -1, rows, window, columns, window)
-    queries = queries.permute(0, 2, 4, 3, 5, 1).reshape(batch * rows * columns, window**2, -1)
-    keys = _surroundings(key, window, reach)
-    values = _surroundings(value, window, reach)
-    tokens = attend(queries, keys, values)
-    tokens = tokens.reshape(batch, rows, columns, window, window, -1)
-    return tokens.permute(0, 5, 1, 3, 2, 4).reshape(batch, -1, height, width)
-
-
-def _surroundings(tokens: torch.Tensor, window: int, reach: int) -> torch.Tensor:
-    """Every window with ``reach`` tokens around it: (B, C, H, W) to (windows, tokens, C)."""
-    channels, side = tokens.shape[1], window + 2 * reach
-    padded = functional.pad(tokens, [reach] * 4, mode="replicate")
-    columns = functional.unfold(padded, side, stride=window)
-    columns = columns.reshape(tokens.shape[0], channels, side * side, -1).permute(0, 3, 2, 1)
-    return columns.reshape(-1, side * side, channels)
+    height, width = query.shape[-2], query.shape[-1]
+    padded = functional.pad(key, [radius] * 4)
+    side = 2 * radius + 1
+    maps: list[torch.Tensor] = []
+    for row in range(side):
+        for column in range(side):
+            shifted = padded[:, :, row : row + height, column : column + width]
+            maps.append((query * shifted).sum(dim=1))
+    return torch.stack(maps, dim=1)

@@ -30,28 +30,6 @@ class ResidualBlock(nn.Module):
         return features + self.body(features)
 
 
-class InstanceNorm(nn.Module):
-    """Instance normalisation with affine part; unlike torch's it keeps channels-last.
-
-    Args:
-        channels: channels in and out.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (B, C, H, W) to (B, C, H, W)."""
-        tokens = x.permute(0, 2, 3, 1).flatten(1, 2)
-        mean = tokens.float().mean(dim=1)[..., None, None]
-        centred = x - mean.to(x.dtype)
-        variance = centred.permute(0, 2, 3, 1).flatten(1, 2).float().square().mean(dim=1)
-        scale = (self.weight * (variance + 1e-5).rsqrt())[..., None, None]
-        return torch.addcmul(self.bias[:, None, None].to(x.dtype), centred, scale.to(x.dtype))
-
-
 class NormedConv(nn.Sequential):
     """3 x 3 convolution, instance normalisation, leaky ReLU: contrast-invariant features.
 
@@ -64,7 +42,7 @@ class NormedConv(nn.Sequential):
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__(
             nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False),
-            InstanceNorm(out_channels),
+            nn.InstanceNorm2d(out_channels, affine=True),
             nn.LeakyReLU(0.1),
         )
 

@@ -22,11 +22,11 @@ class M2FReg(nn.Module):
     Args:
         channels: C_i per scale, finest first.
         directions: ``both``, ``forward`` (local-to-global only) or ``reverse``.
-        pools: pooling before the global attention of each scale.
-        windows: query window of the local attention of each scale, 0 = none.
+        pools: pooling of keys and values of each scale.
+        radii: reach of the local correlation of each scale, in tokens.
         dims: width of queries and keys of each scale.
-        priors: starting width of the prior on the displacement, in pooled tokens; all about
-            24 px of 256.
+        priors: starting width of the prior on the displacement, in tokens; all about 24 px of
+            256.
 
     Raises:
         ValueError: ``directions`` is none of the three.
@@ -34,12 +34,12 @@ class M2FReg(nn.Module):
 
     def __init__(
         self,
-        channels: Sequence[int] = (48, 64, 80, 80, 80),
+        channels: Sequence[int] = (32, 64, 80, 80, 80),
         directions: str = "both",
         pools: Sequence[int] = (2, 1, 1, 1, 1),
-        windows: Sequence[int] = (8, 0, 0, 0, 0),
-        dims: Sequence[int] = (24, 32, 32, 32, 32),
-        priors: Sequence[float] = (1.5, 1.5, 0.75, 0.4, 0.4),
+        radii: Sequence[int] = (3, 3, 2, 1, 1),
+        dims: Sequence[int] = (16, 32, 32, 32, 32),
+        priors: Sequence[float] = (3.0, 1.5, 0.75, 0.4, 0.4),
     ) -> None:
         super().__init__()
         if directions not in ("both", "forward", "reverse"):
@@ -47,9 +47,9 @@ class M2FReg(nn.Module):
                 f"directions must be 'both', 'forward' or 'reverse', got {directions!r}"
             )
         self.match = nn.ModuleList(
-            RegBlk(width, dim, pool, window, prior=prior)
-            for width, dim, pool, window, prior in zip(
-                channels, dims, pools, windows, priors, strict=False
+            RegBlk(width, dim, pool, radius, prior)
+            for width, dim, pool, radius, prior in zip(
+                channels, dims, pools, radii, priors, strict=False
             )
         )
         self.down = nn.ModuleList()

@@ -11,6 +11,7 @@ from bundle.networks.layers import NormedConv, ResidualBlock, resize_as
 
 # Stride of each scale to the one before; the coarsest patches overlap instead of growing apart.
 SCALE_STRIDES = (2, 2, 2, 2, 1)
+COARSEST_STRIDE = 16
 
 
 class MultiScalePatchEmbedding(nn.Module):
@@ -28,15 +29,12 @@ class MultiScalePatchEmbedding(nn.Module):
     def __init__(
         self,
         in_channels: int = 16,
-        channels: Sequence[int] = (48, 64, 80, 80, 80),
+        channels: Sequence[int] = (32, 64, 80, 80, 80),
     ) -> None:
         super().__init__()
         self.embed = nn.ModuleList()
         self.lateral = nn.ModuleList()
-        self.stem = nn.Sequential(
-            NormedConv(in_channels, in_channels), NormedConv(in_channels, 2 * in_channels)
-        )
-        previous = 2 * in_channels
+        previous = in_channels
         for width, stride in zip(channels, SCALE_STRIDES, strict=False):
             self.embed.append(
                 nn.Sequential(NormedConv(previous, width, stride), NormedConv(width, width))
@@ -56,7 +54,6 @@ class MultiScalePatchEmbedding(nn.Module):
         Returns:
             one (B, C_i, H_i, W_i) per scale, finest first.
         """
-        features = self.stem(features)
         scales: list[torch.Tensor] = []
         for embed in self.embed:
             features = embed(features)

@@ -46,7 +46,7 @@ class PFRecon(nn.Module):
     def __init__(
         self,
         in_channels: int = 16,
-        embedded: Sequence[int] = (48, 64, 80, 80, 80),
+        embedded: Sequence[int] = (32, 64, 80, 80, 80),
         channels: Sequence[int] = (32, 32, 32, 48, 48),
         num_flows: int = 2,
     ) -> None:

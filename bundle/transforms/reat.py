@@ -267,8 +267,8 @@ class RandMisalignd(Randomizable, MapTransform):
             return torch.eye(3)
         translation = self.pose_translation * max(size) / REFERENCE_SIZE
         matrix = affine_matrix(size, self.pose, self.pose_scale, translation, self.R)
-        flips = torch.tensor(self.R.choice([-1.0, 1.0], size=2), dtype=torch.float32)
-        return torch.diag(torch.cat([flips, torch.ones(1)])) @ matrix
+        flip = torch.tensor([1.0, float(self.R.choice([-1.0, 1.0])), 1.0])
+        return torch.diag(flip) @ matrix
 
     def _sample(self, image: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
         return self.warp(image[None], displacement[None])[0]

@@ -22,6 +22,8 @@ def stub(tmp_path) -> dict[str, Any]:
         "network_def": {"_target_": "tests.inference.stubs.KnownField"},
         "checkpoint": str(tmp_path / "stub.pt"),
         "device": "cpu",
+        "init": "none",
+        "guard": False,
     }
 
 

@@ -1,3 +1,5 @@
+import json
+
 import nibabel
 import numpy as np
 import pytest
@@ -23,6 +25,9 @@ def test_field_applied_in_itk_gives_the_warped_volume(orientation, hounsfield, i
     assert sorted(path.name for path in out.iterdir()) == [
         "ddf.nii.gz",
         "fused.nii.gz",
+        "report.html",
+        "report.json",
+        "transform.h5",
         "warped.nii.gz",
     ]
     reference = sitk.ReadImage(str(fixed))
@@ -86,3 +91,47 @@ def test_window_can_be_set(hounsfield, infer, tmp_path):
     inside = (warped > 250) & (warped < 1050)
     # windowing before or after interpolation differs only next to the window's limits
     assert np.abs(fused - (warped - 200) / 900)[inside].max() < 0.02
+
+
+def test_volumes_of_different_grids_are_interpolated_once(hounsfield, infer, tmp_path):
+    fixed = write_volume(tmp_path / "f.nii.gz", smooth(SHAPE, seed=1), "RAS")
+    moving = write_volume(tmp_path / "m.nii.gz", hounsfield, spacing=(1.0, 1.1, 2.8))
+    out = infer({"id": "a", "fixed": "f.nii.gz", "moving": "m.nii.gz"}) / "a"
+    reference = sitk.ReadImage(str(fixed))
+    image = sitk.ReadImage(str(moving), sitk.sitkFloat64)
+    field = sitk.ReadImage(str(out / "ddf.nii.gz"), sitk.sitkVectorFloat64)
+    warped = sitk.GetArrayFromImage(sitk.ReadImage(str(out / "warped.nii.gz")))
+    for transform in (
+        sitk.DisplacementFieldTransform(field),
+        sitk.ReadTransform(str(out / "transform.h5")),
+    ):
+        applied = sitk.Resample(image, reference, transform, sitk.sitkLinear, -1000.0)
+        difference = np.abs(warped - sitk.GetArrayFromImage(applied))
+        assert difference.mean() < 1e-3 * np.ptp(hounsfield)
+    assert warped.min() >= -1000.0 and warped.max() > 500  # still Hounsfield units
+
+
+def test_a_report_tells_figures_and_no_names(hounsfield, infer, tmp_path):
+    write_volume(tmp_path / "f_Miller.nii.gz", smooth(SHAPE, seed=1))
+    write_volume(tmp_path / "m_Miller.nii.gz", hounsfield)
+    pair = {"fixed": "f_Miller.nii.gz", "moving": "m_Miller.nii.gz", "modality": "PET"}
+    out = infer({"id": "a", **pair}) / "a"
+    report = json.loads((out / "report.json").read_text())
+    assert report["overlap"] == 1.0 and report["field_kept"]
+    assert report["jacobian"]["folding"] == 0
+    assert report["displacement_mm"]["max"] > 1
+    for name in ("report.json", "report.html"):
+        assert "Miller" not in (out / name).read_text()
+    assert (out / "overlay.png").exists()
+
+
+def test_volumes_without_common_space_are_refused(hounsfield, infer, tmp_path, capsys):
+    write_volume(tmp_path / "f.nii.gz", smooth(SHAPE, seed=1))
+    far = sitk.ReadImage(str(write_volume(tmp_path / "m.nii.gz", hounsfield)))
+    far.SetOrigin((5000.0, 0.0, 0.0))
+    sitk.WriteImage(far, str(tmp_path / "m.nii.gz"))
+    with pytest.raises(SystemExit) as error:
+        infer({"id": "a", "fixed": "f.nii.gz", "moving": "m.nii.gz"})
+    assert error.value.code == 1
+    assert "m.nii.gz: the volumes share no space" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "a").exists()

@@ -57,7 +57,17 @@ def test_resized_field_scales_each_axis_by_its_own_ratio():
 @pytest.mark.parametrize("slices", [1, 4])
 def test_volume_is_its_slices(slices):
     volume = torch.rand(1, 2, 40, 50, 6)
-    inferer = ScaledInferer(slices=slices)
+    inferer = ScaledInferer(slices=slices, guard=False)
     output = inferer(volume, KnownField())
     for k in range(6):
         torch.testing.assert_close(output[..., k], inferer(volume[..., k], KnownField()))
+
+
+def test_a_field_that_lowers_the_mutual_information_is_dropped():
+    fixed = torch.zeros(1, 1, 64, 64, 3)
+    fixed[..., 20:44, 16:40, :] = 0.8
+    volume = torch.cat([fixed, fixed], dim=1)  # aligned: any displacement is wrong
+    output = ScaledInferer()(volume, KnownField())
+    assert (output[:, 1:] == 0).all()
+    torch.testing.assert_close(output[:, :1], fixed)
+    assert (ScaledInferer(guard=False)(volume, KnownField())[:, 1:] != 0).any()

@@ -82,6 +82,18 @@ def test_eval_output_agrees_with_register_and_all_fields(network):
     assert fields["flows"].shape == (1, 10, 2, 70, 90)
 
 
+def test_refinement_composes_what_a_second_pass_finds(network):
+    image = torch.rand(1, 2, 128, 128)
+    once = BiMSRec(refinements=0).eval()
+    once.load_state_dict(network.state_dict())
+    with torch.no_grad():
+        first = once.register(image)
+        warped = warp_tokens(image[:, 1:], first, "zeros")
+        rest = once.register(torch.cat([image[:, :1], warped], dim=1))
+        expected = rest + warp_tokens(first, rest)
+        torch.testing.assert_close(network.register(image), expected)
+
+
 def test_fuse_without_misalignment_starts_from_the_maximum():
     network = BiMSRec().eval()
     image = torch.rand(1, 2, 64, 64)
@@ -93,7 +105,7 @@ def test_fuse_without_misalignment_starts_from_the_maximum():
 def test_reduced_pictures_see_the_same_token_grid():
     full, half, quarter = (BiMSRec(reduction=r).eval() for r in (1, 2, 4))
     for network, size in ((full, 256), (half, 128), (quarter, 64)):
-        tokens = network._features(torch.rand(1, 2, size, size))[1]
+        tokens = network._tokens(torch.rand(1, 2, size, size))[0]
         assert [scale.shape[-1] for scale in tokens] == [32, 16, 8, 4, 4]
     assert full.state_dict().keys() == quarter.state_dict().keys()
 

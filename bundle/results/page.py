@@ -1,0 +1,149 @@
+"""Tables of the results page, in Markdown, out of an evaluation's ``summary.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bundle.engine.reference_rows import CONTROL, METHOD, NO_REGISTRATION, TRUE_FIELD
+from bundle.results.paper_rows import ABLATION, MEASURES, MISALIGNED, MODALITIES, REGISTERED
+
+LEVELS = ("aligned", "small", "medium", "large")
+SOURCES = ("SD", "Q", "VIF_A", "VIF_B", "SSIM_A", "SSIM_B", "VIFF", "MEF_SSIM")
+OTHER_DIGITS = (
+    "The paper's rows are its printed ones. They cannot be compared with ours digit by digit: "
+    "the paper does not define its measures to the last parameter, its test pairs and "
+    "deformations are not published, and no common definition reproduces its printed rows of "
+    "other methods. Ours are means of the two sources over the validation pairs."
+)
+
+
+class Results:
+    """Means of an evaluation by modality, level and row.
+
+    Args:
+        summary: content of ``summary.json``.
+    """
+
+    def __init__(self, summary: Sequence[Mapping[str, Any]]) -> None:
+        self.groups = {(g["modality"], g["level"], g["row"]): g["measures"] for g in summary}
+        self.rows = list(dict.fromkeys(g["row"] for g in summary))
+
+    def mean(self, modality: str, level: str, row: str, measure: str) -> float | None:
+        """Mean of one measure, None where it is not defined."""
+        stats = self.groups.get((modality, level, row), {}).get(measure)
+        return None if stats is None else float(stats["mean"])
+
+
+def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; the first column is text, the others are numbers."""
+    rule = ["---", *("---:" for _ in header[1:])]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *lines))
+
+
+def number(value: float | None, decimals: int = 3) -> str:
+    """A rounded number, or a dash."""
+    return "–" if value is None else f"{value:.{decimals}f}"
+
+
+def paper_table(results: Results, level: str, printed: Mapping[str, Sequence[float]]) -> str:
+    """Table 1 or 2: the paper's rows, then ours at one level."""
+    header = ["method", *(f"{m} {x}" for m in MODALITIES for x in MEASURES)]
+    lines = [[f"{name} (paper)", *(number(v, 2) for v in row)] for name, row in printed.items()]
+    for row in (METHOD, NO_REGISTRATION, "copy of fixed", "copy of moving", TRUE_FIELD):
+        values = [results.mean(m, level, row, x) for m in MODALITIES for x in MEASURES]
+        lines.append([f"**{row}**" if row == METHOD else row, *(number(v, 2) for v in values)])
+    return table(header, lines)
+
+
+def ablation_table() -> str:
+    """Table 3 as printed."""
+    lines = [[name, *(number(v, 2) for v in row)] for name, row in ABLATION.items()]
+    return table(["paper", *MEASURES], lines)
+
+
+def registration_table(results: Results) -> str:
+    """Errors before and after registration, with the control, by modality and level."""
+    header = ["", "level", "EPE, px", "control", "RES, px", "MAE", "NCC", "folding", "moved, px"]
+    lines = []
+    for modality in MODALITIES:
+        for level in LEVELS:
+            if (modality, level, METHOD) not in results.groups:
+                continue
+            pairs = [
+                f"{number(results.mean(modality, level, NO_REGISTRATION, x), d)} → "
+                f"{number(results.mean(modality, level, METHOD, x), d)}"
+                for x, d in (("EPE", 2), ("RES", 2), ("MAE", 1), ("NCC", 3))
+            ]
+            control = number(results.mean(modality, level, CONTROL, "EPE"), 2)
+            folding = number(results.mean(modality, level, METHOD, "folding"), 4)
+            moved = number(results.mean(modality, level, METHOD, "displacement"), 2)
+            lines.append([modality, level, pairs[0], control, *pairs[1:], folding, moved])
+    return table(header, lines)
+
+
+def field_table(results: Results) -> str:
+    """EPE of the field handed out and of each of the ten fields by itself."""
+    flows = [f"EPE_flow{k}" for k in range(1, 11)]
+    header = ["", "level", "before", "ddf", *(f"flow {k}" for k in range(1, 11))]
+    lines = []
+    for modality in MODALITIES:
+        for level in LEVELS:
+            before = results.mean(modality, level, NO_REGISTRATION, "EPE")
+            values = [results.mean(modality, level, METHOD, x) for x in ("EPE", *flows)]
+            if before is not None:
+                lines.append([modality, level, *(number(v, 2) for v in (before, *values))])
+    return table(header, lines)
+
+
+def fusion_table(results: Results, modality: str, level: str) -> str:
+    """Every row of one modality and level with the per-source measures."""
+    lines = []
+    for row in results.rows:
+        values = [results.mean(modality, level, row, x) for x in SOURCES]
+        if values[0] is not None:
+            lines.append([row, *(number(v, 1 if i == 0 else 3) for i, v in enumerate(values))])
+    return table(["row", *SOURCES], lines)
+
+
+def page(results: Results, command: str) -> str:
+    """The whole page.
+
+    Args:
+        results: of the evaluation.
+        command: the command that made the evaluation.
+
+    Returns:
+        Markdown.
+    """
+    blocks = [
+        "# Results",
+        "Made by `python -m scripts.results` out of the tables of this command, with the weights "
+        "of this repository:",
+        f"```bash\n{command}\n```",
+        "PET is one subject and CT's validation pairs are one patient: their figures say little "
+        "about other patients. Standard deviations, 95 % intervals over cases and the worst pair "
+        "of every figure are in the command's `summary.md`.",
+        "![EPE by level and field](images/epe.png)",
+        "## Registration",
+        "No registration → after. `control`: EPE with another patient's fixed image (another "
+        "slice, where there is one patient). `moved`: mean displacement in the head.",
+        registration_table(results),
+        "## Each field by itself (EPE, px)",
+        field_table(results),
+        "## Table 1: the pair is registered (level aligned)",
+        OTHER_DIGITS,
+        paper_table(results, "aligned", REGISTERED),
+        "## Table 2: registration and fusion (level small)",
+        paper_table(results, "small", MISALIGNED),
+        "## Table 3: ablation, as the paper prints it",
+        ablation_table(),
+        "Our own ablation runs (`--network_def#directions forward`, `reverse`, "
+        "`--network_def#scales 1`) have not been trained yet.",
+        "## Fusion per source",
+        "![Fusion measures by method](images/fusion.png)",
+    ]
+    for level in ("small", "medium", "large"):
+        for modality in MODALITIES:
+            blocks += [f"### {modality}, {level}", fusion_table(results, modality, level)]
+    return "\n\n".join(blocks) + "\n"

@@ -1,0 +1,51 @@
+"""The total transform of a volume: start and field as one mapping, applied once."""
+
+from __future__ import annotations
+
+import SimpleITK as sitk
+import torch
+
+from bundle.volumes.start import as_transform
+
+
+def total_transform(start: torch.Tensor, field: sitk.Image) -> sitk.CompositeTransform:
+    """Compose start and field: a fixed point x goes to start(x + field(x)).
+
+    Args:
+        start: (4, 4), millimetres, LPS, fixed to moving points.
+        field: ITK displacement field on the fixed grid, millimetres, LPS, pull-back.
+
+    Returns:
+        what ``transform.h5`` holds: SimpleITK, ANTs and 3D Slicer apply it to the moving volume.
+    """
+    vectors = sitk.Cast(field, sitk.sitkVectorFloat64)
+    composite = sitk.CompositeTransform(3)
+    composite.AddTransform(as_transform(start.numpy()))  # ITK applies the last one first
+    composite.AddTransform(sitk.DisplacementFieldTransform(vectors))
+    return composite
+
+
+def total_field(transform: sitk.Transform, grid: sitk.Image) -> sitk.Image:
+    """The total displacement on a grid, float32 vectors, millimetres, LPS, pull-back."""
+    return sitk.TransformToDisplacementField(
+        transform,
+        sitk.sitkVectorFloat32,
+        grid.GetSize(),
+        grid.GetOrigin(),
+        grid.GetSpacing(),
+        grid.GetDirection(),
+    )
+
+
+def total_field_transform(transform: sitk.Transform, grid: sitk.Image) -> sitk.Transform:
+    """The total field as a transform: what whoever applies ``ddf.nii.gz`` will get."""
+    field = sitk.Cast(total_field(transform, grid), sitk.sitkVectorFloat64)
+    return sitk.DisplacementFieldTransform(field)
+
+
+def resample(
+    moving: sitk.Image, grid: sitk.Image, transform: sitk.Transform, mode: int = sitk.sitkLinear
+) -> sitk.Image:
+    """Interpolate the original moving volume once, on the fixed grid; its minimum outside."""
+    lowest = float(sitk.GetArrayViewFromImage(moving).min())
+    return sitk.Resample(moving, grid, transform, mode, lowest, moving.GetPixelID())

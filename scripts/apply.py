@@ -1,0 +1,110 @@
+"""Apply a written transform to another volume: a label map, another contrast.
+
+Run from the repository root::
+
+    python -m scripts.apply --transform OUT/transform.h5 --moving LABELS.nii.gz \\
+        --reference FIXED.nii.gz --interpolation nearest --output labels_on_fixed.nii.gz
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from bundle.errors import InputError, or_exit
+from bundle.inference.volumes import read_volume
+from bundle.volumes.total import resample, total_field
+
+INTERPOLATIONS = {
+    "linear": sitk.sitkLinear,
+    "nearest": sitk.sitkNearestNeighbor,
+    "bspline": sitk.sitkBSpline,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command.
+
+    Args:
+        arguments: the command line, by default the process's own.
+
+    Raises:
+        SystemExit: with status 1 and one line on stderr if the volume cannot be made.
+    """
+    or_exit(_run, _parser().parse_args(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m scripts.apply")
+    parser.description = "Bring a volume onto another's grid by a transform of scripts.fuse."
+    parser.add_argument("--transform", required=True, type=Path, help="transform.h5 or ddf.nii.gz")
+    parser.add_argument("--moving", required=True, help="volume to resample")
+    parser.add_argument("--reference", required=True, help="volume whose grid the result gets")
+    parser.add_argument("--output", required=True, type=Path, help="file to write, .nii.gz")
+    parser.add_argument("--interpolation", choices=sorted(INTERPOLATIONS), default="linear")
+    parser.add_argument("--inverse", action="store_true", help="from fixed to moving instead")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    if options.output.exists() and not options.overwrite:
+        raise InputError(f"{options.output}: exists already; name another file or add --overwrite")
+    moving, reference = read_volume(options.moving), read_volume(options.reference)
+    transform = read_transform(options.transform)
+    if options.inverse:
+        transform, error = inverted(transform, reference)
+        print(f"inverse: mean error {error:.3f} mm")
+    result = resample(moving, reference, transform, INTERPOLATIONS[options.interpolation])
+    try:
+        sitk.WriteImage(
+            sitk.Cast(result, sitk.sitkFloat32), str(options.output), useCompression=True
+        )
+    except RuntimeError as error:
+        raise InputError(f"{options.output}: cannot be written; choose another file") from error
+    print(f"{options.output} written")
+
+
+def read_transform(path: Path) -> sitk.Transform:
+    """Read ``transform.h5`` or a displacement field.
+
+    Raises:
+        InputError: the file is missing or neither of the two.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; name the transform.h5 of a result")
+    try:
+        if path.name.endswith((".nii", ".nii.gz")):
+            return sitk.DisplacementFieldTransform(
+                sitk.ReadImage(str(path), sitk.sitkVectorFloat64)
+            )
+        return sitk.ReadTransform(str(path))
+    except RuntimeError as error:
+        raise InputError(f"{path}: no transform; name the transform.h5 of a result") from error
+
+
+def inverted(transform: sitk.Transform, grid: sitk.Image) -> tuple[sitk.Transform, float]:
+    """Invert numerically on a grid.
+
+    Args:
+        transform: maps fixed to moving points.
+        grid: where the inverse is wanted: the moving image's space.
+
+    Returns:
+        the transform from moving to fixed points, and the mean of |T(T^-1(x)) - x| in mm.
+    """
+    field = sitk.Cast(total_field(transform, grid), sitk.sitkVectorFloat64)
+    inverse = sitk.InvertDisplacementField(
+        field, maximumNumberOfIterations=50, enforceBoundaryCondition=False
+    )
+    backward = sitk.DisplacementFieldTransform(sitk.Image(inverse))
+    both = sitk.CompositeTransform([transform, backward])
+    error = sitk.VectorMagnitude(total_field(both, grid))
+    return backward, float(sitk.GetArrayViewFromImage(error).mean())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""DICOM series written by GDCM, good and bad ones."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from bundle.errors import InputError
+from bundle.inference.volumes import read_volume
+from bundle.volumes.dicom import modality_of
+
+
+def write_series(folder, positions, modality="CT", series="1.2.3.4", tilt=0.0):
+    folder.mkdir(exist_ok=True)
+    for number, position in enumerate(positions):
+        image = sitk.GetImageFromArray(np.full((1, 12, 10), number * 10 - 500, np.int16))
+        image.SetSpacing((1.5, 1.5, 2.0))
+        tags = {
+            "0008|0060": modality,
+            "0020|000e": series,
+            "0020|000d": "1.2.3",
+            "0020|0032": f"-7\\{-9 + tilt * position}\\{position}",
+            "0020|0037": "1\\0\\0\\0\\1\\0",
+            "0020|0013": str(number),
+            "0028|1052": "0",
+            "0028|1053": "1",
+        }
+        for tag, value in tags.items():
+            image.SetMetaData(tag, value)
+        writer = sitk.ImageFileWriter()
+        writer.KeepOriginalImageUIDOn()
+        writer.SetFileName(str(folder / f"{series}_{number:03d}.dcm"))
+        writer.Execute(image)
+    return folder
+
+
+def test_a_series_keeps_units_and_geometry(tmp_path):
+    folder = write_series(tmp_path / "ct", [0.0, 2.5, 5.0, 7.5])
+    volume = read_volume(folder)
+    assert volume.GetSize() == (10, 12, 4)
+    np.testing.assert_allclose(volume.GetSpacing(), (1.5, 1.5, 2.5))
+    np.testing.assert_allclose(volume.GetOrigin(), (-7, -9, 0))
+    assert sitk.GetArrayFromImage(volume)[:, 0, 0].tolist() == [-500, -490, -480, -470]
+    assert modality_of(folder) == "CT"
+
+
+@pytest.mark.parametrize(("code", "modality"), [("PT", "PET"), ("NM", "SPECT"), ("MR", None)])
+def test_modality_comes_from_the_header(code, modality, tmp_path):
+    assert modality_of(write_series(tmp_path / "s", [0.0, 2.0], code)) == modality
+
+
+def test_a_missing_slice_is_named(tmp_path):
+    folder = write_series(tmp_path / "gap", [0.0, 2.0, 4.0, 8.0, 10.0])
+    with pytest.raises(InputError, match=r"gap: the distance after slice 3 is 4\.00 mm"):
+        read_volume(folder)
+
+
+def test_a_tilted_gantry_is_named(tmp_path):
+    folder = write_series(tmp_path / "tilt", [0.0, 2.0, 4.0], tilt=0.3)
+    with pytest.raises(InputError, match=r"tilted by 16\.7 degrees"):
+        read_volume(folder)
+
+
+def test_several_series_are_listed(tmp_path):
+    write_series(tmp_path / "two", [0.0, 2.0], series="1.2.3.4")
+    folder = write_series(tmp_path / "two", [0.0, 2.0, 4.0], series="1.2.3.5")
+    with pytest.raises(InputError, match=r"holds 2 series: .*\(3 files\)"):
+        read_volume(folder)
+
+
+def test_a_folder_without_dicom_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no DICOM series"):
+        read_volume(tmp_path)

@@ -1,0 +1,94 @@
+"""The 3D start against known rigid motions."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from bundle.errors import InputError
+from bundle.volumes.start import as_matrix, as_transform, find_start
+from bundle.volumes.total import total_field, total_transform
+
+
+def head(center=(0.0, 0.0, 0.0), invert=False):
+    """An egg with two unlike holes: no symmetry is left to get lost in."""
+    axis = np.arange(-60, 61, 3.0)
+    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
+    x, y, z = x - center[0], y - center[1], z - center[2]
+    values = (((x / 36) ** 2 + (y / 46) ** 2 + (z / 40) ** 2) < 1).astype(float)
+    values[((x - 12) ** 2 + (y + 15) ** 2 + (z - 8) ** 2) < 100] = 0.4
+    values[((x + 10) ** 2 + (y - 18) ** 2 + (z + 12) ** 2) < 144] = 0.7
+    if invert:
+        values = np.where(values > 0, 1.2 - values, 0)
+    image = sitk.GetImageFromArray(values)
+    image.SetSpacing((3.0, 3.0, 3.0))
+    image.SetOrigin((-60.0, -60.0, -60.0))
+    return sitk.SmoothingRecursiveGaussian(image, 3.0)
+
+
+def moved(image, motion):
+    """The image carried along by ``motion``: fixed point x is found at motion(x)."""
+    return sitk.Resample(image, image, motion.GetInverse(), sitk.sitkLinear, 0.0)
+
+
+@pytest.fixture(scope="module")
+def motion():
+    return sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.05, -0.04, 0.12, (7.0, -5.0, 4.0))
+
+
+def test_rigid_start_finds_the_motion_across_contrasts(motion):
+    matrix = find_start(head(), moved(head(invert=True), motion))
+    points = np.array([(20, 0, 0, 1), (0, -30, 0, 1), (0, 0, 25, 1), (-20, 20, -20, 1)], float).T
+    error = np.linalg.norm(((matrix - as_matrix(motion)) @ points)[:3], axis=0)
+    before = np.linalg.norm(((np.eye(4) - as_matrix(motion)) @ points)[:3], axis=0)
+    assert before.mean() > 8
+    assert error.mean() < 1.0
+
+
+def test_stored_orientation_does_not_change_the_start(motion):
+    fixed, moving = head(), moved(head(invert=True), motion)
+    expected = find_start(fixed, moving)
+    other = find_start(sitk.DICOMOrient(fixed, "SRA"), sitk.DICOMOrient(moving, "LAS"))
+    np.testing.assert_allclose(other, expected, atol=1e-6)
+
+
+def test_aligned_volumes_keep_their_headers():
+    np.testing.assert_allclose(find_start(head(), head(invert=True)), np.eye(4), atol=0.05)
+
+
+def test_none_trusts_the_headers_and_center_the_middles(motion):
+    moving = head()
+    moving.SetOrigin((-50.0, -60.0, -60.0))
+    assert (find_start(head(), moving, "none") == np.eye(4)).all()
+    expected = np.eye(4)
+    expected[0, 3] = 10.0
+    np.testing.assert_allclose(find_start(head(), moving, "center"), expected, atol=1e-9)
+
+
+def test_volumes_apart_are_refused_unless_centred():
+    moving = head()
+    moving.SetOrigin((1000.0, 0.0, 0.0))
+    with pytest.raises(InputError, match="share no space"):
+        find_start(head(), moving)
+    assert find_start(head(), moving, "center")[0, 3] == pytest.approx(1060.0)
+
+
+def test_an_unknown_start_is_refused():
+    with pytest.raises(InputError, match="none of none, center"):
+        find_start(head(), head(), "elastic")
+
+
+def test_total_transform_goes_through_field_then_start(motion):
+    import torch
+
+    grid = head()
+    array = np.zeros((*grid.GetSize(), 3), np.float32)
+    array[..., 0] = 2.0
+    field = sitk.GetImageFromArray(array, isVector=True)
+    field.CopyInformation(grid)
+    total = total_transform(torch.from_numpy(as_matrix(motion)), field)
+    point = (3.0, 6.0, -9.0)
+    expected = motion.TransformPoint((5.0, 6.0, -9.0))
+    np.testing.assert_allclose(total.TransformPoint(point), expected, atol=1e-6)
+    displacement = total_field(total, grid).GetPixel(grid.TransformPhysicalPointToIndex(point))
+    np.testing.assert_allclose(np.add(point, displacement), expected, atol=1e-4)
+    np.testing.assert_allclose(as_matrix(as_transform(as_matrix(motion))), as_matrix(motion))
