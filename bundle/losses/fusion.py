@@ -22,7 +22,8 @@ class FusionLoss(nn.Module):
     teach ghosts. Signed gradients, because unsigned ones permit flips.
 
     Args:
-        ssim_weight: weight of the mean of 1 - SSIM to each source.
+        ssim_weight: weight of 1 - SSIM, averaged over the sources.
+        fixed_share: share of the fixed source in that average.
         intensity_weight: weight of L1 to the maximum.
         gradient_weight: weight of L1 to the gradient of larger magnitude.
     """
@@ -30,11 +31,13 @@ class FusionLoss(nn.Module):
     def __init__(
         self,
         ssim_weight: float = 1.0,
-        intensity_weight: float = 1.0,
+        fixed_share: float = 0.5,
+        intensity_weight: float = 0.3,
         gradient_weight: float = 2.0,
     ) -> None:
         super().__init__()
         self.ssim_weight = ssim_weight
+        self.fixed_share = fixed_share
         self.intensity_weight = intensity_weight
         self.gradient_weight = gradient_weight
         self.ssim = SSIMLoss(spatial_dims=2, data_range=1.0, win_size=11)
@@ -52,7 +55,7 @@ class FusionLoss(nn.Module):
         Returns:
             ``fusion_ssim``, ``fusion_intensity`` and ``fusion_gradient``, scalars.
         """
-        structure = 0.5 * (self.ssim(fused, fixed) + self.ssim(fused, aligned))
+        structure = torch.lerp(self.ssim(fused, aligned), self.ssim(fused, fixed), self.fixed_share)
         intensity = functional.l1_loss(fused, torch.maximum(fixed, aligned))
         from_fixed, from_aligned = sobel(fixed), sobel(aligned)
         stronger = from_fixed.norm(dim=1, keepdim=True) > from_aligned.norm(dim=1, keepdim=True)

@@ -45,7 +45,7 @@ class BiMSRec(nn.Module):
         directions: str = "both",
         scales: int = 5,
         reduction: int = 1,
-        refinements: int = 1,
+        refinements: int = 0,
         stage: str = "all",
     ) -> None:
         super().__init__()
@@ -57,6 +57,7 @@ class BiMSRec(nn.Module):
             raise ValueError(f"reduction must be 1, 2 or 4, got {reduction}")
         channels = list(channels)[:scales]
         self.pool = 4 // reduction
+        self.multiple = COARSEST_STRIDE * self.pool
         self.stage = stage
         self.refinements = refinements
         self.scales = scales
@@ -77,7 +78,7 @@ class BiMSRec(nn.Module):
             fuses = module is self.reconstruction
             module.requires_grad_(self.stage == "all" or (self.stage == "fusion") == fuses)
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor | dict[str, Any]:
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Register and fuse.
 
         Args:
@@ -89,8 +90,9 @@ class BiMSRec(nn.Module):
             dictionary, see :meth:`all_fields`, with ``tokens`` (queries and keys per scale, see
             :class:`RegBlk`) and, unless the stage is ``registration``, ``fused`` (B, 1, H, W).
         """
-        if self.training:
-            return self._training_outputs(image)
+        if not torch.jit.is_scripting():  # noqa: SIM102 (scripting skips the body of this form)
+            if self.training:
+                return self._training_outputs(image)  # type: ignore[return-value]
         padded = self._pad(image)
         fixed, moving = self._tokens(padded)
         flows, logits, _, _ = self.registration(fixed, moving)
@@ -142,7 +144,7 @@ class BiMSRec(nn.Module):
         return fused.clamp(0.0, 1.0)[..., : image.shape[-2], : image.shape[-1]]
 
     def _pad(self, image: torch.Tensor) -> torch.Tensor:
-        return pad_to_multiple(image, COARSEST_STRIDE * self.pool)
+        return pad_to_multiple(image, self.multiple)
 
     def _tokens(self, padded: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """Embedded features of the fixed and of the moving picture per scale, finest first."""
@@ -173,8 +175,9 @@ class BiMSRec(nn.Module):
         height, width = flows[0].shape[-2], flows[0].shape[-1]
         if len(self.registration.down) == 0:
             height, width = flows[-1].shape[-2], flows[-1].shape[-1]
-        fields, weights = [], []
-        for flow, logit in zip(flows, logits, strict=True):
+        fields: list[torch.Tensor] = []
+        weights: list[torch.Tensor] = []
+        for flow, logit in zip(flows, logits):  # noqa: B905 (scripting knows no strict=True)
             stride = padded.shape[-1] / flow.shape[-1]
             both = torch.cat([flow * stride, logit], dim=1)
             both = spline_upsample(both, height, width)

@@ -90,10 +90,11 @@ def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch
     Returns:
         (N, L, e).
     """
+    query, key, value = query.float()[:, None], key.float()[:, None], value.float()[:, None]
+    if torch.jit.is_scripting():  # takes no device of an autocast that is not a constant
+        return functional.scaled_dot_product_attention(query, key, value, scale=1.0).squeeze(1)
     with torch.autocast(query.device.type, enabled=False):  # positions need float32
-        return functional.scaled_dot_product_attention(
-            query[:, None], key[:, None], value[:, None], scale=1.0
-        ).squeeze(1)
+        return functional.scaled_dot_product_attention(query, key, value, scale=1.0).squeeze(1)
 
 
 def global_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:

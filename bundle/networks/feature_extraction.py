@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from monai.networks.nets.restormer import OverlapPatchEmbed
+from monai.networks.blocks import Convolution
 from torch import nn
 
 from bundle.networks.restormer import RestormerBlock
@@ -23,8 +23,9 @@ class FeatureExtraction(nn.Module):
         self, channels: int = 16, num_blocks: int = 1, num_heads: int = 2, expansion: float = 1.5
     ) -> None:
         super().__init__()
-        self.embed = OverlapPatchEmbed(2, 1, channels, bias=True)
-        self.edges = OverlapPatchEmbed(2, 1, channels)
+        # Restormer's overlapping patch embedding; MONAI's class for it cannot be scripted.
+        self.embed = Convolution(2, 1, channels, kernel_size=3, conv_only=True)
+        self.edges = Convolution(2, 1, channels, kernel_size=3, bias=False, conv_only=True)
         with torch.no_grad():  # derivatives, so that their magnitude ignores the contrast's sign
             for kernels in self.edges.parameters():
                 kernels.sub_(kernels.mean(dim=(1, 2, 3), keepdim=True))

@@ -52,18 +52,21 @@ class M2FReg(nn.Module):
                 channels, dims, pools, radii, priors, strict=False
             )
         )
-        self.down = nn.ModuleList()
-        self.up = nn.ModuleList()
+        self.down = nn.ModuleList()  # finest first, the order of their work
+        self.up = nn.ModuleList()  # coarsest first
         if directions != "reverse":
             for finer, width, stride in zip(
                 [0, *channels[:-1]], channels, SCALE_STRIDES, strict=False
             ):
                 self.down.append(DownFusion(finer, width, stride))
         if directions != "forward":
-            for coarser, width in zip([*channels[1:], 0], channels, strict=True):
+            upwards = list(channels)[::-1]
+            for coarser, width in zip([0, *upwards[:-1]], upwards, strict=True):
                 self.up.append(UpFusion(coarser, width))
         self.down_heads = nn.ModuleList(FieldHead(width) for width in channels[: len(self.down)])
-        self.up_heads = nn.ModuleList(FieldHead(width) for width in channels[: len(self.up)])
+        self.up_heads = nn.ModuleList(
+            FieldHead(width) for width in list(channels)[::-1][: len(self.up)]
+        )
 
     def forward(
         self, fixed: list[torch.Tensor], moving: list[torch.Tensor]
@@ -91,15 +94,17 @@ class M2FReg(nn.Module):
         flows: list[torch.Tensor] = []
         logits: list[torch.Tensor] = []
         state: torch.Tensor | None = None
-        for index, (fusion, head) in enumerate(zip(self.down, self.down_heads, strict=True)):
+        # pairs of lists are of one length by construction; scripting knows no strict=True
+        for index, (fusion, head) in enumerate(zip(self.down, self.down_heads)):  # noqa: B905
             state = fusion(state, matches[index])
             flow, logit = head(state, found[index])
             flows.append(flow)
             logits.append(logit)
         state = None
-        for index in range(len(self.up) - 1, -1, -1):
-            state = self.up[index](state, matches[index])
-            flow, logit = self.up_heads[index](state, found[index])
+        for step, (fusion, head) in enumerate(zip(self.up, self.up_heads)):  # noqa: B905
+            index = len(matches) - 1 - step
+            state = fusion(state, matches[index])
+            flow, logit = head(state, found[index])
             flows.append(flow)
             logits.append(logit)
         return flows, logits, found, tokens

@@ -33,14 +33,14 @@ class MultiScalePatchEmbedding(nn.Module):
     ) -> None:
         super().__init__()
         self.embed = nn.ModuleList()
-        self.lateral = nn.ModuleList()
+        self.lateral = nn.ModuleList()  # coarsest first, the order of their work
         previous = in_channels
         for width, stride in zip(channels, SCALE_STRIDES, strict=False):
             self.embed.append(
                 nn.Sequential(NormedConv(previous, width, stride), NormedConv(width, width))
             )
             previous = width
-        for width, coarser in zip(channels[:-1], channels[1:], strict=True):
+        for width, coarser in zip(channels[-2::-1], channels[:0:-1], strict=True):
             self.lateral.append(
                 nn.Sequential(nn.Conv2d(width + coarser, width, 1), ResidualBlock(width))
             )
@@ -58,7 +58,8 @@ class MultiScalePatchEmbedding(nn.Module):
         for embed in self.embed:
             features = embed(features)
             scales.append(features)
-        for index in range(len(self.lateral) - 1, -1, -1):
+        for step, lateral in enumerate(self.lateral):
+            index = len(scales) - 2 - step
             context = resize_as(scales[index + 1], scales[index])
-            scales[index] = self.lateral[index](torch.cat([scales[index], context], dim=1))
+            scales[index] = lateral(torch.cat([scales[index], context], dim=1))
         return scales

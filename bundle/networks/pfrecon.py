@@ -34,13 +34,15 @@ class PFRecon(nn.Module):
     """Progressive multi-scale flow-guided reconstruction.
 
     The finest level works at full size on the features of the extraction and on the pictures
-    themselves; its output is what the fused picture adds to the brighter of both sources.
+    themselves; its output is what the fused picture adds to a blend of both sources.
 
     Args:
         in_channels: C of the feature extraction.
         embedded: C_i of the embeddings, finest first.
         channels: channels of the reconstruction per scale, finest first.
         num_flows: fields per scale, 2 for both directions.
+        base_share: share of the maximum of both sources, the rest is the fixed one, in the blend
+            that the output is added to.
     """
 
     def __init__(
@@ -49,14 +51,18 @@ class PFRecon(nn.Module):
         embedded: Sequence[int] = (32, 64, 80, 80, 80),
         channels: Sequence[int] = (32, 32, 32, 48, 48),
         num_flows: int = 2,
+        base_share: float = 0.8,
     ) -> None:
         super().__init__()
         self.align = HDFA()
-        self.levels = nn.ModuleList()
+        self.base_share = base_share
+        self.levels = nn.ModuleList()  # coarsest first
         channels = list(channels)[: len(embedded)]
-        for index, width in enumerate(channels):
-            previous = channels[index + 1] if index + 1 < len(channels) else 0
-            self.levels.append(FusionLevel((num_flows + 1) * embedded[index] + previous, width))
+        previous = 0
+        for index in range(len(channels) - 1, -1, -1):
+            given = (num_flows + 1) * embedded[index] + previous
+            self.levels.append(FusionLevel(given, channels[index]))
+            previous = channels[index]
         self.finest = FusionLevel(channels[0] + 2 * in_channels + 2, in_channels)
         self.out = small_init(nn.Conv2d(in_channels, 1, 3, padding=1), std=1e-3)
 
@@ -80,13 +86,15 @@ class PFRecon(nn.Module):
             fused luminance (B, 1, H, W), float32, not clipped.
         """
         state: torch.Tensor | None = None
-        for index in range(len(self.levels) - 1, -1, -1):
+        for step, level in enumerate(self.levels):
+            index = len(fixed) - 1 - step
             aligned = self.align(moving[index], flows[index])
             parts = [aligned, fixed[index].float()]
             if state is not None:
                 parts.append(resize_as(state.float(), aligned))
-            state = self.levels[index](parts)
+            state = level(parts)
         assert state is not None
         parts = [part.float() for part in full]
-        correction = self.out(self.finest([resize_as(state.float(), full[0]), *parts]))
-        return torch.maximum(parts[2], parts[3]) + correction.float()
+        correction = self.out(self.finest([resize_as(state.float(), full[0])] + parts))  # noqa: RUF005
+        maximum = torch.maximum(parts[2], parts[3])
+        return torch.lerp(parts[2], maximum, self.base_share) + correction.float()

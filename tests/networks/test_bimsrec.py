@@ -84,22 +84,23 @@ def test_eval_output_agrees_with_register_and_all_fields(network):
 
 def test_refinement_composes_what_a_second_pass_finds(network):
     image = torch.rand(1, 2, 128, 128)
-    once = BiMSRec(refinements=0).eval()
-    once.load_state_dict(network.state_dict())
+    once, twice = network, BiMSRec(refinements=1).eval()
+    twice.load_state_dict(network.state_dict())
     with torch.no_grad():
         first = once.register(image)
         warped = warp_tokens(image[:, 1:], first, "zeros")
         rest = once.register(torch.cat([image[:, :1], warped], dim=1))
         expected = rest + warp_tokens(first, rest)
-        torch.testing.assert_close(network.register(image), expected)
+        torch.testing.assert_close(twice.register(image), expected)
 
 
-def test_fuse_without_misalignment_starts_from_the_maximum():
+def test_fuse_without_misalignment_starts_from_a_blend_of_both_sources():
     network = BiMSRec().eval()
     image = torch.rand(1, 2, 64, 64)
     with torch.no_grad():
         fused = network.fuse(image, torch.zeros(1, 2, 64, 64))
-    assert (fused - image.amax(dim=1, keepdim=True)).abs().max() < 0.05
+    blend = 0.8 * image.amax(dim=1, keepdim=True) + 0.2 * image[:, :1]
+    assert (fused - blend).abs().max() < 0.05
 
 
 def test_reduced_pictures_see_the_same_token_grid():
@@ -123,6 +124,14 @@ def test_traced_network_agrees(network):
         traced = torch.jit.trace(network, torch.rand(1, 2, 64, 64), check_trace=False)
         image = torch.rand(1, 2, 64, 64)
         torch.testing.assert_close(traced(image), network(image), atol=1e-4, rtol=1e-4)
+
+
+def test_scripted_network_agrees_at_any_size(network):
+    scripted = torch.jit.script(network)
+    with torch.no_grad():
+        for size in ((64, 64), (96, 130)):
+            image = torch.rand(1, 2, *size)
+            torch.testing.assert_close(scripted(image), network(image), atol=1e-5, rtol=1e-5)
 
 
 def test_bfloat16_keeps_fields_in_float32(network):
