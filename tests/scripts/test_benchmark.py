@@ -26,7 +26,7 @@ def test_parameters_are_those_of_the_state():
 
 
 def test_arithmetic_grows_with_the_area():
-    assert benchmark.gflop(128) == pytest.approx(4 * benchmark.gflop(64), rel=0.3)
+    assert benchmark.gflop(256) == pytest.approx(4 * benchmark.gflop(128), rel=0.3)
 
 
 def test_threads_are_put_back():

@@ -68,7 +68,8 @@ def test_volumes(stub, tmp_path):
     out = ["--output_dir", str(tmp_path / "out")]
     fuse.main(["--fixed", str(paths[0]), "--moving", str(paths[1]), *out], **stub)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["ddf.nii.gz", "fused.nii.gz", "warped.nii.gz"]
+    results = ["ddf.nii.gz", "fused.nii.gz", "warped.nii.gz"]
+    assert names == sorted([*results, "report.html", "report.json", "transform.h5"])
 
 
 @pytest.mark.parametrize("overrides", [{}, {"checkpoint": "elsewhere.pt"}])
