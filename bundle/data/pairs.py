@@ -6,6 +6,7 @@ import logging
 import tempfile
 from pathlib import Path
 
+from bundle.data.verify import require_usable
 from bundle.errors import InputError
 from bundle.phantom import write_pairs
 from bundle.transforms.reat import LEVELS
@@ -79,8 +80,10 @@ def training_pairs(
         as :func:`list_pairs`.
 
     Raises:
-        InputError: see :func:`list_pairs`.
+        InputError: see :func:`list_pairs`, or a picture of ``root`` cannot be used.
     """
+    if root:
+        require_usable(root)
     pairs = list_pairs(root or phantom_folder(), split)
     return pairs + (list_pairs(extra, split) if extra else [])
 

@@ -139,7 +139,7 @@ def test_second_run_writes_the_same_bytes(data, first, tmp_path):
     ("overrides", "message"),
     [
         ({"checkpoint": "none.pt"}, "none.pt: no such file"),
-        ({"dataset_dir": "nowhere"}, "nowhere: no pairs found"),
+        ({"dataset_dir": "nowhere"}, "nowhere: no such folder"),
     ],
 )
 def test_bad_input_ends_with_one_line(overrides, message, data, tmp_path):

@@ -1,0 +1,131 @@
+"""Check a folder of picture pairs before anything works on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundle.errors import InputError
+from bundle.inference.datalist import MODALITIES
+from bundle.inference.registrar import SHORTEST
+from bundle.pictures.read import read_picture
+
+SPLITS = ("train", "val")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a folder that the user should know.
+
+    Attributes:
+        message: names the file and the mend.
+        error: whether training or evaluation would fail on it; otherwise a warning.
+    """
+
+    message: str
+    error: bool = True
+
+
+def verify_folder(root: str | Path) -> list[Finding]:
+    """Check layout, partners, readability, sizes and overlap of the splits.
+
+    Args:
+        root: a folder laid out as :func:`bundle.data.pairs.list_pairs` says.
+
+    Returns:
+        all findings, errors first.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        return [Finding(f"{root}: no such folder; check the path")]
+    findings = list(_layout(root))
+    for modality in MODALITIES:
+        for split in SPLITS:
+            folder = root / f"{modality}-MRI" / split
+            if folder.is_dir():
+                findings += _split(folder, modality)
+        findings += _shared_names(root, modality)
+    return sorted(findings, key=lambda finding: not finding.error)
+
+
+def require_usable(root: str | Path) -> None:
+    """Stop before anything runs if a folder has an error.
+
+    Raises:
+        InputError: the first error of :func:`verify_folder`.
+    """
+    errors = [finding for finding in verify_folder(root) if finding.error]
+    if errors:
+        more = f" ({len(errors) - 1} more: python -m scripts.verify_data {root})"
+        raise InputError(errors[0].message + (more if len(errors) > 1 else ""))
+
+
+def _layout(root: Path) -> Iterator[Finding]:
+    known = [root / f"{modality}-MRI" for modality in MODALITIES]
+    present = [folder for folder in known if folder.is_dir()]
+    if not present:
+        names = ", ".join(folder.name for folder in known)
+        yield Finding(f"{root}: unknown layout; it needs at least one of the folders {names}")
+    for folder in present:
+        for split in SPLITS:
+            if not (folder / split).is_dir():
+                yield Finding(f"{folder / split}: missing; nothing to use there", error=False)
+
+
+def _split(folder: Path, modality: str) -> list[Finding]:
+    """Findings of one folder with ``MRI`` and the modality's own folder."""
+    names = {kind: {p.name for p in (folder / kind).glob("*.png")} for kind in ("MRI", modality)}
+    findings = []
+    for kind, other in (("MRI", modality), (modality, "MRI")):
+        for name in sorted(names[kind] - names[other]):
+            lack = folder / other / name
+            findings.append(
+                Finding(f"{folder / kind / name}: has no partner {lack}; add it or remove this")
+            )
+    common = sorted(names["MRI"] & names[modality])
+    if not common:
+        findings.append(
+            Finding(f"{folder}: holds no pairs; add MRI/NAME.png and {modality}/NAME.png")
+        )
+    return findings + [f for name in common for f in _pair(folder, modality, name)]
+
+
+def _pair(folder: Path, modality: str, name: str) -> Iterator[Finding]:
+    pictures = []
+    for path in (folder / "MRI" / name, folder / modality / name):
+        try:
+            picture = read_picture(path)
+        except InputError as error:
+            yield Finding(str(error))
+            continue
+        pictures.append(picture)
+        if picture.min() == picture.max():
+            yield Finding(f"{path}: has the same value everywhere; remove the pair", error=False)
+        if min(picture.shape[1:]) < SHORTEST:
+            yield Finding(f"{path}: is smaller than {SHORTEST} pixels; remove the pair")
+    if len(pictures) == 2 and pictures[0].shape[1:] != pictures[1].shape[1:]:
+        sizes = " and ".join(f"{p.shape[2]} x {p.shape[1]}" for p in pictures)
+        path = folder / modality / name
+        yield Finding(f"{path}: differs in size from its MRI ({sizes} pixels); resample it")
+
+
+def _shared_names(root: Path, modality: str) -> Iterator[Finding]:
+    """Pairs of one name in both splits are probably the same pair."""
+    train, val = (
+        {path.name for path in (root / f"{modality}-MRI" / split / "MRI").glob("*.png")}
+        for split in SPLITS
+    )
+    for name in sorted(train & val):
+        yield Finding(f"{modality}-MRI: {name} is in train and in val; keep it in one", error=False)
+
+
+def counts(root: str | Path) -> Mapping[str, Sequence[int]]:
+    """Number of MRI pictures per modality in train and val."""
+    return {
+        modality: [
+            len(list((Path(root) / f"{modality}-MRI" / split / "MRI").glob("*.png")))
+            for split in SPLITS
+        ]
+        for modality in MODALITIES
+    }

@@ -1,0 +1,72 @@
+"""Findings about folders of pairs, good and bad ones."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bundle.data.pairs import training_pairs
+from bundle.errors import InputError
+from scripts.verify_data import main
+
+
+@pytest.fixture
+def folder(tmp_path):
+    random = np.random.default_rng(0)
+    for split, names in (("train", ("1001", "1002")), ("val", ("2001",))):
+        for kind in ("MRI", "CT"):
+            place = tmp_path / "CT-MRI" / split / kind
+            place.mkdir(parents=True)
+            for name in names:
+                values = random.integers(0, 255, (40, 48), dtype=np.uint8)
+                Image.fromarray(values).save(place / f"{name}.png")
+    return tmp_path
+
+
+def findings(folder, capsys, status=None):
+    if status is None:
+        main([str(folder)])
+    else:
+        with pytest.raises(SystemExit) as stop:
+            main([str(folder)])
+        assert stop.value.code == status
+    return capsys.readouterr().out
+
+
+def test_a_good_folder_passes(folder, capsys):
+    said = findings(folder, capsys)
+    assert "0 errors, 0 warnings" in said
+    assert "CT: 2 train, 1 val" in said
+
+
+def test_every_error_is_named(folder, capsys):
+    train = folder / "CT-MRI" / "train"
+    (train / "CT" / "1001.png").unlink()
+    (train / "CT" / "1002.png").write_text("text")
+    Image.new("L", (50, 40)).save(folder / "CT-MRI" / "val" / "CT" / "2001.png")
+    said = findings(folder, capsys, status=1)
+    assert "1001.png: has no partner" in said
+    assert "1002.png: cannot be read as a picture" in said
+    assert "2001.png: differs in size from its MRI (48 x 40 and 50 x 40 pixels)" in said
+    assert "warning: " in said and "the same value everywhere" in said
+    assert "3 errors, 1 warnings" in said
+
+
+def test_training_stops_at_once_on_the_first_error(folder):
+    assert len(training_pairs(folder, "train")) == 2
+    (folder / "CT-MRI" / "val" / "CT" / "2001.png").write_text("text")
+    with pytest.raises(InputError, match=r"2001\.png: cannot be read as a picture"):
+        training_pairs(folder, "train")
+
+
+def test_a_pair_in_both_splits_is_a_warning(folder, capsys):
+    for kind in ("MRI", "CT"):
+        place = folder / "CT-MRI"
+        (place / "val" / kind / "1001.png").write_bytes(
+            (place / "train" / kind / "1001.png").read_bytes()
+        )
+    assert "warning: CT-MRI: 1001.png is in train and in val" in findings(folder, capsys)
+
+
+def test_an_unknown_layout_is_an_error(tmp_path, capsys):
+    assert "unknown layout" in findings(tmp_path, capsys, status=1)
+    assert "no such folder" in findings(tmp_path / "none", capsys, status=1)
