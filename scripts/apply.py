@@ -53,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> None:
     if options.output.exists() and not options.overwrite:
         raise InputError(f"{options.output}: exists already; name another file or add --overwrite")
+    if not options.output.absolute().parent.is_dir():
+        raise InputError(f"{options.output}: its folder does not exist; make it first")
     moving, reference = read_volume(options.moving), read_volume(options.reference)
     transform = read_transform(options.transform)
     if options.inverse:
@@ -61,11 +63,22 @@ def _run(options: argparse.Namespace) -> None:
     result = resample(moving, reference, transform, INTERPOLATIONS[options.interpolation])
     try:
         sitk.WriteImage(
-            sitk.Cast(result, sitk.sitkFloat32), str(options.output), useCompression=True
+            sitk.Cast(result, _pixel_type(options)), str(options.output), useCompression=True
         )
     except RuntimeError as error:
         raise InputError(f"{options.output}: cannot be written; choose another file") from error
     print(f"{options.output} written")
+
+
+def _pixel_type(options: argparse.Namespace) -> int:
+    """Labels keep the type they are stored in, everything else becomes float32."""
+    path = Path(options.moving)
+    if options.interpolation != "nearest" or not path.is_file():
+        return sitk.sitkFloat32
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    return reader.GetPixelID()
 
 
 def read_transform(path: Path) -> sitk.Transform:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import nibabel
@@ -55,7 +56,10 @@ def read_volume(path: Path | str) -> sitk.Image:
 def _raw_values(path: Path, volume: sitk.Image) -> np.ndarray:
     """The values in the file: ITK's NIfTI reader silently turns NaN and infinity into 0."""
     if path.name.lower().endswith((".nii", ".nii.gz")):
-        return np.asanyarray(nibabel.load(path).dataobj)  # type: ignore[attr-defined]
+        try:
+            return np.asanyarray(nibabel.load(path).dataobj)  # type: ignore[attr-defined]
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise InputError(f"{path}: is damaged or cut short; copy or export it anew") from error
     return sitk.GetArrayViewFromImage(volume)
 
 

@@ -63,6 +63,13 @@ def test_file_that_is_no_volume_is_named(tmp_path):
         read_volume(tmp_path / "text.nii")
 
 
+def test_a_file_cut_short_is_named(values, tmp_path):
+    whole = write_volume(tmp_path / "whole.nii.gz", values).read_bytes()
+    (tmp_path / "short.nii.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"short\.nii\.gz: (is damaged|cannot be read)"):
+        read_volume(tmp_path / "short.nii.gz")
+
+
 def test_a_single_frame_is_taken_as_3d(tmp_path):
     frame = sitk.JoinSeries([sitk.Image([8, 9, 10], sitk.sitkFloat32)])
     sitk.WriteImage(frame, str(tmp_path / "frame.nii.gz"))

@@ -44,6 +44,14 @@ def test_labels_stay_labels(files, transform):
     assert set(np.unique(result)) == {0, 7}
 
 
+def test_labels_keep_their_type(files):
+    folder, labels = files
+    grid = sitk.ReadImage(str(folder / "labels.nii.gz"), sitk.sitkInt16)
+    sitk.WriteImage(grid, str(folder / "labels.nii.gz"))
+    apply(folder, "t.h5", "--interpolation", "nearest")
+    assert sitk.ReadImage(str(folder / "out.nii.gz")).GetPixelID() == sitk.sitkInt16
+
+
 def test_the_inverse_moves_back_and_states_its_error(files, capsys):
     folder, labels = files
     result = apply(folder, "ddf.nii.gz", "--interpolation", "nearest", "--inverse")
@@ -58,6 +66,8 @@ def test_bad_input_is_one_line_and_nothing_is_overwritten(files):
     (folder / "text.h5").write_text("nothing")
     with pytest.raises(SystemExit, match=r"text\.h5: no transform"):
         apply(folder, "text.h5")
+    with pytest.raises(SystemExit, match="its folder does not exist"):
+        apply(folder, "t.h5", "--output", str(folder / "none" / "out.nii.gz"))
     apply(folder, "t.h5")
     with pytest.raises(SystemExit, match=r"out\.nii\.gz: exists already"):
         apply(folder, "t.h5")
