@@ -79,7 +79,7 @@ class TermLogger:
         )
 
     def _update(self, engine: Engine) -> None:
-        for name, value in cast(dict, engine.state.output).items():
+        for name, value in cast(list, engine.state.output)[0].items():
             previous = self.running.get(name, value)
             self.running[name] = previous + self.smoothing * (value - previous)
             self.sums[name] += value

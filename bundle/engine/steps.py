@@ -24,7 +24,7 @@ def to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
     return moved
 
 
-def train_step(engine: SupervisedTrainer, batch: dict[str, Any]) -> dict[str, float]:
+def train_step(engine: SupervisedTrainer, batch: dict[str, Any]) -> list[dict[str, float]]:
     """Train on one batch.
 
     The network runs in bfloat16 autocast where the trainer's ``amp`` is on (no gradient scaling
@@ -35,7 +35,7 @@ def train_step(engine: SupervisedTrainer, batch: dict[str, Any]) -> dict[str, fl
         batch: collated items of the training data set.
 
     Returns:
-        every loss term and the sum, ``loss``.
+        one entry, as MONAI's trackers expect it: every loss term and the sum, ``loss``.
 
     Raises:
         FloatingPointError: the loss is not finite; names the pairs of the batch.
@@ -55,7 +55,7 @@ def train_step(engine: SupervisedTrainer, batch: dict[str, Any]) -> dict[str, fl
     engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
     engine.optimizer.step()
     engine.fire_event(IterationEvents.MODEL_COMPLETED)
-    return {name: float(term.detach()) for name, term in terms.items()}
+    return [{name: float(term.detach()) for name, term in terms.items()}]
 
 
 def validate_step(engine: SupervisedEvaluator, batch: dict[str, Any]) -> list[dict[str, Any]]:

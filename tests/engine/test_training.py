@@ -1,5 +1,6 @@
 """Training through the bundle's own configuration, on tiny phantom pairs."""
 
+import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -34,9 +35,8 @@ def workflow(pairs, folder, overlays=(), **overrides):
         reduction=4,
         batch_size=1,
         num_workers=0,
-        val_interval=1,
         device="$torch.device('cpu')",
-        **overrides,
+        **({"val_interval": 1} | overrides),
     )
 
 
@@ -69,6 +69,29 @@ def test_a_run_trains_validates_and_goes_on_where_it_stopped(pairs, tmp_path, ca
 
     workflow(pairs, tmp_path, max_epochs=2, stage="registration", resume=True).run()
     assert "all 2 epochs are done" in capsys.readouterr().out
+
+
+def test_a_resumed_run_gives_the_weights_of_one_that_was_not_interrupted(pairs, tmp_path):
+    settings = {"max_epochs": 2, "stage": "registration", "val_interval": 9}
+    workflow(pairs, tmp_path / "whole", **settings).run()
+    stopped = {"train#trainer#max_epochs": 1, **settings}  # the schedule is that of two epochs
+    workflow(pairs, tmp_path / "parts", **stopped).run()
+    torch.manual_seed(77)  # another process has other random numbers
+    workflow(pairs, tmp_path / "parts", **settings, resume=True).run()
+    whole, parts = (
+        torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("whole", "parts")
+    )
+    for part in ("network", "ema"):
+        for name, value in whole[part].items():
+            assert torch.equal(value, parts[part][name]), f"{part}: {name}"
+
+
+def test_mlflow_records_losses_and_validation(pairs, tmp_path):
+    workflow(pairs, tmp_path, max_epochs=1, stage="registration", tracking="mlflow").run()
+    with sqlite3.connect(tmp_path / "mlruns.db") as store:
+        names = {name for (name,) in store.execute("select distinct key from metrics")}
+    assert {"flows", "ddf", "correspondence"} <= names
+    assert any(name.startswith("EPE_large") for name in names)
 
 
 def test_the_fusion_stage_moves_the_reconstruction_only(pairs, tmp_path):
