@@ -80,10 +80,11 @@ def training_pairs(
         as :func:`list_pairs`.
 
     Raises:
-        InputError: see :func:`list_pairs`, or a picture of ``root`` cannot be used.
+        InputError: see :func:`list_pairs`, or a picture of either folder cannot be used.
     """
-    if root:
-        require_usable(root)
+    for folder in (root, extra):
+        if folder:
+            require_usable(folder)
     pairs = list_pairs(root or phantom_folder(), split)
     return pairs + (list_pairs(extra, split) if extra else [])
 

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from ignite.engine import Engine, Events
-from ignite.handlers import EMAHandler
 from monai.handlers import ValidationHandler
 
 from bundle.engine.parallel import is_main_process, local_device, unwrap
 from bundle.engine.report import TermLogger
+from bundle.engine.resume import EmaProgress, random_state, restore_random
 from bundle.errors import or_exit
 from bundle.inference.weights import load_weights
 
-__all__ = [
-    "EmaProgress",
-    "local_device",
-    "of_this_rank",
-    "prepare_network",
-    "save_state",
-    "train",
-    "unwrap",
-]
+__all__ = ["local_device", "of_this_rank", "prepare_network", "save_state", "train", "unwrap"]
 
 logger = logging.getLogger(__name__)
 LAST = "last.pt"
@@ -98,56 +88,6 @@ def restore(saved: dict[str, Any], path: Path) -> None:
 def _epochs(state: dict[str, Any]) -> int:
     """Epochs that a trainer's state has behind it, at least 1."""
     return max(1, state["iteration"] // state["epoch_length"])
-
-
-class EmaProgress:
-    """How far the warm-up of an EMA's momentum is; ignite forgets it on resuming.
-
-    Args:
-        handler: the EMA of the run, with or without a warm-up.
-    """
-
-    def __init__(self, handler: EMAHandler) -> None:
-        self.handler = handler
-
-    @property
-    def schedule(self) -> Any:
-        """Schedule of the momentum, None without a warm-up."""
-        return getattr(self.handler, "momentum_scheduler", None)
-
-    def state_dict(self) -> dict[str, int]:
-        """Steps that the warm-up has behind it."""
-        schedule = self.schedule
-        return {"steps": schedule.event_index if schedule else 0}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on after so many steps."""
-        if self.schedule:
-            self.schedule.event_index = state["steps"]
-
-
-def random_state() -> dict[str, Any]:
-    """State of every random generator that training draws from, as plain tensors and numbers."""
-    numpy_state: Any = np.random.get_state()
-    name, keys, *rest = numpy_state
-    version, internal, gauss = random.getstate()
-    return {
-        "torch": torch.get_rng_state(),
-        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), *rest],
-        "python": [version, list(internal), gauss],
-    }
-
-
-def restore_random(path: Path) -> None:
-    """Go on with the random numbers of a checkpoint; one without them is tolerated."""
-    state = torch.load(path, map_location="cpu", weights_only=True).get("random")
-    if state is None:
-        return
-    torch.set_rng_state(state["torch"])
-    name, keys, *rest = state["numpy"]
-    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
-    version, internal, gauss = state["python"]
-    random.setstate((version, tuple(internal), gauss))
 
 
 def save_state(saved: dict[str, Any], path: Path) -> None:

@@ -100,7 +100,7 @@ def staged(folder: Path) -> Iterator[Path]:
     """Fill a folder with results all at once.
 
     They are first written to a hidden folder within it and move only when all are complete;
-    ``fused.*`` moves last. Older results go, other files stay. After a failure a folder that
+    ``fused.*`` moves last. An older result goes, other files stay. After a failure a folder that
     was not there before is not there either.
 
     Args:
@@ -110,7 +110,7 @@ def staged(folder: Path) -> Iterator[Path]:
         the hidden folder to write to.
 
     Raises:
-        InputError: the folder cannot be written to.
+        InputError: the folder cannot be written to, or holds a file of the same name.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     stage = None
@@ -118,9 +118,7 @@ def staged(folder: Path) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         stage = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
         yield stage
-        for pattern in RESULTS:
-            for old in folder.glob(pattern):
-                old.unlink()
+        _make_room(folder, stage)
         for result in sorted(stage.iterdir(), key=lambda path: path.name.startswith("fused")):
             result.replace(folder / result.name)
         made = []
@@ -134,6 +132,18 @@ def staged(folder: Path) -> Iterator[Path]:
         for path in made:
             if path.is_dir():
                 path.rmdir()
+
+
+def _make_room(folder: Path, stage: Path) -> None:
+    """Remove an older result; without one, files of the same names are somebody else's."""
+    if any(folder.glob("fused.*")):
+        for old in (old for pattern in RESULTS for old in folder.glob(pattern)):
+            old.unlink()
+    for result in stage.iterdir():
+        if (folder / result.name).exists():
+            raise InputError(
+                f"{folder / result.name}: is there and no older result; choose another output_dir"
+            )
 
 
 def _transform(data: dict[str, Any], ddf: torch.Tensor) -> sitk.CompositeTransform:

@@ -15,7 +15,11 @@ from bundle.volumes.similarity import mutual_information
 
 
 def figures(
-    image: torch.Tensor, warped: torch.Tensor, field: sitk.Image, ddf: torch.Tensor
+    image: torch.Tensor,
+    warped: torch.Tensor,
+    field: sitk.Image,
+    jacobian: np.ndarray,
+    ddf: torch.Tensor,
 ) -> dict[str, Any]:
     """Measure a result; nothing in it names a patient or a file.
 
@@ -23,13 +27,13 @@ def figures(
         image: (2, H, W, D) in [0, 1], fixed and moving by the start.
         warped: (1, H, W, D) in [0, 1], moving by start and field, as ``image``.
         field: total ITK displacement field, millimetres.
+        jacobian: its Jacobian determinant, any shape.
         ddf: the network's part, (2, H, W, D), voxels, in-plane.
 
     Returns:
         versions, similarity before and after, and what the field does to the anatomy.
     """
     fixed, start, after = (x.numpy() for x in (image[0], image[1], warped[0]))
-    jacobian = sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(field))
     length = np.linalg.norm(sitk.GetArrayViewFromImage(field), axis=-1)
     return {
         "versions": {

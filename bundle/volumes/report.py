@@ -34,17 +34,17 @@ def write_volume_report(data: dict[str, Any], field: sitk.Image, folder: Path) -
     """
     image, ddf = data["image"].cpu(), data["ddf"].cpu()
     warped = warp(image[1].movedim(-1, 0)[:, None], ddf.movedim(-1, 0))[:, 0].movedim(0, -1)
+    jacobian = sitk.DisplacementFieldJacobianDeterminant(sitk.Cast(field, sitk.sitkVectorFloat64))
     report = {
         "modality": data.get("modality"),
         "start": np.round(data["start"].numpy(), 6).tolist(),
         "overlap": round(float(data["overlap"]), 4),
-        **figures(image, warped[None].float(), field, ddf),
+        **figures(image, warped[None].float(), field, sitk.GetArrayViewFromImage(jacobian), ddf),
     }
     report["suspicious"] = warnings(report)
     text = json.dumps(report, indent=1, allow_nan=False)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
     shown = {"fixed": image[0], "start": image[1], "warped": warped, "fused": data["fused"][0]}
-    jacobian = sitk.DisplacementFieldJacobianDeterminant(sitk.Cast(field, sitk.sitkVectorFloat64))
     volumes = {name: volume.double().numpy() for name, volume in shown.items()}
     change = np.abs(to_slices(jacobian)[0].numpy() - 1)
     spacing = sitk.DICOMOrient(jacobian, "LPS").GetSpacing()
@@ -104,7 +104,6 @@ def _overlay(volumes: dict[str, np.ndarray]) -> torch.Tensor:
     fixed = _middle(volumes["fixed"], 2, (1.0, 1.0)).clip(0, 1)
     warped = _middle(volumes["warped"], 2, (1.0, 1.0)).clip(0, 1)
     colors = heat(warped, 1.0).astype(np.float64)
-    mixed = (1 - 0.7 * warped[..., None]) * 255 * fixed[..., None] + 0.7 * warped[
-        ..., None
-    ] * colors
+    share = 0.7 * warped[..., None]
+    mixed = (1 - share) * 255 * fixed[..., None] + share * colors
     return torch.from_numpy(mixed).movedim(-1, 0)

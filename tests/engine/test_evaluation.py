@@ -102,13 +102,13 @@ def test_reference_rows_are_what_they_are_called(table):
 
 
 def test_summaries_agree_with_the_table(first, table):
-    summary = json.loads((first / "summary.json").read_text())
+    summary = json.loads((first / "summary.json").read_text(encoding="utf-8"))
     assert len(summary) == len(LEVELS) * len({*FUSION, *REGISTRATION})
     large = [float(row["EPE"]) for (level, _, name), row in table.items()
              if (level, name) == ("large", "BiMSRec")]  # fmt: skip
     found = [g for g in summary if (g["level"], g["row"]) == ("large", "BiMSRec")]
     assert found[0]["measures"]["EPE"]["mean"] == pytest.approx(np.mean(large), abs=1e-6)
-    text = (first / "summary.md").read_text()
+    text = (first / "summary.md").read_text(encoding="utf-8")
     assert "SPECT: 2 pairs of" in text
     assert "## SPECT, medium" in text
 
@@ -131,7 +131,7 @@ def test_second_run_writes_the_same_bytes(data, first, tmp_path):
     second = evaluate(data, tmp_path / "second")
     for name in FILES:
         assert (second / name).read_bytes() == (first / name).read_bytes()
-    assert str(data) not in (second / "summary.md").read_text()
+    assert str(data) not in (second / "summary.md").read_text(encoding="utf-8")
     assert sorted(path.name for path in second.iterdir()) == sorted(FILES)
 
 
@@ -152,7 +152,7 @@ def test_existing_tables_are_kept_unless_overwrite(data, tmp_path):
     (tmp_path / "metrics.csv").write_text("mine")
     with pytest.raises(SystemExit, match=r"^error: .*metrics.csv: exists .* --overwrite true$"):
         evaluate(data, tmp_path, overwrite="false")
-    assert (tmp_path / "metrics.csv").read_text() == "mine"
+    assert (tmp_path / "metrics.csv").read_text(encoding="utf-8") == "mine"
     prepare_output(str(tmp_path), overwrite=True)
 
 

@@ -40,6 +40,20 @@ def test_older_results_go_and_other_files_stay(tmp_path):
     assert names(tmp_path) == ["fused.png", "notes.txt"]
 
 
+def test_files_of_the_same_names_are_not_results_without_a_fused_one(tmp_path):
+    for name in ("report.json", "report.html"):
+        (tmp_path / name).write_text("mine")
+    with staged(tmp_path) as stage:  # a picture has no report
+        (stage / "fused.png").touch()
+    assert names(tmp_path) == ["fused.png", "report.html", "report.json"]
+    (tmp_path / "fused.png").unlink()
+    with pytest.raises(InputError, match=r"report\.json: is there"), staged(tmp_path) as stage:
+        (stage / "fused.nii.gz").touch()
+        (stage / "report.json").write_text("new")
+    assert names(tmp_path) == ["report.html", "report.json"]
+    assert (tmp_path / "report.json").read_text() == "mine"
+
+
 def test_folder_below_a_file_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be written to"):

@@ -20,7 +20,7 @@ def test_figures_of_the_evaluation_stand_in_the_page(tmp_path):
     ]
     (tmp_path / "summary.json").write_text(json.dumps(summary))
     main(["--evaluation", str(tmp_path), "--output_dir", str(tmp_path / "docs")])
-    page = (tmp_path / "docs" / "results.md").read_text()
+    page = (tmp_path / "docs" / "results.md").read_text(encoding="utf-8")
     assert "3.46 → 1.23" in page
     assert "| CT | small | 3.46 | 1.23 | 2.35 |" in page
     assert "BSAFusion (paper) | 90.24 | 0.42" in page

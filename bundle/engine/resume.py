@@ -1,0 +1,61 @@
+"""What a run needs, beside weights and optimiser, to go on as if it had not stopped."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.handlers import EMAHandler
+
+
+class EmaProgress:
+    """How far the warm-up of an EMA's momentum is; ignite forgets it on resuming.
+
+    Args:
+        handler: the EMA of the run, with or without a warm-up.
+    """
+
+    def __init__(self, handler: EMAHandler) -> None:
+        self.handler = handler
+
+    @property
+    def schedule(self) -> Any:
+        """Schedule of the momentum, None without a warm-up."""
+        return getattr(self.handler, "momentum_scheduler", None)
+
+    def state_dict(self) -> dict[str, int]:
+        """Steps that the warm-up has behind it."""
+        schedule = self.schedule
+        return {"steps": schedule.event_index if schedule else 0}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on after so many steps."""
+        if self.schedule:
+            self.schedule.event_index = state["steps"]
+
+
+def random_state() -> dict[str, Any]:
+    """State of every random generator that training draws from, as plain tensors and numbers."""
+    numpy_state: Any = np.random.get_state()
+    name, keys, *rest = numpy_state
+    version, internal, gauss = random.getstate()
+    return {
+        "torch": torch.get_rng_state(),
+        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), *rest],
+        "python": [version, list(internal), gauss],
+    }
+
+
+def restore_random(path: Path) -> None:
+    """Go on with the random numbers of a checkpoint; one without them is tolerated."""
+    state = torch.load(path, map_location="cpu", weights_only=True).get("random")
+    if state is None:
+        return
+    torch.set_rng_state(state["torch"])
+    name, keys, *rest = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
