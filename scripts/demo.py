@@ -29,8 +29,9 @@ from scripts import fuse
 
 CT_WINDOW = (-20.0, 150.0)
 INTRODUCTION = (
-    "A synthetic head. The moving image was misaligned by a known smooth field; the network found "
-    "the displacement from the two images alone. Volumes are shown by their middle slice. "
+    "A synthetic head. The moving image was misaligned by a known smooth field; the displacement "
+    "was found from the two images alone: by the network, in volumes after a rigid start, which "
+    "is a large part of it. Volumes are shown by their middle slice. "
     "Research use only: not a medical device."
 )
 
