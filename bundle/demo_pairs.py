@@ -16,14 +16,8 @@ from bundle.inference.volumes import field_from_slices, from_slices, read_volume
 from bundle.metrics.head_mask import head_mask
 from bundle.phantom import make_pairs, write_volumes
 from bundle.pictures.write import write_picture
-from bundle.transforms.reat import (
-    LEVELS,
-    affine_matrix,
-    apply_affine,
-    centred_grid,
-    elastic_displacement,
-    invert,
-)
+from bundle.transforms.elastic import elastic_displacement
+from bundle.transforms.reat import LEVELS, affine_matrix, apply_affine, centred_grid, invert
 
 LEVEL = "medium"
 GRID: dict[str, Any] = {

@@ -85,7 +85,7 @@ class BiMSRecLoss(nn.Module):
                     terms[name] = self.weights[name] * self.field(fields, truth, fixed)
             if self.weights["correspondence"] > 0:
                 weight = self.field.pixel_weight(truth, fixed)
-                loss = self.correspondence(outputs["tokens"], truth, weight)
+                loss = self.correspondence(outputs["windows"], truth, weight)
                 terms["correspondence"] = self.weights["correspondence"] * loss
             if self.weights["folding"] > 0:
                 terms["folding"] = self.weights["folding"] * self.folding(outputs["ddf"][:, None])

@@ -87,7 +87,7 @@ class BiMSRec(nn.Module):
         Returns:
             In eval mode (B, 3, H, W): fused in [0, 1], ddf_i, ddf_j. The ddf is in voxels,
             channel order ij, pull-back: ``warped(x) = moving(x + ddf(x))``. In training mode a
-            dictionary, see :meth:`all_fields`, with ``tokens`` (queries and keys per scale, see
+            dictionary, see :meth:`all_fields`, with ``windows`` (logits per scale, see
             :class:`RegBlk`) and, unless the stage is ``registration``, ``fused`` (B, 1, H, W).
         """
         if not torch.jit.is_scripting():  # noqa: SIM102 (scripting skips the body of this form)
@@ -214,12 +214,12 @@ class BiMSRec(nn.Module):
         padded = self._pad(image)
         with torch.set_grad_enabled(self.stage != "fusion" and torch.is_grad_enabled()):
             fixed, moving = self._tokens(padded)
-            flows, logits, found, tokens = self.registration(fixed, moving)
+            flows, logits, found, windows = self.registration(fixed, moving)
             ddf = self._combine(flows, logits, padded)
             if self.stage == "fusion":
                 ddf = self._refine(ddf, padded)
             outputs: dict[str, Any] = field_outputs(image, padded, ddf, flows, found)
-            outputs["tokens"] = tokens
+            outputs["windows"] = windows
         if self.stage != "registration":
             guides = [[flow.detach() for flow in pair] for pair in self._by_scale(flows)]
             fused = self._reconstruct(padded, fixed, moving, guides, ddf.detach())

@@ -138,3 +138,9 @@ def local_correlation(query: torch.Tensor, key: torch.Tensor, radius: int) -> to
             shifted = padded[:, :, row : row + height, column : column + width]
             maps.append((query * shifted).sum(dim=1))
     return torch.stack(maps, dim=1)
+
+
+def window_offsets(radius: int) -> torch.Tensor:
+    """Offsets of :func:`local_correlation` in its order: ((2 radius + 1)^2, 2), tokens, ij."""
+    steps = torch.arange(-radius, radius + 1, dtype=torch.float32)
+    return torch.cartesian_prod(steps, steps)

@@ -23,7 +23,7 @@ class M2FReg(nn.Module):
         channels: C_i per scale, finest first.
         directions: ``both``, ``forward`` (local-to-global only) or ``reverse``.
         pools: pooling of keys and values of each scale.
-        radii: reach of the local correlation of each scale, in tokens.
+        radii: reach of the window of each scale, in tokens.
         dims: width of queries and keys of each scale.
         priors: starting width of the prior on the displacement, in tokens; all about 24 px of
             256.
@@ -37,7 +37,7 @@ class M2FReg(nn.Module):
         channels: Sequence[int] = (32, 64, 80, 80, 80),
         directions: str = "both",
         pools: Sequence[int] = (2, 1, 1, 1, 1),
-        radii: Sequence[int] = (3, 3, 2, 1, 1),
+        radii: Sequence[int] = (4, 3, 2, 1, 1),
         dims: Sequence[int] = (16, 32, 32, 32, 32),
         priors: Sequence[float] = (3.0, 1.5, 0.75, 0.4, 0.4),
     ) -> None:
@@ -80,15 +80,15 @@ class M2FReg(nn.Module):
         Returns:
             flows in the paper's order (flow_1 ...), each (B, 2, H_i, W_i) in tokens of its
             scale, ij, pull-back; their confidence logits (B, 1, H_i, W_i) in the same order;
-            the displacement that the attention found per scale (B, 2, H_i, W_i), in tokens;
-            queries and keys of each scale, see :class:`RegBlk`.
+            the displacement that the window of each scale says (B, 2, H_i, W_i), in tokens; its
+            logits, see :class:`RegBlk`.
         """
         matches: list[torch.Tensor] = []
         found: list[torch.Tensor] = []
-        tokens: list[torch.Tensor] = []
+        windows: list[torch.Tensor] = []
         for index, block in enumerate(self.match):
-            features, displacement, queries_keys = block(fixed[index], moving[index])
-            tokens.append(queries_keys)
+            features, displacement, window = block(fixed[index], moving[index])
+            windows.append(window)
             matches.append(features)
             found.append(displacement)
         flows: list[torch.Tensor] = []
@@ -107,4 +107,4 @@ class M2FReg(nn.Module):
             flow, logit = head(state, found[index])
             flows.append(flow)
             logits.append(logit)
-        return flows, logits, found, tokens
+        return flows, logits, found, windows

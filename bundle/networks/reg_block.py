@@ -11,6 +11,7 @@ from bundle.networks.cross_attention import (
     global_attention,
     local_correlation,
     token_grid,
+    window_offsets,
     with_prior,
 )
 from bundle.networks.layers import ResidualBlock
@@ -21,14 +22,16 @@ class RegBlk(nn.Module):
 
     Every token of one image sees all tokens of the other, in both directions. At a fine scale
     all pairs of tokens do not fit in memory, so there the keys and values are pooled. The
-    positions of the keys travel as two more value channels, so the attention also says where
-    the match lies; the correlation with the tokens close by says it at full detail.
+    positions of the keys travel as two more value channels, so the attention also says roughly
+    where the match lies. Precisely it is said by a second attention, from each fixed token to
+    the moving tokens in a window around its own place: its mean offset is the displacement
+    handed on.
 
     Args:
         channels: C_i of this scale.
         dim: width of queries and keys.
         pool: pooling of keys and values; 1 = none.
-        radius: reach of the local correlation in tokens.
+        radius: reach of the window in tokens.
         prior: width in tokens that the prior on the displacement starts from.
     """
 
@@ -41,7 +44,9 @@ class RegBlk(nn.Module):
         self.project = TokenProjection(channels, dim)
         self.log_scale = nn.Parameter(torch.tensor(3.0))
         self.log_width = nn.Parameter(torch.tensor(prior).log())
-        seen = 3 * (dim + 1) + 4 + (2 * radius + 1) ** 2
+        self.window_log_scale = nn.Parameter(torch.tensor(2.5))
+        self.register_buffer("offsets", window_offsets(radius), persistent=False)
+        seen = 3 * (dim + 1) + 6 + (2 * radius + 1) ** 2
         self.fuse = nn.Sequential(
             nn.Conv2d(2 * channels + seen, channels, 1), ResidualBlock(channels)
         )
@@ -56,24 +61,28 @@ class RegBlk(nn.Module):
             moving: F_B, (B, C_i, H_i, W_i).
 
         Returns:
-            the fused matching features (B, C_i, H_i, W_i); the expected displacement
-            (B, 2, H_i, W_i), float32, in tokens of this scale, ij, fixed to moving (pull-back);
-            fixed queries and moving keys, both pooled (B, 2, d + 3, h, w), whose products are
-            the logits of the match: training tells them where the true one lies.
+            the fused matching features (B, C_i, H_i, W_i); the displacement that the window
+            says (B, 2, H_i, W_i), float32, in tokens of this scale, ij, fixed to moving
+            (pull-back); the window's logits (B, (2 radius + 1)^2, H_i, W_i), offsets in order,
+            rows first: training tells them where the true match lies.
         """
         query_f, key_f, value_f = self.project(fixed)
         query_m, key_m, value_m = self.project(moving)
+        cosines = local_correlation(query_f, key_m, self.radius)
+        logits = cosines * self.window_log_scale.exp() + self._window_prior()
+        near = torch.einsum("bkhw,kd->bdhw", logits.softmax(dim=1), self.offsets)
+        seen_m, found = self._attend(query_f, self._prepared_keys(key_m), value_m)
+        seen_f, found_back = self._attend(query_m, self._prepared_keys(key_f), value_f)
         # Brought to the spread of the features beside them: small inputs are learnt slowly.
-        nearby = 5.0 * local_correlation(query_f, key_m, self.radius)
-        pooled_f, pooled_m = self._prepared_keys(key_f), self._prepared_keys(key_m)
-        seen_m, found = self._attend(query_f, pooled_m, value_m)
-        seen_f, found_back = self._attend(query_m, pooled_f, value_f)
-        where = 0.5 * torch.cat([found, -found_back], dim=1)
-        parts = [fixed, moving, seen_m, seen_f, seen_m - seen_f, nearby, where]
-        tokens = torch.stack(
-            [self._prepared_queries(self._pooled(query_f), self.pool), pooled_m], 1
-        )
-        return self.fuse(torch.cat(parts, dim=1)), found, tokens
+        where = 0.5 * torch.cat([found, -found_back, near], dim=1)
+        parts = [fixed, moving, seen_m, seen_f, seen_m - seen_f, 5.0 * cosines, where]
+        return self.fuse(torch.cat(parts, dim=1)), near, logits
+
+    def _window_prior(self) -> torch.Tensor:
+        """Gaussian prior on the offset, (1, (2 radius + 1)^2, 1, 1)."""
+        squares = self.offsets.square().sum(dim=1)  # type: ignore[operator]
+        length = squares * torch.exp(-2 * self.log_width)
+        return -0.5 * length[None, :, None, None]
 
     def _attend(
         self, query: torch.Tensor, keys: torch.Tensor, value: torch.Tensor

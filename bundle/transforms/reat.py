@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
 from monai.networks.blocks import Warp
-from monai.transforms import MapTransform, Rand2DElastic, RandAffine, Randomizable
+from monai.transforms import MapTransform, RandAffine, Randomizable
 from monai.transforms.utils import create_grid
 from monai.utils import convert_to_tensor
 from torch.nn import functional
+
+from bundle.transforms.elastic import elastic_displacement, smooth_displacement
 
 
 @dataclass(frozen=True)
@@ -43,58 +44,6 @@ LEVELS = {
     "large": Level(rotation=10.0, scale=0.10, translation=16.0, sigma=24.0, std=6.0),
 }
 REFERENCE_SIZE = 256.0
-# Rand2DElastic interpolates N(0, magnitude) offsets at control points by cubic convolution:
-# these two factors give a field of the wanted standard deviation and smoothness (measured).
-SPACING_PER_SIGMA = 2.4
-MAGNITUDE_PER_STD = 1.16
-
-
-class _GridTap:
-    """Stands in for the resampler of a MONAI transform and keeps the grid it is handed."""
-
-    grid: torch.Tensor
-
-    def __call__(self, img: torch.Tensor, grid: torch.Tensor, **_: Any) -> torch.Tensor:
-        self.grid = convert_to_tensor(grid)[:2].float()
-        return img
-
-
-def elastic_displacement(
-    size: Sequence[int], sigma: float, std: float, random: np.random.RandomState
-) -> torch.Tensor:
-    """Smooth random displacement from MONAI's ``Rand2DElastic``.
-
-    MONAI's upsampling leaves a ripple even at magnitude 0, so field(std) - field(0) is taken.
-
-    Args:
-        size: (H, W).
-        sigma: smoothness in voxels.
-        std: standard deviation of each component in voxels; 0 gives exactly 0.
-        random: source of randomness.
-
-    Returns:
-        (2, H, W), voxels, ij, pull-back: distorted point to source point.
-    """
-    spacing = max(1, round(SPACING_PER_SIGMA * sigma))
-    seed = int(random.randint(2**31))
-    if std == 0:
-        return torch.zeros(2, *size)
-    grid = _elastic_grid(tuple(size), spacing, MAGNITUDE_PER_STD * std, seed)
-    return grid - _ripple(tuple(size), spacing)
-
-
-def _elastic_grid(size: tuple[int, ...], spacing: int, magnitude: float, seed: int) -> torch.Tensor:
-    elastic = Rand2DElastic((spacing, spacing), (magnitude, magnitude), prob=1.0)
-    tap: Any = _GridTap()
-    elastic.resampler = tap
-    elastic.set_random_state(seed)
-    elastic(torch.zeros(1, *size))
-    return tap.grid
-
-
-@lru_cache(maxsize=16)
-def _ripple(size: tuple[int, ...], spacing: int) -> torch.Tensor:
-    return _elastic_grid(size, spacing, 0.0, 0)
 
 
 def affine_matrix(
@@ -210,6 +159,8 @@ class RandMisalignd(Randomizable, MapTransform):
         pose: largest common rotation in degrees; 0 = no common pose at all.
         pose_scale: half range of the common scaling.
         pose_translation: half range of the common translation in px of 256.
+        pose_elastic: standard deviation of a common elastic deformation in px of 256: heads of
+            other shapes, so that the shape of a patient's head cannot be learnt by heart.
 
     Raises:
         KeyError: an unknown level.
@@ -224,6 +175,7 @@ class RandMisalignd(Randomizable, MapTransform):
         pose: float = 0.0,
         pose_scale: float = 0.15,
         pose_translation: float = 12.0,
+        pose_elastic: float = 0.0,
     ) -> None:
         MapTransform.__init__(self, [fixed, moving])
         unknown = set(levels) - set(LEVELS)
@@ -234,7 +186,9 @@ class RandMisalignd(Randomizable, MapTransform):
         total = sum(weights) if weights is not None else 1.0
         self.weights = None if weights is None else [weight / total for weight in weights]
         self.pose, self.pose_scale, self.pose_translation = pose, pose_scale, pose_translation
+        self.pose_elastic = pose_elastic
         self.warp = Warp("bilinear", "zeros")
+        self.extend = Warp("bilinear", "border")
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Apply to one item."""
@@ -246,11 +200,13 @@ class RandMisalignd(Randomizable, MapTransform):
         elastic, matrix = self._draw(LEVELS[level], size)
         grid = centred_grid(size)
         source = apply_affine(grid + elastic, matrix)
-        pose = self._draw_pose(size)
-        item["aligned"] = self._sample(moving, apply_affine(grid, pose) - grid)
-        item["deformed"] = self._sample(moving, apply_affine(source, pose) - grid)
+        pose, shape = self._draw_pose(size)
+        at_source = source + self.extend(shape[None], (source - grid)[None])[0]
+        posed = apply_affine(grid + shape, pose) - grid
+        item["aligned"] = self._sample(moving, posed)
+        item["deformed"] = self._sample(moving, apply_affine(at_source, pose) - grid)
         if self.pose > 0:
-            fixed = self._sample(fixed, apply_affine(grid, pose) - grid)
+            fixed = self._sample(fixed, posed)
         item[self.fixed] = fixed
         item["ddf"] = invert(elastic, matrix)
         item["level"] = level
@@ -262,13 +218,18 @@ class RandMisalignd(Randomizable, MapTransform):
         matrix = affine_matrix(size, level.rotation, level.scale, level.translation * ratio, self.R)
         return elastic, matrix
 
-    def _draw_pose(self, size: Sequence[int]) -> torch.Tensor:
+    def _draw_pose(self, size: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Common affine map (3, 3) and the elastic displacement (2, H, W) before it."""
+        ratio = max(size) / REFERENCE_SIZE
+        shape = torch.zeros(2, *size)
+        if self.pose_elastic > 0:
+            shape = smooth_displacement(size, self.pose_elastic * ratio, self.R)
         if self.pose == 0:
-            return torch.eye(3)
-        translation = self.pose_translation * max(size) / REFERENCE_SIZE
+            return torch.eye(3), shape
+        translation = self.pose_translation * ratio
         matrix = affine_matrix(size, self.pose, self.pose_scale, translation, self.R)
         flip = torch.tensor([1.0, float(self.R.choice([-1.0, 1.0])), 1.0])
-        return torch.diag(flip) @ matrix
+        return torch.diag(flip) @ matrix, shape
 
     def _sample(self, image: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
         return self.warp(image[None], displacement[None])[0]

@@ -9,6 +9,7 @@ from bundle.losses.field import FieldLoss
 from bundle.losses.fusion import FusionLoss, sobel
 from bundle.losses.registration import RegistrationLoss
 from bundle.losses.smoothness import FoldingLoss
+from bundle.networks.cross_attention import local_correlation, unit_tokens
 
 
 def test_field_loss_is_zero_at_the_truth_and_counts_pixels():
@@ -84,7 +85,7 @@ def test_combined_loss_logs_its_terms():
         "flows": truth[:, None].repeat(1, 10, 1, 1, 1),
         "matches": truth[:, None].repeat(1, 5, 1, 1, 1),
         "fused": batch["fixed"],
-        "tokens": [torch.rand(2, 2, 8, 4, 4)],
+        "windows": [torch.rand(2, 9, 8, 8)],
     }
     terms = BiMSRecLoss(registration_weight=1.0)(outputs, batch)
     assert set(terms) == {"flows", "ddf", "matches", "correspondence", "folding",
@@ -94,22 +95,24 @@ def test_combined_loss_logs_its_terms():
     assert float(terms["loss"]) == pytest.approx(parts, rel=1e-5)
 
 
-def test_matching_weights_point_to_the_true_token():
+def test_matching_weights_point_to_the_true_offset():
     ddf = torch.zeros(1, 2, 64, 64)
     ddf[:, 0], ddf[:, 1] = 16.0, 8.0  # tokens of 16 px: one down, half a token right
-    target = matching_weights(ddf, (4, 4))[0].reshape(4, 4, 4, 4)
-    expected = torch.zeros(4, 4)
-    expected[2, 2] = expected[2, 3] = 0.5
-    torch.testing.assert_close(target[1, 2], expected)
-    assert not target[3].any()  # left the frame
+    target = matching_weights(ddf, (4, 4), radius=1)[0]
+    expected = torch.zeros(3, 3)
+    expected[2, 1] = expected[2, 2] = 0.5
+    torch.testing.assert_close(target[:, 1, 2].reshape(3, 3), expected)
+    ddf[:, 0] = 32.0
+    assert not matching_weights(ddf, (4, 4), radius=1).any()  # beyond the window
 
 
 def test_correspondence_loss_prefers_the_true_match():
-    codes = torch.nn.functional.normalize(torch.randn(1, 32, 4, 4), dim=1)
-    moved = torch.roll(codes, 1, dims=3)  # content one token to the right
-    tokens = [20 * torch.stack([codes, moved], dim=1)]
+    key = unit_tokens(torch.randn(1, 32, 4, 4))
+    query = torch.roll(key, -1, dims=3)  # content of the moving picture one token to the right
+    windows = [20 * local_correlation(query, key, radius=1)]
     weight = torch.ones(1, 1, 64, 64)
+    weight[..., 48:] = 0.0  # its match is outside
     loss = CorrespondenceLoss()
     right, wrong = torch.zeros(1, 2, 64, 64), torch.zeros(1, 2, 64, 64)
     right[:, 1], wrong[:, 1] = 16.0, -16.0
-    assert loss(tokens, right, weight) < 1.0 < loss(tokens, wrong, weight)
+    assert loss(windows, right, weight) < 1.0 < loss(windows, wrong, weight)

@@ -64,7 +64,7 @@ def test_unknown_switches_are_refused(arguments):
 def test_a_stage_trains_its_parts_and_no_others(stage, trained):
     network = BiMSRec(stage=stage)
     outputs = network.train()(torch.rand(1, 2, 64, 64))
-    values = [*outputs.pop("tokens"), *outputs.values()]
+    values = [*outputs.pop("windows"), *outputs.values()]
     loss = sum(value.square().sum() for value in values if value.requires_grad)
     loss.backward()
     used = {name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None}

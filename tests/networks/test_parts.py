@@ -115,6 +115,18 @@ def test_local_correlation_peaks_at_the_shift():
     torch.testing.assert_close(nearby[0, 15, 3:6, 3:6], torch.ones(3, 3))
 
 
+def test_the_window_says_how_far_the_content_moved():
+    block = RegBlk(16, dim=16, radius=2, prior=3.0)
+    block.project.query.weight.data.copy_(torch.eye(16)[:, :, None, None])
+    block.project.key.load_state_dict(block.project.query.state_dict())
+    block.window_log_scale.data.fill_(4.0)
+    fixed = torch.randn(1, 16, 9, 9)
+    moving = torch.roll(fixed, shifts=(1, -2), dims=(2, 3))  # moving(x + (1, -2)) = fixed(x)
+    near = block(fixed, moving)[1][0, :, 3:6, 3:6]
+    expected = torch.tensor([1.0, -2.0])[:, None, None].expand(2, 3, 3)
+    torch.testing.assert_close(near, expected, atol=0.1, rtol=0)
+
+
 def test_embedding_gives_five_falling_resolutions():
     scales = MultiScalePatchEmbedding()(torch.rand(1, 16, 32, 48))
     assert [tuple(s.shape[1:]) for s in scales] == [
@@ -125,8 +137,8 @@ def test_embedding_gives_five_falling_resolutions():
 @pytest.mark.parametrize("pool", [1, 2])
 def test_reg_block_keeps_the_grid(pool):
     block = RegBlk(16, dim=16, pool=pool, radius=1)
-    features, displacement, tokens = block(torch.rand(2, 16, 8, 12), torch.rand(2, 16, 8, 12))
-    assert tokens.shape == (2, 2, 16 + 3, 8 // pool, 12 // pool)
+    features, displacement, window = block(torch.rand(2, 16, 8, 12), torch.rand(2, 16, 8, 12))
+    assert window.shape == (2, 9, 8, 12)
     assert features.shape == (2, 16, 8, 12)
     assert displacement.shape == (2, 2, 8, 12) and displacement.dtype == torch.float32
 
@@ -135,7 +147,9 @@ def test_flows_of_both_pathways_belong_to_mirrored_scales():
     sizes = (32, 16, 8, 4, 4)
     channels = (32, 64, 80, 80, 80)
     features = [torch.rand(1, c, n, n) for c, n in zip(channels, sizes, strict=True)]
-    flows, logits, found, tokens = M2FReg()(features, features)
-    assert [one.shape[-1] for one in tokens] == [16, 16, 8, 4, 4]
+    flows, logits, found, windows = M2FReg()(features, features)
+    assert [tuple(one.shape[1:]) for one in windows] == [
+        (81, 32, 32), (49, 16, 16), (25, 8, 8), (9, 4, 4), (9, 4, 4),
+    ]  # fmt: skip
     assert [flow.shape[-1] for flow in flows] == [*sizes, *sizes[::-1]]
     assert len(logits) == 10 and len(found) == 5

@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from bundle.transforms.reat import LEVELS, RandMisalignd, elastic_displacement
+from bundle.transforms.elastic import elastic_displacement
+from bundle.transforms.reat import LEVELS, RandMisalignd
 
 SIZE = 256
 
@@ -95,8 +96,9 @@ def test_same_seed_same_pair_other_seed_other_pair(picture):
     assert not torch.equal(first["deformed"], other["deformed"])
 
 
-def test_common_pose_moves_both_and_keeps_the_truth(picture):
-    item = misalign(picture, "medium", seed=4, pose=180.0)
+@pytest.mark.parametrize("elastic", [0.0, 6.0])
+def test_common_pose_moves_both_and_keeps_the_truth(picture, elastic):
+    item = misalign(picture, "medium", seed=4, pose=180.0, pose_elastic=elastic)
     assert (item["fixed"] - picture).abs().mean() > 0.02
     torch.testing.assert_close(item["fixed"], item["aligned"])
     restored = (pull(item["deformed"], item["ddf"]) - item["aligned"]).abs().mean()

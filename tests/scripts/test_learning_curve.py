@@ -1,0 +1,30 @@
+"""The learning curve out of a training log."""
+
+import pytest
+
+from scripts.learning_curve import main, read_curves
+
+LOG = """\
+epoch 1/2:  50%|  | 1/2 [00:01, flows=5.0]\r2026 - INFO - epoch 1: flows 5.0 ddf 4.25 loss 9.9
+2026 - INFO - epoch 2: flows 4.0 ddf 3.5 loss 8.9
+2026 - INFO - EPE 1.018 px over 88 pairs
+"""
+
+
+def test_epochs_and_validations_are_read(tmp_path):
+    log = tmp_path / "train.log"
+    log.write_text(LOG, encoding="utf-8")
+    assert read_curves(log) == ([(1, 4.25), (2, 3.5)], [(2, 1.018)])
+    main([str(log), str(log), "--output", str(tmp_path / "images" / "curve.png")])
+    assert (tmp_path / "images" / "curve.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("content", [None, "no epoch here"])
+def test_a_log_without_epochs_is_one_line(tmp_path, content):
+    log = tmp_path / "train.log"
+    if content is not None:
+        log.write_text(content, encoding="utf-8")
+    with pytest.raises(SystemExit) as error:
+        main([str(log), "--output", str(tmp_path / "curve.png")])
+    assert str(log) in str(error.value.code)
+    assert not (tmp_path / "curve.png").exists()
