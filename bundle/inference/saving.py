@@ -17,10 +17,12 @@ from monai.transforms import Transform
 
 from bundle.errors import InputError
 from bundle.fields import picture_grid, to_itk, warp, write_field
-from bundle.inference.loading import read_side
+from bundle.inference.loading import named_series, read_side
 from bundle.inference.volumes import field_from_slices, from_slices, to_slices
 from bundle.pictures.recolor import recolor
 from bundle.pictures.write import write_picture
+from bundle.volumes.dicom import series_files
+from bundle.volumes.dicom_write import write_series
 from bundle.volumes.report import write_volume_report
 from bundle.volumes.total import resample, total_field, total_field_transform, total_transform
 
@@ -28,6 +30,7 @@ RESULTS = (
     "fused.*",
     "warped.*",
     "uncertainty.nii.gz",
+    "dicom",
     "moving_used.nii.gz",
     "fixed_used.nii.gz",
     "ddf.nii.gz",
@@ -95,11 +98,16 @@ class SavePaird(Transform):
     Args:
         parameters: what the run was set to, for ``report.json``.
         checkpoint: the file of the weights; the report says its SHA-256 (first 12 digits).
+        dicom: whether the fused volume is also written as a DICOM series, in ``dicom``.
     """
 
     def __init__(
-        self, parameters: Mapping[str, Any] | None = None, checkpoint: Path | str | None = None
+        self,
+        parameters: Mapping[str, Any] | None = None,
+        checkpoint: Path | str | None = None,
+        dicom: bool = False,
     ) -> None:
+        self.dicom = dicom
         self.parameters = dict(parameters or {})
         self.checkpoint = checkpoint
 
@@ -108,6 +116,8 @@ class SavePaird(Transform):
         with staged(Path(data["output_dir"])) as folder:
             if data["ddf"].ndim == 4:
                 _write_volumes(data, folder, self._settings())
+                if self.dicom:
+                    _write_dicom(data, folder / "dicom")
             else:
                 _write_pictures(data, folder)
         return data
@@ -162,7 +172,7 @@ def _make_room(folder: Path, stage: Path) -> None:
     """Remove an older result; without one, files of the same names are somebody else's."""
     if any(folder.glob("fused.*")):
         for old in (old for pattern in RESULTS for old in folder.glob(pattern)):
-            old.unlink()
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
     for result in stage.iterdir():
         if (folder / result.name).exists():
             raise InputError(
@@ -207,3 +217,10 @@ def _write_volumes(data: dict[str, Any], folder: Path, parameters: Mapping[str, 
     for name, volume in images.items():
         sitk.WriteImage(volume, str(folder / f"{name}.nii.gz"), useCompression=True)
     write_volume_report(data, grid, field, folder, parameters)
+
+
+def _write_dicom(data: dict[str, Any], folder: Path) -> None:
+    fused = from_slices(data["fused"], read_side(data, "fixed").volume, data["plane"])
+    source = Path(data["fixed"])
+    template = series_files(source, named_series(data))[0] if source.is_dir() else None
+    write_series(fused, folder, template)
