@@ -17,7 +17,7 @@ _HEAT = ((0, 0, 0), (70, 15, 110), (190, 50, 85), (250, 140, 20), (255, 245, 160
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 75em; margin: auto; padding: 1em; }
 section { border-top: 1px solid #aaa; margin-top: 2em; }
-.panels { display: grid; gap: 1em; grid-template-columns: repeat(auto-fill, minmax(10em, 1fr)); }
+.panels { display: grid; gap: 1em; grid-template-columns: repeat(auto-fill, minmax(13em, 1fr)); }
 figure { margin: 0; }
 img { width: 100%; background: black; }
 td, th { padding: 0 1.5em 0 0; text-align: left; font-weight: normal; }
