@@ -1,24 +1,33 @@
-"""Register and fuse one pair of images.
+"""Register and fuse a pair of images, or many.
 
 Run from the repository root::
 
     python -m scripts.fuse --fixed MRI.png --moving CT.png --output_dir OUT
+    python -m scripts.fuse --input_dir STUDIES --output_dir OUT --skip_existing
 
-Writes ``fused``, ``warped`` (PNG for pictures, ``.nii.gz`` for volumes) and ``ddf.nii.gz``
-directly into ``OUT``. This is ``configs/inference.json`` with a list of one pair.
+Writes ``fused``, ``warped`` (PNG for pictures, ``.nii.gz`` for volumes) and ``ddf.nii.gz``,
+for volumes also a transform and a report: of one pair directly into ``OUT``, of many into
+``OUT/<id>`` with a table ``OUT/summary.csv``. This is ``configs/inference.json``.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ignite.engine import Events
 from monai.bundle import ConfigParser
+from tqdm import tqdm
 
-from bundle.inference import or_exit, pair_record, run_pairs
+from bundle.errors import InputError
+from bundle.inference import PairEvaluator, or_exit, pair_record, read_datalist, run_pairs
 from bundle.inference.datalist import MODALITIES
+from bundle.inference.folders import find_pairs
+from bundle.inference.summary import write_summary
+from bundle.volumes.planes import PLANES
 from bundle.volumes.start import INITS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,34 +41,99 @@ def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
         **overrides: values for other ids of ``configs/inference.json``.
 
     Raises:
-        SystemExit: with status 1 and one line on stderr if the pair cannot be done.
+        SystemExit: with status 1 and one line on stderr if a pair cannot be done.
     """
     options = _parser().parse_args(arguments)
-    record = or_exit(
-        pair_record, options.fixed, options.moving, options.output_dir, options.modality
-    )
+    records = or_exit(_records, options)
+    if options.fixed is not None:
+        run_pairs(_evaluator(records, options, overrides))
+    else:
+        _run_many(records, options, overrides)
+    print(f"results in {options.output_dir}")
+
+
+def _records(options: argparse.Namespace) -> list[dict[str, str]]:
+    """The pairs that the command names."""
+    ways = [options.fixed or options.moving, options.datalist, options.input_dir]
+    if sum(way is not None for way in ways) != 1:
+        raise InputError("name --fixed and --moving, or --datalist, or --input_dir")
+    if options.datalist is not None:
+        return read_datalist(options.datalist, options.output_dir)
+    if options.input_dir is not None:
+        return find_pairs(options.input_dir, options.output_dir)
+    if options.fixed is None or options.moving is None:
+        raise InputError("name both --fixed and --moving")
+    parts = {"frame": options.frame, "series": ",".join(options.series)}
+    files = (options.fixed, options.moving, options.output_dir, options.modality)
+    return [pair_record(*files, **parts)]
+
+
+def _run_many(
+    records: list[dict[str, str]], options: argparse.Namespace, overrides: dict[str, Any]
+) -> None:
+    """Do the pairs, this process's share of them under torchrun, and write the table."""
+    rank, world = (int(os.environ.get(key, d)) for key, d in (("RANK", "0"), ("WORLD_SIZE", "1")))
+    records = records[rank::world]
+    states = {r["id"]: "skipped" for r in records if options.skip_existing and _is_done(r)}
+    waiting = [record for record in records if record["id"] not in states]
+    evaluator = None
+    try:
+        if waiting:
+            evaluator = _evaluator(waiting, options, overrides)
+            with tqdm(total=len(waiting), unit="pair", disable=None) as bar:
+                evaluator.add_event_handler(Events.ITERATION_COMPLETED, lambda _: bar.update())
+                run_pairs(evaluator)
+    finally:
+        failures = {} if evaluator is None else evaluator.failures
+        states |= {waiting[number - 1]["id"]: text for number, text in failures.items()}
+        folder = Path(options.output_dir)
+        if folder.is_dir():
+            name = "summary.csv" if world == 1 else f"summary_{rank}.csv"
+            write_summary(records, states, folder / name)
+
+
+def _is_done(record: dict[str, str]) -> bool:
+    return "output_dir" in record and any(Path(record["output_dir"]).glob("fused.*"))
+
+
+def _evaluator(
+    records: list[dict[str, str]], options: argparse.Namespace, overrides: dict[str, Any]
+) -> PairEvaluator:
+    """``configs/inference.json`` with these pairs and options."""
     config = ConfigParser()
     config.read_config(ROOT / "configs" / "inference.json")
     config["bundle_root"] = str(ROOT)
-    config["overwrite"] = options.overwrite
-    config["dataset"]["data"] = (record,)  # a tuple: the parser leaves '@' in paths alone
-    config["init"] = options.init
-    if options.device is not None:
-        config["device"] = options.device
+    config["dataset"]["data"] = tuple(records)  # the parser leaves '@' in a tuple's paths alone
+    config["dataloader"]["num_workers"] = options.workers
+    for name in ("overwrite", "init", "plane", "dicom_output"):
+        config[name] = getattr(options, name)
+    for name in ("device", "ct_window"):
+        if getattr(options, name) is not None:
+            config[name] = getattr(options, name)
     config.update(overrides)
-    run_pairs(config.get_parsed_content("evaluator"))
-    print(f"results in {options.output_dir}")
+    return or_exit(config.get_parsed_content, "evaluator")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scripts.fuse")
     parser.description = "Register the moving image onto the fixed one and fuse the two."
-    parser.add_argument("--fixed", required=True, help="reference image (MRI)")
-    parser.add_argument("--moving", required=True, help="image to register (CT, PET or SPECT)")
+    parser.add_argument("--fixed", help="reference image (MRI)")
+    parser.add_argument("--moving", help="image to register (CT, PET or SPECT)")
+    parser.add_argument("--datalist", help="pairs.json, instead of --fixed and --moving")
+    parser.add_argument("--input_dir", help="folder with NAME_fixed and NAME_moving, or BIDS")
     parser.add_argument("--output_dir", required=True, help="folder for the results")
     parser.add_argument("--modality", choices=MODALITIES, help="modality of the moving image")
+    parser.add_argument("--frame", help="number of the frame of a 4D file, from 0")
+    parser.add_argument("--series", nargs="+", default=[], help="UIDs, where folders hold several")
     parser.add_argument("--init", choices=INITS, default="rigid", help="3D start of volumes")
+    parser.add_argument("--plane", choices=PLANES, default="auto", help="slices of volumes")
+    parser.add_argument(
+        "--ct_window", nargs=2, type=float, metavar=("LOWER", "UPPER"), help="in HU"
+    )
+    parser.add_argument("--dicom_output", action="store_true", help="fused volume as DICOM too")
     parser.add_argument("--device", help="such as cpu or cuda:0; by default the GPU if any")
+    parser.add_argument("--workers", type=int, default=0, help="processes that read pairs ahead")
+    parser.add_argument("--skip_existing", action="store_true", help="of many: leave what is done")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     return parser
 

@@ -2,7 +2,7 @@
 
 from bundle.errors import or_exit
 from bundle.inference.datalist import pair_record, read_datalist
-from bundle.inference.engine import PairDataset, PairEvaluator, run_pairs
+from bundle.inference.engine import PairDataset, PairEvaluator, prepare_pair, run_pairs
 from bundle.inference.loading import LoadPaird, NormalizePaird
 from bundle.inference.registrar import ScaledInferer
 from bundle.inference.saving import ApplyFieldd, RefuseExistingd, SavePaird
@@ -21,6 +21,7 @@ __all__ = [
     "load_weights",
     "or_exit",
     "pair_record",
+    "prepare_pair",
     "read_datalist",
     "run_pairs",
 ]

@@ -19,8 +19,9 @@ def read_datalist(
     """Read ``pairs.json``.
 
     ``{"testing": [{"id": "a", "fixed": "x.png", "moving": "y.png", "modality": "CT"}]}``, where
-    ``modality`` is optional. An entry that cannot be used does not spoil the others: it becomes
-    a record with the key ``error``.
+    ``modality`` is optional, and so are ``frame`` (number of a frame of a 4D file, from 0) and
+    ``series`` (UIDs out of folders with several series, separated by commas). An entry that
+    cannot be used does not spoil the others: it becomes a record with the key ``error``.
 
     Args:
         path: the JSON file; without one there are no pairs.
@@ -29,7 +30,7 @@ def read_datalist(
 
     Returns:
         per entry a record with ``id``, ``fixed``, ``moving``, ``output_dir`` and, where given,
-        ``modality``; or with ``id`` and ``error``.
+        ``modality``, ``frame`` and ``series``; or with ``id`` and ``error``.
 
     Raises:
         InputError: the list as a whole cannot be used.
@@ -60,7 +61,11 @@ def read_datalist(
 
 
 def pair_record(
-    fixed: Path | str, moving: Path | str, output_dir: Path | str, modality: str | None = None
+    fixed: Path | str,
+    moving: Path | str,
+    output_dir: Path | str,
+    modality: str | None = None,
+    **others: Any,
 ) -> dict[str, str]:
     """Make the record of a single pair, whose results go directly into a folder.
 
@@ -69,6 +74,7 @@ def pair_record(
         moving: file of the image to bring onto it.
         output_dir: the folder for the results.
         modality: CT, PET or SPECT.
+        **others: ``frame`` and ``series`` as in a list.
 
     Returns:
         a record as :func:`read_datalist` gives it.
@@ -77,7 +83,7 @@ def pair_record(
         InputError: the modality is none of the known ones.
     """
     entry = {"id": Path(output_dir).name or "pair", "fixed": str(fixed), "moving": str(moving)}
-    return {**entry, **_modality(modality), "output_dir": str(output_dir)}
+    return {**entry, **_modality(modality), **_parts(others), "output_dir": str(output_dir)}
 
 
 def _entries(path: Path) -> list[Any]:
@@ -116,7 +122,19 @@ def _checked(entry: Any) -> dict[str, str]:
             f"has the id {name!r}, which cannot name a folder; leave out path separators"
         )
     record = {"id": name, "fixed": entry["fixed"], "moving": entry["moving"]}
-    return {**record, **_modality(entry.get("modality"))}
+    return {**record, **_modality(entry.get("modality")), **_parts(entry)}
+
+
+def _parts(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Which frame and series are meant."""
+    parts = {}
+    if entry.get("frame") not in (None, ""):
+        if not str(entry["frame"]).isdecimal():
+            raise InputError(f"has the frame {entry['frame']!r}; give its number, from 0")
+        parts["frame"] = str(entry["frame"])
+    if entry.get("series"):
+        parts["series"] = str(entry["series"])
+    return parts
 
 
 def _modality(value: Any) -> dict[str, str]:

@@ -6,6 +6,7 @@ import logging
 import sys
 from typing import Any
 
+import torch
 from monai.data import Dataset
 from monai.engines import SupervisedEvaluator
 
@@ -56,8 +57,19 @@ class PairEvaluator(SupervisedEvaluator):
             self.failures[engine.state.iteration] = one_line(error)
             print(f"error: {batchdata['id'][0]}: {one_line(error)}", file=sys.stderr)
             return {}
+        for note in filter(None, batchdata.get("notes", [""])[0].split("\n")):
+            print(f"warning: {batchdata['id'][0]}: {note}", file=sys.stderr)
         logger.info("%s: results in %s", batchdata["id"][0], batchdata["output_dir"][0])
         return output
+
+
+def prepare_pair(
+    batch: dict[str, Any], device: torch.device, non_blocking: bool, **kwargs: Any
+) -> tuple[torch.Tensor, None, tuple, dict[str, torch.Tensor]]:
+    """Hand a volume's head and spacing to the inferer, beside the image."""
+    keys = [key for key in ("head", "spacing") if key in batch]
+    image, *others = (batch[key].to(device, non_blocking=non_blocking) for key in ("image", *keys))
+    return image, None, (), dict(zip(keys, others, strict=True))
 
 
 def run_pairs(evaluator: PairEvaluator) -> None:

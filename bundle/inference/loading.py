@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 from monai.transforms import Transform
 
 from bundle.errors import InputError
 from bundle.inference import volumes
+from bundle.inference.datalist import MODALITIES
 from bundle.inference.registrar import LONGEST, SHORTEST
 from bundle.pictures import read
 from bundle.pictures.color import luma
 from bundle.volumes.dicom import modality_of
+from bundle.volumes.head import find_head
+from bundle.volumes.planes import CODES, choose_plane
+from bundle.volumes.reading import Reading, reading_of
 from bundle.volumes.start import as_transform, find_start, overlap
 from bundle.volumes.total import resample
 
@@ -52,15 +58,23 @@ class LoadPaird(Transform):
     Adds ``fixed_image`` and ``moving_image``: float (C, H, W), 0 to 255, for pictures; float64
     (1, H, W, D), in the file's units, on the fixed volume's grid, for volumes (see
     :func:`bundle.inference.volumes.to_slices`). For volumes also ``start``, the (4, 4) matrix
-    of :func:`bundle.volumes.start.find_start`, ``overlap`` (share of the fixed volume that the
-    moving one covers by the headers), and ``modality`` where a DICOM header says it.
+    of :func:`bundle.volumes.start.find_start`; ``head``, uint8 (1, H, W, D), the fixed volume's
+    head; ``spacing``, mm per row, column and slice; ``plane`` of the slices; ``overlap``, the
+    share of the head that the moving volume covers; ``notes``, oddities, a line each;
+    ``modality`` where a DICOM header says it; ``began``, the time.
+
+    A record may name a ``frame`` (for 4D files) and the UIDs of ``series`` (for folders with
+    several, separated by commas).
 
     Args:
         init: how volumes are brought together first: none, center, rigid or affine.
+        plane: of the slices: axial, coronal, sagittal, or auto (see
+            :func:`bundle.volumes.planes.choose_plane`).
     """
 
-    def __init__(self, init: str = "rigid") -> None:
+    def __init__(self, init: str = "rigid", plane: str = "auto") -> None:
         self.init = init
+        self.plane = plane
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Load one record; raises ``InputError`` if the two cannot be used together."""
@@ -76,25 +90,71 @@ class LoadPaird(Transform):
         return {**data, "fixed_image": images[0], "moving_image": images[1]}
 
     def _volumes(self, data: dict[str, Any], fixed_path: str, moving_path: str) -> dict[str, Any]:
-        fixed, moving = volumes.read_volume(fixed_path), volumes.read_volume(moving_path)
-        _require_content(fixed_path, volumes.to_slices(fixed))
+        began = time.time()
+        readings = read_side(data, "fixed"), read_side(data, "moving")
+        fixed, moving = (reading.volume for reading in readings)
+        plane = choose_plane(fixed, self.plane)
+        _require_content(fixed_path, volumes.to_slices(fixed, plane))
         _require_variation(moving_path, volumes.to_slices(moving))
+        series = named_series(data)
+        modalities = [modality_of(Path(path), series) for path in (fixed_path, moving_path)]
+        modality = data.get("modality") or modalities[1]
+        notes = [*_notes(readings), *_swapped(fixed, moving, modalities)]
         try:
             start = find_start(fixed, moving, self.init)
         except InputError as error:
             raise InputError(f"{moving_path}: {error}") from error
+        head = find_head(fixed)
+        shared = overlap(head, moving, start)
         if not (volumes.on_one_grid(fixed, moving) and (start == np.eye(4)).all()):
-            shared, moving = overlap(fixed, moving), resample(moving, fixed, as_transform(start))
-        else:
-            shared = 1.0
-        modality = data.get("modality") or modality_of(Path(moving_path))
+            moving = resample(moving, fixed, as_transform(start))
+        x, y, z = sitk.DICOMOrient(fixed, CODES[plane]).GetSpacing()
         return {
-            "fixed_image": volumes.to_slices(fixed),
-            "moving_image": volumes.to_slices(moving),
+            "fixed_image": volumes.to_slices(fixed, plane),
+            "moving_image": volumes.to_slices(moving, plane),
+            "head": volumes.to_slices(head, plane).to(torch.uint8),
+            "spacing": torch.tensor([y, x, z]),
+            "plane": plane,
             "start": torch.from_numpy(start),
             "overlap": shared,
-            **({"modality": modality} if modality else {}),
+            "notes": "\n".join(notes),
+            "began": began,
+            **({"modality": modality} if modality in MODALITIES else {}),
         }
+
+
+def read_side(data: dict[str, Any], side: str) -> Reading:
+    """Read the ``fixed`` or the ``moving`` volume of a record."""
+    frame = data.get("frame")
+    return reading_of(data[side], None if frame in (None, "") else int(frame), named_series(data))
+
+
+def named_series(data: dict[str, Any]) -> list[str]:
+    """The UIDs that a record names."""
+    return [uid.strip() for uid in str(data.get("series", "")).split(",") if uid.strip()]
+
+
+def _notes(readings: tuple[Reading, Reading]) -> list[str]:
+    return [
+        f"{side} volume: {note}"
+        for side, reading in zip(("fixed", "moving"), readings, strict=True)
+        for note in reading.notes
+    ]
+
+
+def _swapped(
+    fixed: sitk.Image, moving: sitk.Image, modalities: Sequence[str | None]
+) -> Iterator[str]:
+    """Fixed has to be the MRI: that is what the network has learnt."""
+    units = [
+        float(sitk.GetArrayViewFromImage(volume).min()) < HOUNSFIELD for volume in (fixed, moving)
+    ]
+    if modalities[0] in MODALITIES or modalities[1] == "MR" or units == [True, False]:
+        kinds = [m or ("CT" if u else "unknown") for m, u in zip(modalities, units, strict=True)]
+        yield (
+            f"fixed looks like {kinds[0]} and moving like {kinds[1]}: fixed should be the MRI; "
+            "are they swapped?"
+        )
 
 
 class NormalizePaird(Transform):
@@ -102,7 +162,8 @@ class NormalizePaird(Transform):
 
     Args:
         ct_window: lower and upper Hounsfield units shown as 0 and 1 in CT volumes.
-        percentiles: of the voxels above a volume's minimum, shown as 0 and 1 in all others.
+        percentiles: of the voxels in the head (above the minimum where no head is known), shown
+            as 0 and 1 in all others.
     """
 
     def __init__(
@@ -124,12 +185,15 @@ class NormalizePaird(Transform):
         if image.ndim == 3:
             return luma(image) / 255
         hounsfield = image.min() < HOUNSFIELD and data.get("modality", "CT") == "CT"
-        lower, upper = self.ct_window if hounsfield else self._limits(image)
+        lower, upper = self.ct_window if hounsfield else self._limits(image, data.get("head"))
         return (image - lower) / (upper - lower)
 
-    def _limits(self, image: torch.Tensor) -> tuple[float, float]:
+    def _limits(self, image: torch.Tensor, head: torch.Tensor | None) -> tuple[float, float]:
         """Percentiles; of a volume with hardly any distinct values, the extremes."""
-        inside = image[image > image.min()].sort().values
+        counted = image > image.min()
+        if head is not None and (counted & (head > 0)).any():
+            counted &= head > 0
+        inside = image[counted].sort().values
         ranks = [round(p / 100 * (len(inside) - 1)) for p in self.percentiles]
         lower, upper = inside[ranks[0]].item(), inside[ranks[1]].item()
         return (lower, upper) if lower < upper else (image.min().item(), image.max().item())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,22 @@ from monai.transforms import Transform
 
 from bundle.errors import InputError
 from bundle.fields import picture_grid, to_itk, warp, write_field
-from bundle.inference.volumes import field_from_slices, from_slices, read_volume, to_slices
+from bundle.inference.loading import named_series, read_side
+from bundle.inference.volumes import field_from_slices, from_slices, to_slices
 from bundle.pictures.recolor import recolor
 from bundle.pictures.write import write_picture
+from bundle.volumes.dicom import series_files
+from bundle.volumes.dicom_write import write_series
 from bundle.volumes.report import write_volume_report
 from bundle.volumes.total import resample, total_field, total_field_transform, total_transform
 
 RESULTS = (
     "fused.*",
     "warped.*",
+    "uncertainty.nii.gz",
+    "dicom",
+    "moving_used.nii.gz",
+    "fixed_used.nii.gz",
     "ddf.nii.gz",
     "transform.h5",
     "report.json",
@@ -60,10 +68,11 @@ class RefuseExistingd(Transform):
 
 
 class ApplyFieldd(Transform):
-    """Split ``pred`` into ``fused``, ``ddf`` and the ``warped`` moving image.
+    """Split ``pred`` into ``fused``, ``ddf``, ``uncertainty`` and the ``warped`` moving image.
 
-    ``pred`` is (3, H, W[, D]): fused luminance in [0, 1], and the ddf in voxels, rows before
-    columns, pull-back. A colour ``moving_image`` keeps its colours in both images.
+    ``pred`` is (3 or 4, H, W[, D]): fused luminance in [0, 1], the ddf in voxels, rows before
+    columns, pull-back, and the ddf's uncertainty in millimetres if it is known. A colour
+    ``moving_image`` keeps its colours in both images.
     """
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -71,9 +80,10 @@ class ApplyFieldd(Transform):
         pred, moving = data["pred"].cpu(), data["moving_image"].cpu()
         if not torch.isfinite(pred).all():
             raise InputError("the network returns values that are not finite; check the checkpoint")
-        fused, ddf = pred[:1].double(), pred[1:]
+        fused, ddf = pred[:1].double(), pred[1:3]
+        data = {**data, "uncertainty": pred[3:]} if len(pred) > 3 else data
         if moving.ndim == 4:
-            warped = to_slices(_warped_volume(data, ddf))
+            warped = to_slices(_warped_volume(data, ddf), data["plane"])
         else:
             warped = warp(moving[None], ddf[None])[0]
             fused = 255 * fused
@@ -83,16 +93,40 @@ class ApplyFieldd(Transform):
 
 
 class SavePaird(Transform):
-    """Write ``fused``, ``warped`` and ``ddf`` to ``output_dir``, all of them or none."""
+    """Write ``fused``, ``warped`` and ``ddf`` to ``output_dir``, all of them or none.
+
+    Args:
+        parameters: what the run was set to, for ``report.json``.
+        checkpoint: the file of the weights; the report says its SHA-256 (first 12 digits).
+        dicom: whether the fused volume is also written as a DICOM series, in ``dicom``.
+    """
+
+    def __init__(
+        self,
+        parameters: Mapping[str, Any] | None = None,
+        checkpoint: Path | str | None = None,
+        dicom: bool = False,
+    ) -> None:
+        self.dicom = dicom
+        self.parameters = dict(parameters or {})
+        self.checkpoint = checkpoint
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Write one record."""
         with staged(Path(data["output_dir"])) as folder:
             if data["ddf"].ndim == 4:
-                _write_volumes(data, folder)
+                _write_volumes(data, folder, self._settings())
+                if self.dicom:
+                    _write_dicom(data, folder / "dicom")
             else:
                 _write_pictures(data, folder)
         return data
+
+    def _settings(self) -> dict[str, Any]:
+        if self.checkpoint is None or not Path(self.checkpoint).is_file():
+            return self.parameters
+        digest = hashlib.sha256(Path(self.checkpoint).read_bytes()).hexdigest()
+        return {**self.parameters, "weights_sha256": digest[:12]}
 
 
 @contextmanager
@@ -138,7 +172,7 @@ def _make_room(folder: Path, stage: Path) -> None:
     """Remove an older result; without one, files of the same names are somebody else's."""
     if any(folder.glob("fused.*")):
         for old in (old for pattern in RESULTS for old in folder.glob(pattern)):
-            old.unlink()
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
     for result in stage.iterdir():
         if (folder / result.name).exists():
             raise InputError(
@@ -148,12 +182,13 @@ def _make_room(folder: Path, stage: Path) -> None:
 
 def _transform(data: dict[str, Any], ddf: torch.Tensor) -> sitk.CompositeTransform:
     """Start and field of a volume as one ITK transform."""
-    return total_transform(data["start"], field_from_slices(ddf, read_volume(data["fixed"])))
+    grid = read_side(data, "fixed").volume
+    return total_transform(data["start"], field_from_slices(ddf, grid, data["plane"]))
 
 
 def _warped_volume(data: dict[str, Any], ddf: torch.Tensor) -> sitk.Image:
     """The original moving volume, interpolated once, on the fixed grid."""
-    moving, grid = read_volume(data["moving"]), read_volume(data["fixed"])
+    moving, grid = (read_side(data, side).volume for side in ("moving", "fixed"))
     return resample(moving, grid, total_field_transform(_transform(data, ddf), grid))
 
 
@@ -163,13 +198,29 @@ def _write_pictures(data: dict[str, Any], folder: Path) -> None:
     write_picture(data["fused"], folder / "fused.png")
 
 
-def _write_volumes(data: dict[str, Any], folder: Path) -> None:
-    grid = read_volume(data["fixed"])
+def _write_volumes(data: dict[str, Any], folder: Path, parameters: Mapping[str, Any]) -> None:
+    readings = {side: read_side(data, side) for side in ("fixed", "moving")}
+    grid, plane = readings["fixed"].volume, data["plane"]
     transform = _transform(data, data["ddf"])
     field = total_field(transform, grid)
     write_field(field, folder / "ddf.nii.gz")
     sitk.WriteTransform(transform, str(folder / "transform.h5"))
-    for name in ("warped", "fused"):
-        volume = from_slices(data[name], grid)
+    written: dict[str, torch.Tensor] = {
+        name: data[name] for name in ("warped", "uncertainty", "fused") if name in data
+    }
+    images: dict[str, sitk.Image] = {
+        name: from_slices(values, grid, plane) for name, values in written.items()
+    }
+    for side, reading in readings.items():
+        if reading.resampled:  # the transform refers to this volume and not to the slices
+            images[f"{side}_used"] = sitk.Cast(reading.volume, sitk.sitkFloat32)
+    for name, volume in images.items():
         sitk.WriteImage(volume, str(folder / f"{name}.nii.gz"), useCompression=True)
-    write_volume_report(data, field, folder)
+    write_volume_report(data, grid, field, folder, parameters)
+
+
+def _write_dicom(data: dict[str, Any], folder: Path) -> None:
+    fused = from_slices(data["fused"], read_side(data, "fixed").volume, data["plane"])
+    source = Path(data["fixed"])
+    template = series_files(source, named_series(data))[0] if source.is_dir() else None
+    write_series(fused, folder, template)

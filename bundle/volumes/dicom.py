@@ -1,67 +1,72 @@
-"""Read a folder with one DICOM series as a volume."""
+"""Read a folder of DICOM series as a volume."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from bundle.errors import InputError
+from bundle.volumes.regular import regular_volume
 
-MODALITIES = {"CT": "CT", "PT": "PET", "NM": "SPECT"}
-UNEVEN = 0.02
-"""Largest deviation of a slice's distance from the median one, as a share."""
-
-TILT = 0.5
-"""Largest angle in degrees between the stack of slices and their normal."""
+MODALITIES = {"CT": "CT", "PT": "PET", "NM": "SPECT", "MR": "MR"}
 
 
-def read_series(folder: Path) -> sitk.Image:
+def read_series(folder: Path, series: Sequence[str] = ()) -> tuple[sitk.Image, str]:
     """Read the folder's series.
 
     Args:
-        folder: holds the files of exactly one series.
+        folder: holds the files of one series, or of several.
+        series: UIDs out of which one is the series to read, where there are several.
 
     Returns:
-        the volume in the files' units (HU for CT), LPS.
+        the volume in the files' units (HU for CT), LPS, float64; and how it was made regular
+        ('' if it was).
 
     Raises:
-        InputError: no series or several, slices missing or unevenly spaced, a tilted gantry, or
-            files that cannot be read.
+        InputError: no series, several of which none is named, slices missing, or files that
+            cannot be read.
     """
-    files = series_files(folder)
-    _require_even(folder, files)
+    files = series_files(folder, series)
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(files)
+    reader.SetOutputPixelType(sitk.sitkFloat64)
     try:
-        return reader.Execute()
+        volume = reader.Execute()
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise InputError(f"{folder}: cannot be read as a DICOM series ({reason})") from error
+    headers = [_header(file) for file in files]
+    return regular_volume(_upright(volume, headers), _places(headers), folder)
 
 
-def series_files(folder: Path) -> list[str]:
-    """The files of the folder's only series, in order of their position."""
+def series_files(folder: Path, series: Sequence[str] = ()) -> list[str]:
+    """The files of the folder's only series, or of the one named, in order of their position."""
     ids = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
     if not ids:
         raise InputError(f"{folder}: holds no DICOM series; name the folder of the slices")
-    if len(ids) > 1:
-        counts = [len(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), i)) for i in ids]
-        listed = ", ".join(f"{i} ({n} files)" for i, n in zip(ids, counts, strict=True))
+    chosen = [uid for uid in ids if uid in series] or list(ids)
+    if len(chosen) > 1:
+        listed = ", ".join(_described(folder, uid) for uid in ids)
         raise InputError(
-            f"{folder}: holds {len(ids)} series: {listed}; put one into a folder of its own"
+            f"{folder}: holds {len(ids)} series: {listed}; name one: --series UID "
+            '("series" in a list)'
         )
-    return list(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), ids[0]))
+    return list(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), chosen[0]))
 
 
-def modality_of(path: Path) -> str | None:
-    """CT, PET or SPECT as a series' header says, None for anything else."""
+def modality_of(path: Path, series: Sequence[str] = ()) -> str | None:
+    """CT, PET, SPECT or MR as a series' header says, None for anything else."""
     if not path.is_dir():
         return None
-    reader = _header(series_files(path)[0])
-    code = reader.GetMetaData("0008|0060").strip() if reader.HasMetaDataKey("0008|0060") else ""
-    return MODALITIES.get(code)
+    return MODALITIES.get(_tag(_header(series_files(path, series)[0]), "0008|0060"))
+
+
+def _described(folder: Path, uid: str) -> str:
+    files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid)
+    return f"{uid} ({_tag(_header(files[0]), '0008|0060') or 'unknown'}, {len(files)} files)"
 
 
 def _header(file: str) -> sitk.ImageFileReader:
@@ -74,28 +79,30 @@ def _header(file: str) -> sitk.ImageFileReader:
     return reader
 
 
-def _require_even(folder: Path, files: list[str]) -> None:
-    """Refuse a series that is no regular grid of voxels."""
-    headers = [_header(file) for file in files]
-    if len(headers) < 2 or not all(h.HasMetaDataKey("0020|0032") for h in headers):
-        return
-    places = np.array([[float(v) for v in h.GetMetaData("0020|0032").split("\\")] for h in headers])
-    normal = np.array(headers[0].GetDirection()).reshape(3, -1)[:, 2]
-    steps = np.diff(places, axis=0)
-    along = steps @ normal
-    middle = np.median(along)
-    if np.abs(along - middle).max() > UNEVEN * abs(middle):
-        worst = int(np.abs(along - middle).argmax())
-        raise InputError(
-            f"{folder}: the distance after slice {worst + 1} is {abs(along[worst]):.2f} mm, "
-            f"elsewhere {abs(middle):.2f} mm; a slice is missing or the spacing is uneven: "
-            "export the series again or resample it to even slices"
-        )
-    total = places[-1] - places[0]
-    cosine = abs(total @ normal) / max(np.linalg.norm(total), 1e-9)
-    angle = float(np.degrees(np.arccos(min(1.0, cosine))))
-    if angle > TILT:
-        raise InputError(
-            f"{folder}: the gantry was tilted by {angle:.1f} degrees; correct the tilt first "
-            "(dcm2niix writes a corrected volume)"
-        )
+def _tag(header: sitk.ImageFileReader, tag: str) -> str:
+    return header.GetMetaData(tag).strip() if header.HasMetaDataKey(tag) else ""
+
+
+def _places(headers: list[sitk.ImageFileReader]) -> np.ndarray | None:
+    """Position of each slice, (n, 3) mm LPS; None if a header does not tell it."""
+    texts = [_tag(header, "0020|0032") for header in headers]
+    if len(texts) < 2 or not all(texts):
+        return None
+    return np.array([[float(value) for value in text.split("\\")] for text in texts])
+
+
+def _upright(volume: sitk.Image, headers: list[sitk.ImageFileReader]) -> sitk.Image:
+    """Undo ITK's inversion of MONOCHROME1 pictures, which is meant for a screen: units count."""
+    if not any(_tag(header, "0028|0004") == "MONOCHROME1" for header in headers):
+        return volume
+    values = sitk.GetArrayFromImage(volume)
+    for k, header in enumerate(headers):
+        if _tag(header, "0028|0004") == "MONOCHROME1":
+            slope = float(_tag(header, "0028|1053") or 1)
+            intercept = float(_tag(header, "0028|1052") or 0)
+            signed = _tag(header, "0028|0103") == "1"
+            highest = -1 if signed else 2 ** int(_tag(header, "0028|0101")) - 1
+            values[k] = slope * highest + 2 * intercept - values[k]
+    upright = sitk.GetImageFromArray(values)
+    upright.CopyInformation(volume)
+    return upright

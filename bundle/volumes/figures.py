@@ -2,62 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import monai
 import numpy as np
-import SimpleITK as sitk
 import torch
 
 from bundle import __version__
-from bundle.volumes.consistency import mean_jump
 from bundle.volumes.similarity import mutual_information
 
 
-def figures(
-    image: torch.Tensor,
-    warped: torch.Tensor,
-    field: sitk.Image,
-    jacobian: np.ndarray,
-    ddf: torch.Tensor,
-) -> dict[str, Any]:
-    """Measure a result; nothing in it names a patient or a file.
+def figures(shown: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Measure a result in the head; nothing in it names a patient or a file.
 
     Args:
-        image: (2, H, W, D) in [0, 1], fixed and moving by the start.
-        warped: (1, H, W, D) in [0, 1], moving by start and field, as ``image``.
-        field: total ITK displacement field, millimetres.
-        jacobian: its Jacobian determinant, any shape.
-        ddf: the network's part, (2, H, W, D), voxels, in-plane.
+        shown: arrays of one shape: ``fixed``, ``start`` and ``warped`` in [0, 1] (moving by the
+            start, and by start and field), ``displacement`` (length of the total field, mm),
+            ``jacobian`` (its determinant), ``head`` (bool), and ``uncertainty`` (mm) if known.
 
     Returns:
         versions, similarity before and after, and what the field does to the anatomy.
     """
-    fixed, start, after = (x.numpy() for x in (image[0], image[1], warped[0]))
-    length = np.linalg.norm(sitk.GetArrayViewFromImage(field), axis=-1)
-    return {
+    head = shown["head"]
+    inside = {name: values[head] for name, values in shown.items()}
+    pairs = [("start", inside["start"]), ("after", inside["warped"])]
+    jacobian = inside["jacobian"]
+    found = {
         "versions": {
             "bimsrec": __version__,
             "monai": monai.__version__,
             "torch": torch.__version__,
         },
         "mutual_information": {
-            "start": round(mutual_information(fixed, start), 6),
-            "after": round(mutual_information(fixed, after), 6),
+            name: round(mutual_information(inside["fixed"], values), 6) for name, values in pairs
         },
-        "ncc": {"start": correlation(fixed, start), "after": correlation(fixed, after)},
-        "field_kept": bool((ddf != 0).any()),
-        "displacement_mm": {
-            "mean": round(float(length.mean()), 4),
-            "max": round(float(length.max()), 4),
-        },
+        "ncc": {name: correlation(inside["fixed"], values) for name, values in pairs},
+        "displacement_mm": spread(inside["displacement"]),
         "jacobian": {
             "min": round(float(jacobian.min()), 4),
             "max": round(float(jacobian.max()), 4),
             "folding": round(float((jacobian <= 0).mean()), 6),
         },
-        "jump_between_slices_voxels": round(mean_jump(ddf[None]), 4),
     }
+    if "uncertainty" in inside:
+        found["uncertainty_mm"] = spread(inside["uncertainty"])
+    return found
+
+
+def spread(values: np.ndarray) -> dict[str, float]:
+    """Mean, 95th percentile and largest value."""
+    mean, high, largest = values.mean(), np.percentile(values, 95), values.max()
+    found = {"mean": mean, "p95": high, "max": largest}
+    return {name: round(float(value), 4) for name, value in found.items()}
 
 
 def correlation(fixed: np.ndarray, moving: np.ndarray) -> float | None:
@@ -67,7 +64,7 @@ def correlation(fixed: np.ndarray, moving: np.ndarray) -> float | None:
     return round(float(np.corrcoef(fixed.ravel(), moving.ravel())[0, 1]), 6)
 
 
-def warnings(report: dict[str, Any]) -> list[str]:
+def warnings(report: Mapping[str, Any]) -> list[str]:
     """What in a report is suspicious, in plain words."""
     found = []
     if not report["field_kept"]:
@@ -77,7 +74,9 @@ def warnings(report: dict[str, Any]) -> list[str]:
     if report["mutual_information"]["after"] < 0.1:
         found.append("The volumes share little information: are they of one patient and region?")
     if report["overlap"] < 0.5:
-        found.append("Less than half of the fixed volume is covered by the moving one.")
+        found.append("Less than half of the fixed head is covered by the moving volume.")
     if report["displacement_mm"]["max"] > 60:
         found.append("Some displacements exceed 60 mm: check the headers.")
+    if report.get("uncertainty_mm", {}).get("p95", 0) > 5:
+        found.append("The network's ten fields differ by more than 5 mm in places.")
     return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,98 +13,116 @@ import SimpleITK as sitk
 import torch
 
 from bundle.fields import warp
-from bundle.inference.volumes import to_slices
+from bundle.inference.volumes import from_slices, to_slices
 from bundle.pictures.write import write_picture
 from bundle.report import Case, Panel, grey, heat, write_report
+from bundle.volumes.consistency import mean_jump
 from bundle.volumes.figures import figures, warnings
+from bundle.volumes.views import View, grid_lines, histogram, panels, views
 
-PLANES = ("sagittal", "coronal", "axial")
 INTRODUCTION = (
-    "Middle slices in three planes. Flick between 'start' and 'warped': edges should move onto "
-    "those of 'fixed'. In the checkerboard, contours should run on across the squares. Research "
-    "use only: not a medical device."
+    "Three planes through the middle of the head. Move the slider, or blink, between 'fixed' and "
+    "the moving volume: edges should stay where they are. In the checkerboard, contours should "
+    "run on across the squares. Research use only: not a medical device."
 )
 
 
-def write_volume_report(data: dict[str, Any], field: sitk.Image, folder: Path) -> None:
+def write_volume_report(
+    data: dict[str, Any],
+    grid: sitk.Image,
+    field: sitk.Image,
+    folder: Path,
+    parameters: Mapping[str, Any],
+) -> None:
     """Write ``report.json``, ``report.html`` and, for PET and SPECT, ``overlay.png``.
 
     Args:
-        data: a record with ``image`` (2, H, W, D), ``ddf``, ``fused``, ``start``, ``overlap``.
+        data: a record with ``image`` (2, H, W, D), ``ddf``, ``fused``, ``head``, ``start``,
+            ``plane``, ``overlap``, ``notes``, ``began``, and ``uncertainty`` if known.
+        grid: the fixed volume.
         field: the total ITK displacement field, millimetres.
         folder: where to.
+        parameters: what the run was set to.
     """
-    image, ddf = data["image"].cpu(), data["ddf"].cpu()
-    warped = warp(image[1].movedim(-1, 0)[:, None], ddf.movedim(-1, 0))[:, 0].movedim(0, -1)
-    jacobian = sitk.DisplacementFieldJacobianDeterminant(sitk.Cast(field, sitk.sitkVectorFloat64))
+    shown = _shown(data, grid, field)
     report = {
         "modality": data.get("modality"),
+        "parameters": {**parameters, "plane": data["plane"]},
         "start": np.round(data["start"].numpy(), 6).tolist(),
         "overlap": round(float(data["overlap"]), 4),
-        **figures(image, warped[None].float(), field, sitk.GetArrayViewFromImage(jacobian), ddf),
+        "field_kept": bool((data["ddf"] != 0).any()),
+        **figures({name: values for name, values in shown.items() if name != "fused"}),
+        "jump_between_slices_voxels": round(mean_jump(data["ddf"][None].cpu()), 4),
+        "seconds": round(time.time() - float(data["began"]), 1),
     }
-    report["suspicious"] = warnings(report)
+    report["suspicious"] = [*filter(None, data["notes"].split("\n")), *warnings(report)]
     text = json.dumps(report, indent=1, allow_nan=False)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
-    shown = {"fixed": image[0], "start": image[1], "warped": warped, "fused": data["fused"][0]}
-    volumes = {name: volume.double().numpy() for name, volume in shown.items()}
-    change = np.abs(to_slices(jacobian)[0].numpy() - 1)
-    spacing = sitk.DICOMOrient(jacobian, "LPS").GetSpacing()
+    lines = grid_lines(field)
     cases = [
-        Case(plane, _text(report) if plane == "axial" else {}, _panels(volumes, change, axis, size))
-        for axis, plane, size in _views(spacing)
+        Case(
+            view.name,
+            panels=panels(view, shown, lines),
+            compare=[
+                Panel(name, grey(view.cut(shown[name]), 0.0, 1.0))
+                for name in ("fixed", "warped", "start")
+            ],
+        )
+        for view in views(shown["head"], sitk.DICOMOrient(grid, "LPS").GetSpacing())
     ]
-    write_report(folder / "report.html", "Registration report", INTRODUCTION, cases[::-1])
+    summary = Case("Result", _text(report), [histogram(shown["displacement"][shown["head"]])])
+    write_report(folder / "report.html", "Registration report", INTRODUCTION, [summary, *cases])
     if data.get("modality") in ("PET", "SPECT"):
-        write_picture(_overlay(volumes), folder / "overlay.png")
+        write_picture(_overlay(shown), folder / "overlay.png")
 
 
-def _views(spacing: tuple[float, ...]) -> list[tuple[int, str, tuple[float, float]]]:
-    """Array axis, name and pixel size (rows, columns) of each plane of (H, W, D) slices."""
-    x, y, z = spacing
-    return [(1, PLANES[0], (z, y)), (0, PLANES[1], (z, x)), (2, PLANES[2], (y, x))]
+def _shown(data: dict[str, Any], grid: sitk.Image, field: sitk.Image) -> dict[str, np.ndarray]:
+    """What is measured and shown, each as axial slices (H, W, D)."""
+    image, ddf = data["image"].cpu(), data["ddf"].cpu()
+    warped = warp(image[1].movedim(-1, 0)[:, None], ddf.movedim(-1, 0))[:, 0].movedim(0, -1)
+    volumes = {"fixed": image[:1], "start": image[1:], "warped": warped[None]}
+    for name in ("fused", "head", "uncertainty"):
+        if name in data:
+            volumes[name] = data[name].cpu()
+    if data["plane"] != "axial":
+        volumes = {
+            name: to_slices(from_slices(values, grid, data["plane"]))
+            for name, values in volumes.items()
+        }
+    vectors = sitk.Cast(field, sitk.sitkVectorFloat64)
+    volumes["displacement"] = to_slices(sitk.VectorMagnitude(vectors))
+    volumes["jacobian"] = to_slices(sitk.DisplacementFieldJacobianDeterminant(vectors))
+    found = {name: values[0].double().numpy() for name, values in volumes.items()}
+    head = found["head"] > 0.5
+    return {**found, "head": head if head.any() else np.ones_like(head)}
 
 
-def _middle(volume: np.ndarray, axis: int, size: tuple[float, float]) -> np.ndarray:
-    """The middle slice, head up, stretched to square pixels."""
-    view = np.take(volume, volume.shape[axis] // 2, axis=axis)
-    if axis != 2:
-        view = view.T[::-1]
-    step = min(size)
-    rows = np.arange(0, view.shape[0], step / size[0]).astype(int)
-    columns = np.arange(0, view.shape[1], step / size[1]).astype(int)
-    return view[rows][:, columns]
-
-
-def _panels(
-    volumes: dict[str, np.ndarray], change: np.ndarray, axis: int, size: tuple[float, float]
-) -> list[Panel]:
-    views = {name: _middle(volume, axis, size) for name, volume in volumes.items()}
-    panels = [Panel(name, grey(view, 0.0, 1.0)) for name, view in views.items()]
-    rows, columns = np.indices(views["fixed"].shape) // 24
-    board = np.where((rows + columns) % 2 == 0, views["fixed"], views["warped"])
-    panels.append(Panel("checkerboard of fixed and warped", grey(board, 0.0, 1.0)))
-    view = _middle(change, axis, size)
-    return [*panels, Panel("change of volume (black = none, light = half)", heat(view, 0.5))]
-
-
-def _text(report: dict[str, Any]) -> dict[str, str]:
+def _text(report: Mapping[str, Any]) -> dict[str, str]:
     """The figures in words."""
     information, jacobian = report["mutual_information"], report["jacobian"]
-    return {
-        "mutual information": f"{information['start']} at the start, {information['after']} after",
-        "displacement": f"mean {report['displacement_mm']['mean']} mm, largest "
-        f"{report['displacement_mm']['max']} mm",
+    displacement = report["displacement_mm"]
+    text = {
+        "suspicious": " ".join(report["suspicious"]) or "nothing",
+        "mutual information in the head": f"{information['start']} at the start, "
+        f"{information['after']} after",
+        "displacement": f"mean {displacement['mean']} mm, largest {displacement['max']} mm",
         "change of volume": f"factor {jacobian['min']} to {jacobian['max']}, "
         f"{100 * jacobian['folding']:.2f} % folded",
-        "suspicious": " ".join(report["suspicious"]) or "nothing",
+        "overlap": f"{100 * report['overlap']:.0f} % of the fixed head",
+        "time": f"{report['seconds']} s",
     }
+    if "uncertainty_mm" in report:
+        uncertainty = report["uncertainty_mm"]
+        text["uncertainty (spread of ten fields)"] = (
+            f"mean {uncertainty['mean']} mm, 95 % below {uncertainty['p95']} mm"
+        )
+    return text
 
 
-def _overlay(volumes: dict[str, np.ndarray]) -> torch.Tensor:
+def _overlay(shown: Mapping[str, np.ndarray]) -> torch.Tensor:
     """The middle axial slice: activity in colours over the fixed volume, (3, H, W), 0 to 255."""
-    fixed = _middle(volumes["fixed"], 2, (1.0, 1.0)).clip(0, 1)
-    warped = _middle(volumes["warped"], 2, (1.0, 1.0)).clip(0, 1)
+    middle = View("axial", 2, shown["fixed"].shape[2] // 2, (1.0, 1.0))
+    fixed, warped = (middle.cut(shown[name]).clip(0, 1) for name in ("fixed", "warped"))
     colors = heat(warped, 1.0).astype(np.float64)
     share = 0.7 * warped[..., None]
     mixed = (1 - share) * 255 * fixed[..., None] + share * colors

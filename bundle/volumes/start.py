@@ -8,11 +8,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from bundle.errors import InputError
+from bundle.volumes.head import COARSE, find_head, shrunk, widened
 from bundle.volumes.similarity import BINS, mutual_information
 
 INITS = ("none", "center", "rigid", "affine")
-COARSE = 3.0
-"""Voxel size in mm on which the start is found: ample for rotation and translation."""
+RIM = 9.0
+"""Millimetres around the head that count: its outline is what tells most."""
 
 GAIN = 1.01
 """A start has to raise the mutual information by this factor, else the headers are trusted."""
@@ -23,9 +24,10 @@ def find_start(fixed: sitk.Image, moving: sitk.Image, init: str = "rigid") -> np
 
     ``none`` trusts the headers; ``center`` puts the volumes' middles onto each other; ``rigid``
     and ``affine`` go on from the headers or from the centres of mass, whichever matches
-    better, by Mattes mutual information (Mattes et al., IEEE TMI 2003) from coarse to fine. A
-    result that does not match better than the headers is dropped. The same volumes give the
-    same start, whatever the order in which their axes are stored.
+    better, by Mattes mutual information (Mattes et al., IEEE TMI 2003) in and around the fixed
+    head, from coarse to fine: background, of which a larger field of view has more, does not
+    count. A result that does not match better than the headers is dropped. The same volumes
+    give the same start, whatever the order in which their axes are stored.
 
     Args:
         fixed: the reference volume.
@@ -53,39 +55,50 @@ def find_start(fixed: sitk.Image, moving: sitk.Image, init: str = "rigid") -> np
         )
     if init == "none":
         return np.eye(4)
-    coarse_fixed, coarse_moving = _coarse(fixed), _coarse(moving)
+    (coarse_fixed, head), (coarse_moving, moving_head) = _coarse(fixed), _coarse(moving)
+    near = widened(head, RIM)
     mass = sitk.Euler3DTransform(
         sitk.CenteredTransformInitializer(
-            coarse_fixed,
-            coarse_moving,
+            sitk.Cast(head, sitk.sitkFloat32),
+            sitk.Cast(moving_head, sitk.sitkFloat32),
             sitk.Euler3DTransform(),
             sitk.CenteredTransformInitializerFilter.MOMENTS,
         )
     )
     identity.SetCenter(mass.GetCenter())
-    candidates = [_optimised(coarse_fixed, coarse_moving, t, init) for t in (identity, mass)]
-    matched = [similarity(coarse_fixed, coarse_moving, t) for t in candidates]
+    candidates = [_optimised(coarse_fixed, coarse_moving, near, t, init) for t in (identity, mass)]
+    matched = [similarity(coarse_fixed, coarse_moving, near, t) for t in candidates]
     best = int(np.argmax(matched))
-    if matched[best] < GAIN * similarity(coarse_fixed, coarse_moving, identity):
+    if matched[best] < GAIN * similarity(coarse_fixed, coarse_moving, near, identity):
         return np.eye(4)
     return as_matrix(candidates[best])
 
 
-def overlap(fixed: sitk.Image, moving: sitk.Image) -> float:
-    """Share of the fixed volume's voxels that lie inside the moving volume by the headers."""
+def overlap(fixed: sitk.Image, moving: sitk.Image, start: np.ndarray | None = None) -> float:
+    """Share of the fixed volume's voxels that lie inside the moving volume.
+
+    Args:
+        fixed: the reference volume; if it is a mask (uint8), only its voxels count.
+        moving: the volume to register.
+        start: (4, 4), millimetres, LPS, fixed to moving points; by default the headers count.
+    """
     ones = sitk.Image(moving.GetSize(), sitk.sitkUInt8) + 1
     ones.CopyInformation(moving)
-    grid = _resampled(fixed, COARSE)
-    inside = sitk.Resample(ones, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
-    return float(sitk.GetArrayViewFromImage(inside).mean())
+    transform = sitk.Transform() if start is None else as_transform(start)
+    inside = sitk.Resample(ones, fixed, transform, sitk.sitkNearestNeighbor, 0)
+    covered = sitk.GetArrayViewFromImage(inside)
+    if fixed.GetPixelID() == sitk.sitkUInt8:
+        covered = covered[sitk.GetArrayViewFromImage(fixed) > 0]
+    return float(covered.mean())
 
 
-def similarity(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> float:
-    """Mutual information of two volumes on the scale 0 to 1 under a transform."""
+def similarity(
+    fixed: sitk.Image, moving: sitk.Image, where: sitk.Image, transform: sitk.Transform
+) -> float:
+    """Mutual information of two volumes on the scale 0 to 1 under a transform, in a mask."""
     resampled = sitk.Resample(moving, fixed, transform, sitk.sitkLinear, 0.0)
-    return mutual_information(
-        sitk.GetArrayViewFromImage(fixed), sitk.GetArrayViewFromImage(resampled)
-    )
+    arrays = [sitk.GetArrayViewFromImage(volume) for volume in (fixed, resampled, where)]
+    return mutual_information(arrays[0], arrays[1], arrays[2] > 0)
 
 
 def as_matrix(transform: sitk.Transform) -> np.ndarray:
@@ -110,7 +123,11 @@ def as_transform(matrix: np.ndarray | Sequence[Sequence[float]]) -> sitk.AffineT
 
 
 def _optimised(
-    fixed: sitk.Image, moving: sitk.Image, start: sitk.Euler3DTransform, init: str
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    where: sitk.Image,
+    start: sitk.Euler3DTransform,
+    init: str,
 ) -> sitk.Transform:
     transform: sitk.Transform = sitk.Euler3DTransform(start)
     if init == "affine":
@@ -119,6 +136,7 @@ def _optimised(
         transform.SetTranslation(start.GetTranslation())
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(BINS)
+    method.SetMetricFixedMask(where)
     method.SetNumberOfThreads(1)  # sums in one order: the same volumes give the same start
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-3, 150, 0.6, 1e-8)
@@ -134,18 +152,13 @@ def _optimised(
     return transform
 
 
-def _coarse(volume: sitk.Image) -> sitk.Image:
-    """Coarse, upright, robustly scaled to 0 to 1: what the metric works on."""
-    small = _resampled(sitk.DICOMOrient(volume, "LPS"), COARSE)
+def _coarse(volume: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
+    """Coarse, upright, robustly scaled to 0 to 1: what the metric works on; and its head."""
+    small = shrunk(sitk.DICOMOrient(volume, "LPS"), COARSE)
+    head = find_head(small)
     values = sitk.GetArrayViewFromImage(small)
-    lowest, highest = np.percentile(values, [2.0, 99.5])
+    inside = values[sitk.GetArrayViewFromImage(head) > 0]
+    lowest, highest = float(np.percentile(values, 2.0)), float(np.percentile(inside, 99.5))
     if not lowest < highest:
         lowest, highest = float(values.min()), float(values.max())
-    return sitk.Clamp((small - lowest) / (highest - lowest), sitk.sitkFloat32, 0.0, 1.0)
-
-
-def _resampled(volume: sitk.Image, spacing: float) -> sitk.Image:
-    """The volume low-passed, on a grid of about this spacing; finer axes only, coarser stay."""
-    old, size = np.array(volume.GetSpacing()), np.array(volume.GetSize())
-    factors = [int(max(1, min(round(spacing / s), n // 8))) for s, n in zip(old, size, strict=True)]
-    return sitk.BinShrink(sitk.Cast(volume, sitk.sitkFloat32), factors)
+    return sitk.Clamp((small - lowest) / (highest - lowest), sitk.sitkFloat32, 0.0, 1.0), head

@@ -1,3 +1,4 @@
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -6,6 +7,7 @@ import torch
 from bundle.errors import InputError
 from bundle.inference import LoadPaird, NormalizePaird
 from bundle.inference.volumes import field_from_slices, from_slices, read_volume, to_slices
+from bundle.volumes.reading import reading_of
 from tests.inference.images import smooth, write_volume
 
 ORIENTATIONS = ["LPS", "RAS", "LAS", "PIR", "SLP"]
@@ -89,8 +91,60 @@ def test_other_formats_are_read(suffix, values, tmp_path):
 
 def test_four_dimensional_volume_is_refused(tmp_path):
     sitk.WriteImage(sitk.Image([8, 8, 8, 2], sitk.sitkFloat32), str(tmp_path / "four.nii.gz"))
-    with pytest.raises(InputError, match=r"four\.nii\.gz: is 4D"):
+    with pytest.raises(InputError, match=r"four\.nii\.gz: is 4D with 2 frames; name one"):
         read_volume(tmp_path / "four.nii.gz")
+
+
+def test_a_frame_is_taken_by_its_number(tmp_path):
+    frames = [sitk.Image([8, 9, 10], sitk.sitkFloat32) + k for k in range(3)]
+    sitk.WriteImage(sitk.JoinSeries(frames), str(tmp_path / "four.nii.gz"))
+    volume = read_volume(tmp_path / "four.nii.gz", frame=2)
+    assert set(sitk.GetArrayFromImage(volume).ravel()) == {2.0}
+    with pytest.raises(InputError, match="--frame 0 to 2"):
+        read_volume(tmp_path / "four.nii.gz", frame=3)
+
+
+def test_a_single_slice_is_named(tmp_path):
+    sitk.WriteImage(sitk.Image([40, 40, 1], sitk.sitkFloat32), str(tmp_path / "one.nii.gz"))
+    with pytest.raises(InputError, match=r"one\.nii\.gz: is a single slice"):
+        read_volume(tmp_path / "one.nii.gz")
+
+
+def blob():
+    z, y, x = np.indices((20, 40, 40))
+    return (((z - 10) / 7) ** 2 + ((y - 20) / 14) ** 2 + ((x - 20) / 12) ** 2 < 1) * 100.0
+
+
+def test_nan_outside_the_head_is_background(tmp_path):
+    values = blob()
+    values[:, 0] = np.nan
+    reading = reading_of(write_volume(tmp_path / "v.nii.gz", values))
+    assert reading.notes == ("holds NaN or infinite values outside the head: taken as background",)
+    assert np.isfinite(sitk.GetArrayFromImage(reading.volume)).all()
+    values[10, 20, 20] = np.inf
+    with pytest.raises(InputError, match="in the head"):
+        reading_of(write_volume(tmp_path / "v.nii.gz", values))
+
+
+def test_forms_that_disagree_are_told(tmp_path):
+    path = write_volume(tmp_path / "v.nii.gz", blob())
+    image = nibabel.load(path)
+    assert reading_of(path).notes == ()
+    affine = image.affine.copy()
+    affine[0, 3] += 7.0
+    image.set_qform(image.affine, 1)
+    image.set_sform(affine, 1)
+    nibabel.save(image, path)
+    (note,) = reading_of(path).notes
+    assert note.startswith("qform and sform disagree by up to 7.0 mm: the ")
+
+
+def test_swapped_volumes_are_told(tmp_path):
+    ct = write_volume(tmp_path / "ct.nii.gz", 1040.0 * (blob() > 0) - 1000)
+    mri = write_volume(tmp_path / "mri.nii.gz", blob())
+    record = LoadPaird(init="none")({"fixed": str(ct), "moving": str(mri)})
+    assert "are they swapped?" in record["notes"]
+    assert LoadPaird(init="none")({"fixed": str(mri), "moving": str(ct)})["notes"] == ""
 
 
 def normalized(moving, **data):

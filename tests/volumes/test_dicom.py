@@ -7,6 +7,7 @@ import SimpleITK as sitk
 from bundle.errors import InputError
 from bundle.inference.volumes import read_volume
 from bundle.volumes.dicom import modality_of
+from bundle.volumes.reading import reading_of
 
 
 def write_series(folder, positions, modality="CT", series="1.2.3.4", tilt=0.0):
@@ -43,7 +44,9 @@ def test_a_series_keeps_units_and_geometry(tmp_path):
     assert modality_of(folder) == "CT"
 
 
-@pytest.mark.parametrize(("code", "modality"), [("PT", "PET"), ("NM", "SPECT"), ("MR", None)])
+@pytest.mark.parametrize(
+    ("code", "modality"), [("PT", "PET"), ("NM", "SPECT"), ("MR", "MR"), ("US", None)]
+)
 def test_modality_comes_from_the_header(code, modality, tmp_path):
     assert modality_of(write_series(tmp_path / "s", [0.0, 2.0], code)) == modality
 
@@ -54,17 +57,43 @@ def test_a_missing_slice_is_named(tmp_path):
         read_volume(folder)
 
 
-def test_a_tilted_gantry_is_named(tmp_path):
-    folder = write_series(tmp_path / "tilt", [0.0, 2.0, 4.0], tilt=0.3)
-    with pytest.raises(InputError, match=r"tilted by 16\.7 degrees"):
-        read_volume(folder)
+def test_a_tilted_series_becomes_upright(tmp_path):
+    folder = write_series(tmp_path / "tilt", [0.0, 2.0, 4.0], tilt=0.75)
+    reading = reading_of(folder)
+    assert reading.resampled
+    assert reading.notes == ("the gantry was tilted by 36.9 degrees: resampled to a regular grid",)
+    volume = reading.volume
+    assert volume.GetSize() == (10, 14, 3)  # two rows more: the last slice begins 3 mm further
+    np.testing.assert_allclose(volume.GetOrigin(), (-7, -9, 0))
+    values = sitk.GetArrayFromImage(volume)
+    assert values[0, :12].max() == -500 and values[1, 1:13].min() == -490
+    assert (values[2, 2:] == -480).all() and (values[2, :2] == -500).all()
+
+
+def test_uneven_slices_are_interpolated_at_even_places(tmp_path):
+    folder = write_series(tmp_path / "uneven", [0.0, 2.0, 4.0, 7.0, 9.0])
+    reading = reading_of(folder)
+    assert reading.notes == ("the slices are 2.00 to 3.00 mm apart: resampled to a regular grid",)
+    column = sitk.GetArrayFromImage(reading.volume)[:, 5, 5]
+    np.testing.assert_allclose(column, [-500, -490, -480, -480 + 20 / 3, -465])
+    assert reading.volume.GetSpacing() == (1.5, 1.5, 2.0)
+
+
+@pytest.mark.parametrize("modality", ["PT", "CT"])
+def test_pictures_shown_inverted_keep_their_units(modality, tmp_path):
+    folder = write_series(tmp_path / "white", [0.0, 2.0, 4.0], modality)
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes().replace(b"MONOCHROME2", b"MONOCHROME1"))
+    values = sitk.GetArrayFromImage(read_volume(folder))
+    assert values[:, 0, 0].tolist() == [-500, -490, -480]
 
 
 def test_several_series_are_listed(tmp_path):
     write_series(tmp_path / "two", [0.0, 2.0], series="1.2.3.4")
     folder = write_series(tmp_path / "two", [0.0, 2.0, 4.0], series="1.2.3.5")
-    with pytest.raises(InputError, match=r"holds 2 series: .*\(3 files\)"):
+    with pytest.raises(InputError, match=r"holds 2 series: .*1\.2\.3\.5 \(CT, 3 files\); name one"):
         read_volume(folder)
+    assert read_volume(folder, series=["1.2.3.5"]).GetSize() == (10, 12, 3)
 
 
 def test_a_folder_without_dicom_is_refused(tmp_path):

@@ -2,10 +2,15 @@
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 
+from bundle.errors import InputError
 from bundle.volumes.consistency import mean_jump, smooth_through_plane
 from bundle.volumes.figures import correlation, warnings
+from bundle.volumes.frame import cut, head_frame, put_back
+from bundle.volumes.head import find_head
+from bundle.volumes.planes import choose_plane
 from bundle.volumes.similarity import mutual_information
 
 
@@ -34,13 +39,64 @@ def test_an_empty_slice_takes_its_field_from_its_neighbours():
     assert smooth_through_plane(ddf, fixed, sigma=0.0) is ddf
 
 
+def test_only_the_head_counts_if_it_is_given():
+    values = np.repeat([0.1, 0.4, 0.7, 0.95], 25)
+    where = values > 0.5
+    assert mutual_information(values, values, where) == pytest.approx(np.log(2))
+
+
+def ball(background, size=(40, 60, 60)):
+    z, y, x = np.indices(size)
+    inside = (z - 20) ** 2 + (y - 30) ** 2 + (x - 25) ** 2 < 15**2
+    return sitk.GetImageFromArray(np.where(inside, 100.0, background))
+
+
+@pytest.mark.parametrize("background", [0.0, -1000.0, 20.0])
+def test_the_head_is_found_whatever_surrounds_it(background):
+    volume = ball(background)
+    truth = sitk.GetArrayFromImage(volume) == 100.0
+    for field_of_view in (volume, sitk.ConstantPad(volume, [40] * 3, [9] * 3, background)):
+        head = sitk.GetArrayFromImage(find_head(field_of_view)).astype(bool)
+        true = truth if head.shape == truth.shape else np.pad(truth, [(40, 9)] * 3)
+        assert 2 * (head & true).sum() / (head.sum() + true.sum()) > 0.9
+
+
+def test_the_frame_follows_the_head_and_not_the_field_of_view():
+    head = torch.zeros(100, 90, 2, dtype=torch.bool)
+    head[30:70, 20:50, 1] = True
+    box = head_frame(head, (4.0, 4.0))
+    assert box == (24, 10, 51, 51)  # 160 mm * 256 / 200 = 205 mm, around (50, 35)
+    image = torch.rand(1, 2, 100, 90)
+    part = cut(image, box)
+    torch.testing.assert_close(part, image[..., 24:75, 10:61])
+    back = put_back(part, box, (100, 90))
+    torch.testing.assert_close(back[..., 24:75, 10:61], part)
+    torch.testing.assert_close(back[..., 0, 0], part[..., 0, 0])
+    wide = cut(image, (-10, 50, 120, 60))
+    assert wide.shape[-2:] == (120, 60) and (wide[..., :10, :] == 0).all()
+    torch.testing.assert_close(
+        put_back(wide, (-10, 50, 120, 60), (100, 90))[..., 50:], image[..., 50:]
+    )
+
+
+def test_the_finest_plane_is_chosen_only_if_it_is_much_finer():
+    volume = sitk.Image([20, 20, 20], sitk.sitkFloat32)
+    assert choose_plane(volume) == "axial"
+    volume.SetSpacing((4.0, 1.0, 1.0))
+    assert choose_plane(volume) == "sagittal"
+    assert choose_plane(volume, "coronal") == "coronal"
+    with pytest.raises(InputError, match="'oblique' is none of auto, axial"):
+        choose_plane(volume, "oblique")
+
+
 def test_suspicious_figures_are_put_in_words():
     report = {
         "field_kept": False,
         "jacobian": {"folding": 0.01},
         "mutual_information": {"after": 0.01},
+        "uncertainty_mm": {"p95": 6.0},
         "overlap": 0.3,
         "displacement_mm": {"max": 100.0},
     }
-    assert len(warnings(report)) == 5
+    assert len(warnings(report)) == 6
     assert correlation(np.zeros(4), np.arange(4)) is None

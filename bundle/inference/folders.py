@@ -1,0 +1,89 @@
+"""Find the pairs in a folder by the names of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bundle.errors import InputError
+from bundle.inference.datalist import pair_record
+from bundle.inference.volumes import SUFFIXES
+from bundle.pictures import read
+
+BIDS_FIXED = ("_T1w", "_T2w")
+BIDS_MOVING = {"_ct": "CT", "_pet": "PET", "_spect": "SPECT"}
+
+
+def find_pairs(input_dir: Path | str, output_dir: Path | str) -> list[dict[str, str]]:
+    """Pair files (or DICOM folders) ``NAME_fixed`` and ``NAME_moving``, and those of BIDS.
+
+    In BIDS-like names ``sub-01_T1w`` (or ``_T2w``) is the fixed one of ``sub-01_ct``,
+    ``sub-01_pet`` and ``sub-01_spect`` anywhere in the same ``sub-01`` (and ``ses-``) folder.
+
+    Args:
+        input_dir: searched with all its folders.
+        output_dir: results of a pair go to ``output_dir/<id>``; the id is made of the names of
+            folders and file.
+
+    Returns:
+        records as of :func:`bundle.inference.datalist.read_datalist`, sorted by id.
+
+    Raises:
+        InputError: there is no such folder, or no pair in it.
+    """
+    root = Path(input_dir)
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; check the path")
+    named = {path: _stem(path) for path in sorted(root.rglob("*"))}
+    found = [*_fixed_and_moving(named), *_bids(named)]
+    if not found:
+        raise InputError(
+            f"{root}: holds no pair; name them NAME_fixed and NAME_moving (.nii.gz, .png, or "
+            "folders of DICOM slices)"
+        )
+    records = []
+    for fixed, moving, name, modality in found:
+        folder = moving.parent.relative_to(root)
+        identity = (
+            "_".join([*folder.parts, name]) if name.split("_")[0] not in folder.parts else name
+        )
+        records.append({**pair_record(fixed, moving, Path(output_dir) / identity, modality)})
+    return sorted(records, key=lambda record: record["id"])
+
+
+def _stem(path: Path) -> str:
+    """The name without the suffix of a picture or volume; '' for other files."""
+    if path.is_dir():
+        return path.name
+    for suffix in (*SUFFIXES, *read.SUFFIXES):
+        if path.name.lower().endswith(suffix):
+            return path.name[: -len(suffix)].removesuffix(".nii")
+    return ""
+
+
+Found = Iterator[tuple[Path, Path, str, "str | None"]]
+
+
+def _fixed_and_moving(named: dict[Path, str]) -> Found:
+    moving = {
+        (p.parent, n[: -len("_moving")]): p for p, n in named.items() if n.endswith("_moving")
+    }
+    for path, name in named.items():
+        key = (path.parent, name.removesuffix("_fixed"))
+        if name.endswith("_fixed") and key in moving:
+            yield path, moving[key], key[1], None
+
+
+def _bids(named: dict[Path, str]) -> Found:
+    fixed: dict[str, Path] = {}
+    for ending in reversed(BIDS_FIXED):
+        fixed |= {_session(n): p for p, n in named.items() if n.endswith(ending)}
+    for path, name in named.items():
+        for ending, modality in BIDS_MOVING.items():
+            if name.startswith("sub-") and name.endswith(ending) and _session(name) in fixed:
+                yield fixed[_session(name)], path, name, modality
+
+
+def _session(name: str) -> str:
+    """Subject and session of a BIDS name."""
+    return "_".join(part for part in name.split("_") if part.startswith(("sub-", "ses-")))

@@ -1,0 +1,65 @@
+"""One table of what became of the pairs of a run."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+COLUMNS = (
+    "id",
+    "status",
+    "modality",
+    "mi_start",
+    "mi_after",
+    "field_kept",
+    "displacement_mean_mm",
+    "displacement_max_mm",
+    "uncertainty_p95_mm",
+    "folding",
+    "overlap",
+    "seconds",
+    "remarks",
+)
+
+
+def write_summary(
+    records: Sequence[Mapping[str, str]], states: Mapping[str, str], path: Path
+) -> None:
+    """Write the table.
+
+    Args:
+        records: of the pairs, with ``id`` and, unless they were unusable, ``output_dir``.
+        states: by id: ``skipped``, or the message of what failed; others are done.
+        path: the CSV file.
+    """
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, COLUMNS, restval="")
+        table.writeheader()
+        for record in records:
+            table.writerow(_row(record, states.get(record["id"], "done")))
+
+
+def _row(record: Mapping[str, str], state: str) -> dict[str, object]:
+    if state not in ("done", "skipped"):
+        return {"id": record["id"], "status": "failed", "remarks": state}
+    row: dict[str, object] = {"id": record["id"], "status": state}
+    report = Path(record["output_dir"]) / "report.json"
+    if not report.is_file():  # pictures have none
+        return row
+    found = json.loads(report.read_text(encoding="utf-8"))
+    return {
+        **row,
+        "modality": found["modality"] or "",
+        "mi_start": found["mutual_information"]["start"],
+        "mi_after": found["mutual_information"]["after"],
+        "field_kept": found["field_kept"],
+        "displacement_mean_mm": found["displacement_mm"]["mean"],
+        "displacement_max_mm": found["displacement_mm"]["max"],
+        "uncertainty_p95_mm": found.get("uncertainty_mm", {}).get("p95", ""),
+        "folding": found["jacobian"]["folding"],
+        "overlap": found["overlap"],
+        "seconds": found.get("seconds", ""),
+        "remarks": " ".join(found["suspicious"]),
+    }

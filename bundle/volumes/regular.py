@@ -1,0 +1,91 @@
+"""Make a stack of DICOM slices a regular grid: tilted gantry, uneven spacing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from scipy.ndimage import shift
+
+from bundle.errors import InputError
+
+UNEVEN = 0.02
+"""Largest deviation of a slice's distance from the median one, as a share, that is let pass."""
+
+MISSING = 0.8
+"""From this deviation on a slice is missing, which nothing can replace."""
+
+TILT = 0.5
+"""Largest angle in degrees between the stack of slices and their normal that is let pass."""
+
+
+def regular_volume(
+    volume: sitk.Image, places: np.ndarray | None, folder: Path
+) -> tuple[sitk.Image, str]:
+    """Resample a series whose slices do not lie on a regular grid.
+
+    Args:
+        volume: the slices, stacked in the order of ``places``.
+        places: centre of each slice's first pixel, (n, 3) mm LPS; None: nothing to check.
+        folder: named in errors.
+
+    Returns:
+        the volume on a regular grid along the slices' normal, linearly interpolated; and what
+        was wrong in words, '' if nothing (the volume is then unchanged).
+
+    Raises:
+        InputError: a slice is missing, or two lie at one position.
+    """
+    if places is None or len(places) != volume.GetSize()[2]:
+        return volume, ""
+    direction = np.reshape(volume.GetDirection(), (3, 3))
+    shifts = (places - places[0]) @ direction  # along rows, columns and normal
+    steps = np.diff(shifts[:, 2])
+    step = float(np.median(steps))
+    uneven = np.abs(steps - step) / max(abs(step), 1e-6)
+    if uneven.max() > MISSING or step == 0:
+        worst = int(uneven.argmax())
+        raise InputError(
+            f"{folder}: the distance after slice {worst + 1} is {abs(steps[worst]):.2f} mm, "
+            f"elsewhere {abs(step):.2f} mm; a slice is missing or there twice: export the series "
+            "again"
+        )
+    across = float(np.hypot(*shifts[-1, :2]))
+    tilt = float(np.degrees(np.arctan2(across, abs(shifts[-1, 2]))))
+    found = []
+    if tilt > TILT:
+        found.append(f"the gantry was tilted by {tilt:.1f} degrees")
+    if uneven.max() > UNEVEN:
+        least, most = np.abs(steps).min(), np.abs(steps).max()
+        found.append(f"the slices are {least:.2f} to {most:.2f} mm apart")
+    if not found:
+        return volume, ""
+    return _resampled(volume, shifts, direction), " and ".join(found)
+
+
+def _resampled(volume: sitk.Image, shifts: np.ndarray, direction: np.ndarray) -> sitk.Image:
+    values = sitk.GetArrayFromImage(volume)
+    lowest = values.min()
+    spacing = np.array(volume.GetSpacing()[:2])
+    pixels = shifts[:, :2] / spacing
+    first, last = np.floor(pixels.min(axis=0)), np.ceil(pixels.max(axis=0))
+    wider = (last - first).astype(int)  # columns, rows
+    room = np.pad(values, [(0, 0), (0, wider[1]), (0, wider[0])], constant_values=lowest)
+    moved = (pixels - first)[:, ::-1]
+    upright = np.stack(
+        [shift(s, m, order=1, cval=lowest) for s, m in zip(room, moved, strict=True)]
+    )
+    step = float(np.median(np.diff(shifts[:, 2])))
+    count = round(shifts[-1, 2] / step) + 1
+    wanted = np.arange(count) * step
+    position = np.interp(np.abs(wanted), np.abs(shifts[:, 2]), np.arange(len(shifts)))
+    below = np.minimum(position.astype(int), len(shifts) - 2)
+    share = (position - below)[:, None, None]
+    result = sitk.GetImageFromArray((1 - share) * upright[below] + share * upright[below + 1])
+    result.SetSpacing((*spacing, abs(step)))
+    if step < 0:
+        direction = direction * [1, 1, -1]
+    result.SetDirection(direction.ravel())
+    result.SetOrigin(np.array(volume.GetOrigin()) + direction[:, :2] @ (first * spacing))
+    return result

@@ -1,0 +1,75 @@
+"""The report's page in a real browser, and what it shows."""
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from bundle.report import Case, Panel, write_report
+from bundle.volumes.views import grid_lines, histogram, views
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+MOVES = """<script>
+const slider = document.querySelector("input");
+const opacity = () => [...document.querySelectorAll(".stack img")].map(p => p.style.opacity);
+const found = [opacity()];
+slider.value = 100; slider.dispatchEvent(new Event("input")); found.push(opacity());
+document.querySelector("select").selectedIndex = 1;
+document.querySelector("select").dispatchEvent(new Event("change")); found.push(opacity());
+document.body.innerHTML = JSON.stringify(found);
+</script>"""
+
+
+@pytest.fixture
+def page(tmp_path):
+    shades = [np.full((20, 30), k, np.uint8) for k in (10, 120, 250)]
+    pictures = [Panel(n, s) for n, s in zip(("fixed", "warped", "start"), shades, strict=True)]
+    write_report(tmp_path / "r.html", "Report", "text", [Case("axial", compare=pictures)])
+    return tmp_path / "r.html"
+
+
+def test_page_needs_no_other_file(page):
+    text = page.read_text(encoding="utf-8")
+    assert not re.findall(r'(?:src|href)="(?!data:)', text)
+    assert "http" not in text
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium")
+def test_slider_and_choice_blend_the_pictures(page):
+    page.write_text(page.read_text(encoding="utf-8").replace("</body>", MOVES + "</body>"))
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    done = subprocess.run(
+        [*command, f"file://{page}"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert '[["","0.5","0"],["","1","0"],["","0","1"]]' in done.stdout
+
+
+def test_grid_lines_lie_where_the_moving_volume_is_found():
+    vectors = np.zeros((6, 40, 30, 3), np.float32)
+    vectors[..., 0] = 3.0  # along x
+    field = sitk.GetImageFromArray(vectors, isVector=True)
+    lines = grid_lines(field)
+    assert lines.shape == (40, 30, 6, 3)
+    assert np.flatnonzero(lines[5, :, 2, 1]).tolist() == [7, 17, 27]
+    assert np.flatnonzero(lines[:, 5, 2, 0]).tolist() == [0, 10, 20, 30]
+
+
+def test_views_go_through_the_head_with_square_pixels():
+    head = np.zeros((40, 30, 10), bool)
+    head[10:21, 4:9, 2:5] = True
+    axial, coronal, sagittal = views(head, (1.0, 1.0, 3.0))
+    assert (axial.place, coronal.place, sagittal.place) == (3, 15, 6)
+    assert axial.cut(head).shape == (40, 30)
+    assert coronal.cut(head).shape == (30, 30)
+    rows = np.flatnonzero(sagittal.cut(head).any(axis=1))
+    assert rows[0] == 15 and rows[-1] == 23  # slices 2 to 4, head up, three rows each
+
+
+def test_histogram_bars_are_as_high_as_their_counts():
+    picture = histogram(np.array([0.0, 2.0, 2.0])).picture
+    first, last = picture[:, 25], picture[:, 405]
+    assert (first[121:220] == 70).all() and (first[:119] == 255).all()
+    assert (last[21:220] == 70).all()
