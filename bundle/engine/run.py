@@ -12,12 +12,19 @@ from ignite.engine import Engine, Events
 from monai.handlers import ValidationHandler
 
 from bundle.engine.parallel import is_main_process, local_device, unwrap
-from bundle.engine.report import TermLogger
 from bundle.engine.resume import EmaProgress, random_state, restore_random
 from bundle.errors import or_exit
 from bundle.inference.weights import load_weights
 
-__all__ = ["local_device", "of_this_rank", "prepare_network", "save_state", "train", "unwrap"]
+__all__ = [
+    "is_main_process",
+    "local_device",
+    "of_this_rank",
+    "prepare_network",
+    "save_state",
+    "train",
+    "unwrap",
+]
 
 logger = logging.getLogger(__name__)
 LAST = "last.pt"
@@ -39,10 +46,10 @@ def prepare_network(
 
 
 def of_this_rank(handlers: list[Any]) -> list[Any]:
-    """All handlers in the main process; elsewhere those that neither report nor validate."""
+    """All handlers in the main process; elsewhere those that do not validate."""
     if is_main_process():
         return handlers
-    return [h for h in handlers if not isinstance(h, (TermLogger, ValidationHandler))]
+    return [h for h in handlers if not isinstance(h, ValidationHandler)]
 
 
 def train(trainer: Engine, saved: dict[str, Any], ckpt_dir: str, resume: bool) -> None:
