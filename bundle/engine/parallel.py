@@ -23,7 +23,12 @@ def local_device() -> torch.device:
 
 def is_main_process() -> bool:
     """Whether this process logs, validates and writes."""
-    return int(os.environ.get("RANK", 0)) == 0
+    return rank() == 0
+
+
+def rank() -> int:
+    """Number of this process in the run, from 0."""
+    return int(os.environ.get("RANK", 0))
 
 
 def world_size() -> int:
