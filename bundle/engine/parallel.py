@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import torch
+import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 
@@ -22,4 +23,23 @@ def local_device() -> torch.device:
 
 def is_main_process() -> bool:
     """Whether this process logs, validates and writes."""
-    return int(os.environ.get("RANK", 0)) == 0
+    return rank() == 0
+
+
+def rank() -> int:
+    """Number of this process in the run, from 0."""
+    return int(os.environ.get("RANK", 0))
+
+
+def world_size() -> int:
+    """Number of processes of this run."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def mean_over_processes(values: dict[str, float]) -> dict[str, float]:
+    """Average figures that every process has under the same names."""
+    if world_size() == 1 or not values:
+        return values
+    total = torch.tensor(list(values.values()), dtype=torch.float64, device=local_device())
+    dist.all_reduce(total)
+    return dict(zip(values, (total / world_size()).tolist(), strict=True))

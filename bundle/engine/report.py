@@ -10,6 +10,8 @@ import numpy as np
 from ignite.engine import Engine, Events
 from tqdm import tqdm
 
+from bundle.engine.parallel import is_main_process, mean_over_processes
+
 logger = logging.getLogger(__name__)
 
 
@@ -51,6 +53,8 @@ class FieldReport:
 class TermLogger:
     """Handler of the trainer: a progress bar with the losses, and their means per epoch.
 
+    The means are those of all processes; the main one shows them.
+
     Args:
         smoothing: weight of the newest batch in the bar's running means.
     """
@@ -76,6 +80,7 @@ class TermLogger:
             desc=f"epoch {engine.state.epoch}/{engine.state.max_epochs}",
             mininterval=2.0,
             leave=False,
+            disable=not is_main_process(),
         )
 
     def _update(self, engine: Engine) -> None:
@@ -92,6 +97,8 @@ class TermLogger:
         if self.bar is not None:
             self.bar.close()
         means = {name: total / max(1, self.count) for name, total in self.sums.items()}
+        means = mean_over_processes(means)
         engine.state.metrics.update(means)
         text = " ".join(f"{name} {mean:.4f}" for name, mean in means.items())
-        logger.info("epoch %d: %s", engine.state.epoch, text)
+        if is_main_process():
+            logger.info("epoch %d: %s", engine.state.epoch, text)

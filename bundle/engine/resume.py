@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from ignite.handlers import EMAHandler
+
+from bundle.engine.parallel import rank, world_size
+
+logger = logging.getLogger(__name__)
 
 
 class EmaProgress:
@@ -49,11 +55,26 @@ def random_state() -> dict[str, Any]:
     }
 
 
+def random_states() -> list[dict[str, Any]]:
+    """:func:`random_state` of every process, by rank; all of them have to call it."""
+    states: list[Any] = [None] * world_size()
+    if world_size() == 1:
+        return [random_state()]
+    dist.all_gather_object(states, random_state())
+    return states
+
+
 def restore_random(path: Path) -> None:
-    """Go on with the random numbers of a checkpoint; one without them is tolerated."""
-    state = torch.load(path, map_location="cpu", weights_only=True).get("random")
-    if state is None:
+    """Go on with this process's random numbers of a checkpoint.
+
+    A checkpoint without them, or of another number of processes, is tolerated.
+    """
+    states = torch.load(path, map_location="cpu", weights_only=True).get("random")
+    states = [states] if isinstance(states, dict) else states or []
+    if len(states) != world_size():
+        logger.info("%s: has random numbers of %d processes, drawn anew", path, len(states))
         return
+    state = states[rank()]
     torch.set_rng_state(state["torch"])
     name, keys, *rest = state["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))

@@ -11,13 +11,21 @@ import torch
 from ignite.engine import Engine, Events
 from monai.handlers import ValidationHandler
 
+from bundle.engine.failures import run_or_explain
 from bundle.engine.parallel import is_main_process, local_device, unwrap
-from bundle.engine.report import TermLogger
-from bundle.engine.resume import EmaProgress, random_state, restore_random
-from bundle.errors import or_exit
+from bundle.engine.resume import EmaProgress, random_states, restore_random
+from bundle.errors import InputError, one_line, or_exit
 from bundle.inference.weights import load_weights
 
-__all__ = ["local_device", "of_this_rank", "prepare_network", "save_state", "train", "unwrap"]
+__all__ = [
+    "is_main_process",
+    "local_device",
+    "of_this_rank",
+    "prepare_network",
+    "save_state",
+    "train",
+    "unwrap",
+]
 
 logger = logging.getLogger(__name__)
 LAST = "last.pt"
@@ -39,10 +47,10 @@ def prepare_network(
 
 
 def of_this_rank(handlers: list[Any]) -> list[Any]:
-    """All handlers in the main process; elsewhere those that neither report nor validate."""
+    """All handlers in the main process; elsewhere those that do not validate."""
     if is_main_process():
         return handlers
-    return [h for h in handlers if not isinstance(h, (TermLogger, ValidationHandler))]
+    return [h for h in handlers if not isinstance(h, ValidationHandler)]
 
 
 def train(trainer: Engine, saved: dict[str, Any], ckpt_dir: str, resume: bool) -> None:
@@ -63,9 +71,10 @@ def train(trainer: Engine, saved: dict[str, Any], ckpt_dir: str, resume: bool) -
         if trainer.state.epoch >= (trainer.state.max_epochs or 0):
             logger.info("all %d epochs are done; raise max_epochs to go on", trainer.state.epoch)
             return
-    if is_main_process():
-        trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: save_state(saved, folder / LAST))
-    trainer.run()
+    trainer.add_event_handler(
+        Events.EPOCH_COMPLETED, lambda: or_exit(save_state, saved, folder / LAST)
+    )
+    run_or_explain(trainer, folder)
 
 
 def restore(saved: dict[str, Any], path: Path) -> None:
@@ -91,10 +100,26 @@ def _epochs(state: dict[str, Any]) -> int:
 
 
 def save_state(saved: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint beside ``path``, then rename: a crash leaves the old one whole."""
+    """Write a checkpoint beside ``path``, then rename: a crash leaves the old one whole.
+
+    Every process has to call it, for its random numbers; the main one writes.
+
+    Raises:
+        InputError: it cannot be written; ``path`` is as before.
+    """
+    states = random_states()
+    if not is_main_process():
+        return
     staging = path.with_suffix(".tmp")
-    state = {name: part.state_dict() for name, part in saved.items()} | {"random": random_state()}
-    torch.save(state, staging)
-    with staging.open("rb+") as file:
-        os.fsync(file.fileno())
-    staging.replace(path)
+    state = {name: part.state_dict() for name, part in saved.items()} | {"random": states}
+    try:
+        torch.save(state, staging)
+        with staging.open("rb+") as file:
+            os.fsync(file.fileno())
+        staging.replace(path)
+    except (OSError, RuntimeError) as error:  # torch raises the latter on a full disk
+        staging.unlink(missing_ok=True)
+        raise InputError(
+            f"{path}: cannot be written ({one_line(error)}); make room, then go on with "
+            "--resume true from the last complete checkpoint"
+        ) from error

@@ -8,6 +8,7 @@ import torch
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.engines.utils import IterationEvents
 
+from bundle.engine.failures import NotFiniteError
 from bundle.engine.parallel import unwrap
 from bundle.metrics.endpoint_error import endpoint_error
 
@@ -38,7 +39,7 @@ def train_step(engine: SupervisedTrainer, batch: dict[str, Any]) -> list[dict[st
         one entry, as MONAI's trackers expect it: every loss term and the sum, ``loss``.
 
     Raises:
-        FloatingPointError: the loss is not finite; names the pairs of the batch.
+        NotFiniteError: the loss is not finite; names the pairs of the batch.
     """
     device = torch.device(engine.state.device)
     batch = to_device(batch, device)
@@ -49,13 +50,18 @@ def train_step(engine: SupervisedTrainer, batch: dict[str, Any]) -> list[dict[st
     terms = engine.loss_function(outputs, batch)
     engine.fire_event(IterationEvents.LOSS_COMPLETED)
     if not torch.isfinite(terms["loss"]):
-        names = ", ".join(map(str, batch.get("name", ["?"])))
-        raise FloatingPointError(f"the loss is {float(terms['loss'])} on the pairs {names}")
+        raise NotFiniteError(float(terms["loss"]), _labels(batch))
     terms["loss"].backward()
     engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
     engine.optimizer.step()
     engine.fire_event(IterationEvents.MODEL_COMPLETED)
     return [{name: float(term.detach()) for name, term in terms.items()}]
+
+
+def _labels(batch: dict[str, Any]) -> list[dict[str, str]]:
+    """Modality, name and level of each pair of a batch."""
+    labels = {key: batch[key] for key in ("modality", "name", "level") if key in batch}
+    return [dict(zip(labels, values, strict=True)) for values in zip(*labels.values(), strict=True)]
 
 
 def validate_step(engine: SupervisedEvaluator, batch: dict[str, Any]) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bundle.engine.options import refuse_unknown_options
+from bundle.engine.options import check_device, refuse_unknown_options
 from bundle.errors import InputError
 
 COMMAND = ["/x/monai/bundle/__main__.py", "run", "training", "--config_file"]
@@ -12,8 +12,14 @@ COMMAND = ["/x/monai/bundle/__main__.py", "run", "training", "--config_file"]
     "options",
     [
         ["configs/train.json", "--max_epochs", "3", "--resume", "true"],
-        ["configs/train.json", "--train#trainer#max_epochs", "1", "--tracking=mlflow"],
+        ["configs/train.json", "--experiment_name", "x", "--tracking=mlflow"],
+        ["configs/train.json", "--train#trainer#max_epochs", "1"],
         ["['configs/train.json','configs/evaluate.json']", "--output_dir", "out"],
+        ["configs/train.json", "--tracking", "configs/tracking.json", "--panel_interval", "2"],
+        ["configs/train.json", "--train#random_transforms#2#prob", "0.0"],
+        ["configs/train.json", "--train::dataloader::pin_memory", "true"],
+        ["configs/train.json", "--optimizer#foreach", "true", "--train#trainer#_disabled_", "0"],
+        ["['configs/train.json','configs/multi_gpu_train.json']", "--train#sampler#shuffle", "0"],
         ["configs/inference.json", "--datalist", "pairs.json", "--bundle_root", "."],
     ],
 )
@@ -22,7 +28,16 @@ def test_known_ids_and_monais_own_options_pass(options):
 
 
 @pytest.mark.parametrize(
-    ("option", "near"), [("--max_epoch", "max_epochs"), ("--batchsize=4", "batch_size")]
+    ("option", "near"),
+    [
+        ("--max_epoch", "max_epochs"),
+        ("--batchsize=4", "batch_size"),
+        ("--train#trainer#max_epoch", "train#trainer#max_epochs"),
+        ("--trian#trainer#max_epochs", "train"),
+        ("--optimizer#weight_decy", "optimizer#weight_decay"),
+        ("--loss#fusion#gradient_weigth", "loss#fusion#gradient_weight"),
+        ("--train::random_transforms::0::probs", "train#random_transforms#0#prob"),
+    ],
 )
 def test_a_mistyped_option_names_the_nearest(option, near):
     with pytest.raises(InputError, match=rf"unknown option; did you mean --{near}\?"):
@@ -31,3 +46,20 @@ def test_a_mistyped_option_names_the_nearest(option, near):
 
 def test_other_commands_are_left_alone():
     refuse_unknown_options(["/x/pytest", "--cov"])
+
+
+@pytest.mark.parametrize("option", ["--train#random_transforms#77#prob", "--seed#x", "--zzz"])
+def test_an_option_far_from_all_others_is_refused(option):
+    with pytest.raises(InputError, match="unknown option; see the configuration"):
+        refuse_unknown_options([*COMMAND, "configs/train.json", option, "4"])
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:77", "$torch.device('cuda:77')", ""])
+def test_a_device_that_is_not_there_is_one_line(name):
+    with pytest.raises(InputError, match="cannot be used here; this machine has cpu and "):
+        refuse_unknown_options([*COMMAND, "configs/train.json", "--device", name])
+
+
+def test_devices_that_are_there_and_other_expressions_pass():
+    for name in ("cpu", "$torch.device('cpu')", "$my.choice()"):
+        check_device(name)

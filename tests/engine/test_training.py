@@ -1,15 +1,22 @@
 """Training through the bundle's own configuration, on tiny phantom pairs."""
 
+import json
+import os
+import signal
 import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from ignite.engine import Engine
 from monai.bundle import create_workflow
+from torch.utils.data import DataLoader, Dataset
 
+from bundle.engine.failures import run_or_explain
 from bundle.engine.run import restore, save_state
 from bundle.engine.steps import train_step
+from bundle.errors import InputError
 from bundle.networks import BiMSRec
 from bundle.phantom import write_pairs
 
@@ -121,8 +128,40 @@ def test_a_loss_that_is_not_finite_names_its_pairs():
         loss_function=lambda outputs, batch: {"loss": outputs["ddf"].sum() * torch.nan},
         fire_event=lambda event: None,
     )
-    with pytest.raises(FloatingPointError, match="2007"):
-        train_step(engine, {"image": torch.rand(1, 2, 64, 64), "name": ["2007"]})
+    batch = {"image": torch.rand(1, 2, 64, 64), "name": ["2007"], "modality": ["CT"]}
+    with pytest.raises(FloatingPointError, match="nan on the pairs CT 2007"):
+        train_step(engine, batch)
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_files(pairs, tmp_path, capsys):
+    bad = {"loss#flows_weight": float("inf"), "stage": "registration", "max_epochs": 1}
+    with pytest.raises(SystemExit, match=r"^error: the loss is inf on the pairs [^\n]*$") as stop:
+        workflow(pairs, tmp_path, **bad).run()
+    assert str(tmp_path / "not_finite.json") in str(stop.value)
+    found = json.loads((tmp_path / "not_finite.json").read_text(encoding="utf-8"))
+    assert (found["epoch"], found["iteration"], found["loss"]) == (1, 1, "inf")
+    (pair,) = found["pairs"]
+    assert Path(pair["fixed"]).is_file() and Path(pair["moving"]).parent.name == pair["modality"]
+    assert "Traceback" not in capsys.readouterr().out
+    assert not (tmp_path / "last.pt").exists()
+
+
+class Killed(Dataset):
+    """Its worker process dies at the first item."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_the_death_of_a_loading_process_is_one_line(tmp_path):
+    trainer = Engine(lambda engine, batch: None)
+    trainer.state.dataloader = loader = DataLoader(Killed(), num_workers=1)
+    run, trainer.run = trainer.run, lambda: run(loader)
+    with pytest.raises(SystemExit, match="error: a process that loads data died .* killed"):
+        run_or_explain(trainer, tmp_path)
 
 
 def test_a_crash_while_writing_leaves_the_old_checkpoint(tmp_path, monkeypatch):
@@ -135,8 +174,9 @@ def test_a_crash_while_writing_leaves_the_old_checkpoint(tmp_path, monkeypatch):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(torch, "save", fail)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(InputError, match="last.pt: cannot be written .*no space left"):
         save_state({"network": layer}, tmp_path / "last.pt")
     assert (tmp_path / "last.pt").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
     monkeypatch.undo()
     restore({"network": torch.nn.Linear(1, 1)}, tmp_path / "last.pt")
