@@ -108,9 +108,8 @@ def _arguments(target: Any) -> set[str]:
     path = f"{found}.{target}" if found else target
     module, _, attribute = path.rpartition(".")
     component, there = optional_import(module, name=attribute)
-    makers = (
-        [cls.__init__ for cls in inspect.getmro(component)] if inspect.isclass(component) else []
-    )
+    classes = inspect.getmro(component) if inspect.isclass(component) else ()
+    makers = [vars(cls)["__init__"] for cls in classes if "__init__" in vars(cls)]
     parts = makers or ([component] if there else [])  # a base class takes what **kwargs hands on
     names = {name for part in parts for name in inspect.signature(part).parameters}
     return (names - {"self"}) | {"_disabled_", "_requires_", "_desc_", "_mode_"}
