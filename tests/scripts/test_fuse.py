@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from monai.bundle import run
 
@@ -98,3 +100,45 @@ def test_command_works_from_another_folder(tmp_path):
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
+
+
+def test_a_tilted_ct_and_a_fused_dicom_series(stub, tmp_path, capsys):
+    scan = write_scan(tmp_path / "scan ü", 34, tilt=0.2)
+    fixed = write_volume(tmp_path / "f.nii.gz", smooth((34, 40, 36), 1))
+    out = tmp_path / "out"
+    command = ["--fixed", str(fixed), "--moving", str(scan), "--output_dir", str(out)]
+    options = ["--init", "center", "--plane", "coronal", "--ct_window", "0", "80"]
+    fuse.main([*command, *options, "--dicom_output", "--device", "cpu"], **stub)
+    assert "gantry was tilted by 11.3 degrees" in capsys.readouterr().err
+    used = sitk.ReadImage(str(out / "moving_used.nii.gz"), sitk.sitkFloat64)
+    grid = sitk.ReadImage(str(fixed))
+    transform = sitk.ReadTransform(str(out / "transform.h5"))
+    lowest = float(sitk.GetArrayFromImage(used).min())
+    expected = sitk.GetArrayFromImage(sitk.Resample(used, grid, transform, sitk.sitkLinear, lowest))
+    warped = sitk.GetArrayFromImage(sitk.ReadImage(str(out / "warped.nii.gz")))
+    assert np.abs(warped - expected).mean() < 1e-3 * np.ptp(warped)
+    report = json.loads((out / "report.json").read_text())
+    assert report["parameters"]["plane"] == "coronal"
+    assert report["parameters"]["ct_window"] == [0, 80]
+    assert len(report["parameters"]["weights_sha256"]) == 12
+    assert len(list((out / "dicom").iterdir())) == 34
+    fuse.main([*command, *options, "--overwrite", "--device", "cpu"], **stub)
+    assert not (out / "dicom").exists()
+
+
+def write_scan(folder, count, tilt):
+    """A CT of a smooth pattern, slices 3 mm apart."""
+    folder.mkdir()
+    values = (1500 * smooth((count, 40, 36), 2) - 900).astype(np.int16)
+    for k, plane in enumerate(values):
+        image = sitk.GetImageFromArray(plane)
+        image.SetSpacing((1.0, 1.0))
+        tags = {"0008|0060": "CT", "0020|000e": "1.2.3.4", "0020|000d": "1.2.3"}
+        tags |= {"0020|0032": f"0\\{3 * k * tilt}\\{3 * k}", "0020|0037": "1\\0\\0\\0\\1\\0"}
+        for tag, value in tags.items():
+            image.SetMetaData(tag, value)
+        writer = sitk.ImageFileWriter()
+        writer.KeepOriginalImageUIDOn()
+        writer.SetFileName(str(folder / f"{k}.dcm"))
+        writer.Execute(image)
+    return folder
