@@ -3,8 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+LABEL := .venv-label
+PORT ?= 8000
 
-.PHONY: demo test lint train clean
+.PHONY: demo test lint train clean label label-setup test-label
 
 demo: $(VENV)/installed
 	$(VENV)/bin/python -m scripts.demo --output_dir out/demo
@@ -21,6 +23,19 @@ lint: $(VENV)/installed-dev
 train: $(VENV)/installed
 	$(VENV)/bin/python -m monai.bundle run training --config_file configs/train.json $(ARGS)
 
+# MONAI Label needs numpy 1, so it has an environment of its own (Python 3.10 to 3.12)
+label-setup: $(LABEL)/installed
+
+# make label STUDIES=DIR [PORT=8000]: serves the folder's images on this machine only
+label: $(LABEL)/installed
+	@test -d "$(STUDIES)" || { echo "error: STUDIES=$(STUDIES): no such folder; name the folder of the images"; exit 1; }
+	$(LABEL)/bin/python -m monailabel.main start_server --app scripts/monailabel_app \
+		--uvicorn_app scripts.monailabel_app.serve:app --studies "$(STUDIES)" \
+		--host 127.0.0.1 --port $(PORT) --log_level warning
+
+test-label: $(LABEL)/installed
+	$(LABEL)/bin/python -m pytest tests/scripts/monailabel_app
+
 # keeps .venv; trained checkpoints in runs/ are nobody's to delete but yours
 clean:
 	rm -rf out .pytest_cache .mypy_cache .ruff_cache .coverage
@@ -34,6 +49,18 @@ $(VENV)/installed: requirements.txt | $(VENV)/bin/python
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	@cmp -s $< $@ || { echo "installing $< into $(VENV)"; $(PIP) -r $<; }
 	@cp $< $@
+
+# the constraints also hold where pip builds packages, which would else fetch another torch
+$(LABEL)/installed: requirements-label.txt constraints-label.txt | $(LABEL)/bin/python
+	@cat $^ | cmp -s - $@ || { echo "installing requirements-label.txt into $(LABEL) (minutes)"; \
+		PIP_CONSTRAINT=constraints-label.txt $(LABEL)/bin/python -m pip install --quiet \
+		--disable-pip-version-check -r requirements-label.txt; }
+	@cat $^ > $@
+
+$(LABEL)/bin/python:
+	@$(PYTHON) -c "import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))" || { \
+		echo "error: $(PYTHON) is not Python 3.10 to 3.12; name one: make label PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(LABEL)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c "import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))" || { \

@@ -1,0 +1,102 @@
+"""MONAI Label's server with the checks that let a bad request fail with one sentence.
+
+Started by ``monailabel start_server --uvicorn_app scripts.monailabel_app.serve:app``. It is
+MONAI Label's own FastAPI application; only the route of inference is replaced, since the stock
+one reads any file of the server that ``image`` names, and answers 500 to a slip in ``params``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import BackgroundTasks, File, Form, HTTPException, Request, UploadFile
+from fastapi.responses import JSONResponse
+from monailabel.app import app
+from monailabel.endpoints.infer import ResultType, send_response
+from monailabel.interfaces.exception import MONAILabelException
+from monailabel.interfaces.utils.app import app_instance
+
+from scripts.monailabel_app.datastore import SUFFIXES
+from scripts.monailabel_app.upload_limit import UploadLimit
+
+OPTIONS = ("moving", "modality", "init", "tag")
+"""What ``params`` may say; anything else in it, such as ``client_id``, is left aside."""
+
+MEGABYTES = int(os.environ.get("BIMSREC_MAX_UPLOAD_MB", "2048"))
+
+
+def infer(
+    background_tasks: BackgroundTasks,
+    model: str,
+    image: str = "",
+    params: Annotated[str, Form()] = "{}",
+    file: Annotated[UploadFile | None, File()] = None,
+    label: Annotated[UploadFile | None, File()] = None,
+    output: ResultType | None = None,
+) -> Any:
+    """Register and fuse two images.
+
+    ``image`` is the id of the fixed image; ``params`` is JSON such as ``{"moving": "ID"}``;
+    ``file`` and ``label`` are uploads: the fixed image where ``image`` is not given, and the
+    moving one. ``output`` is ``image``, ``json`` or ``all``.
+    """
+    if output == ResultType.dicom_seg:
+        raise HTTPException(400, "a fused image is no segmentation; ask for image, json or all")
+    folder = Path(tempfile.mkdtemp(prefix="bimsrec-upload-"))
+    try:
+        uploads = [_saved(u, folder / str(n)) for n, u in enumerate((file, label)) if u]
+        request = {"model": model, "image": image, "uploads": uploads, **_options(params)}
+        instance = app_instance()
+        result = instance.infer(request)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return send_response(instance.datastore(), result, output, background_tasks)
+
+
+def _options(params: str) -> dict[str, str]:
+    try:
+        given = json.loads(params or "{}")
+    except ValueError as error:
+        raise HTTPException(400, f"params is not JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise HTTPException(400, 'params has to be an object such as {"moving": "ID"}')
+    options = {key: given[key] for key in OPTIONS if given.get(key) is not None}
+    for key, value in options.items():
+        if not isinstance(value, str):
+            raise HTTPException(400, f"params: {key} has to be a text")
+    return options
+
+
+def _saved(upload: UploadFile, stem: Path) -> str:
+    """Write an upload under a name of our own; only its suffix is the client's."""
+    name = (upload.filename or "").lower()
+    suffix = max((s for s in SUFFIXES if name.endswith(s)), key=len, default=None)
+    if suffix is None:
+        raise HTTPException(415, f"an uploaded image is one of {', '.join(SUFFIXES)}")
+    path = stem.with_name(stem.name + suffix)
+    with path.open("wb") as target:
+        shutil.copyfileobj(upload.file, target)
+    if not path.stat().st_size:
+        raise HTTPException(422, "the uploaded image is empty")
+    return str(path)
+
+
+def _not_found(request: Request, error: Exception) -> JSONResponse:
+    """MONAI Label's own errors say that something is not there, but as a bare 500."""
+    return JSONResponse({"detail": str(getattr(error, "msg", error))}, status_code=404)
+
+
+def _not_json(request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": f"params is not JSON: {error}"}, status_code=400)
+
+
+app.add_exception_handler(MONAILabelException, _not_found)
+app.add_exception_handler(json.JSONDecodeError, _not_json)
+app.add_middleware(UploadLimit, megabytes=MEGABYTES)
+app.add_api_route("/infer/{model}", infer, methods=["POST"], tags=["Infer"])
+app.router.routes.insert(0, app.router.routes.pop())  # the first route that fits is taken
