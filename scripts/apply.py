@@ -45,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--reference", required=True, help="volume whose grid the result gets")
     parser.add_argument("--output", required=True, type=Path, help="file to write, .nii.gz")
     parser.add_argument("--interpolation", choices=sorted(INTERPOLATIONS), default="linear")
+    parser.add_argument("--frame", type=int, help="number of the frame of a 4D file, from 0")
+    parser.add_argument("--series", nargs="+", default=[], help="UIDs, where folders hold several")
     parser.add_argument("--inverse", action="store_true", help="from fixed to moving instead")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     return parser
@@ -55,7 +57,10 @@ def _run(options: argparse.Namespace) -> None:
         raise InputError(f"{options.output}: exists already; name another file or add --overwrite")
     if not options.output.absolute().parent.is_dir():
         raise InputError(f"{options.output}: its folder does not exist; make it first")
-    moving, reference = read_volume(options.moving), read_volume(options.reference)
+    moving, reference = (
+        read_volume(path, options.frame, options.series)
+        for path in (options.moving, options.reference)
+    )
     transform = read_transform(options.transform)
     if options.inverse:
         transform, error = inverted(transform, reference)

@@ -42,8 +42,11 @@ ELASTIC = (4.0, 4.0, 1.0)
 SMOOTHNESS = 20.0
 """Sigma of the Gaussian that smooths it, mm."""
 
-ROOM = 25
-"""Voxels by which the elastic field goes on around the volume."""
+STEP = 4.0
+"""Voxel size of the elastic field, mm: linear interpolation between them is part of the truth."""
+
+ROOM = 40.0
+"""Millimetres by which the elastic field goes on around the volume."""
 
 
 def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
@@ -109,13 +112,7 @@ def misaligned(aligned: sitk.Image, seed: int) -> tuple[sitk.Transform, sitk.Ima
         volume on the same grid: ``aligned(x) = moved(transform(x))`` up to interpolation.
     """
     random = np.random.default_rng(seed)
-    wide = sitk.ConstantPad(aligned, [ROOM] * 3, [ROOM] * 3, 0.0)
-    shape, spacing = wide.GetSize()[::-1], np.array(wide.GetSpacing())
-    sigma = SMOOTHNESS / spacing[::-1]
-    parts = [gaussian_filter(random.standard_normal(shape), sigma) for _ in ELASTIC]
-    vectors = np.stack([s * p / p.std() for s, p in zip(ELASTIC, parts, strict=True)], axis=-1)
-    field = sitk.GetImageFromArray(vectors, isVector=True)
-    field.CopyInformation(wide)
+    field = elastic_field(aligned, random)
     inverse = sitk.InvertDisplacementField(
         field, maximumNumberOfIterations=50, meanErrorToleranceThreshold=1e-4
     )
@@ -131,6 +128,21 @@ def misaligned(aligned: sitk.Image, seed: int) -> tuple[sitk.Transform, sitk.Ima
     )
     lowest = float(sitk.GetArrayViewFromImage(aligned).min())
     return forward, sitk.Resample(aligned, aligned, backward, sitk.sitkLinear, lowest)
+
+
+def elastic_field(volume: sitk.Image, random: np.random.Generator) -> sitk.Image:
+    """A smooth random displacement field in and around a volume, mm."""
+    extent = np.array(volume.GetSize()) * volume.GetSpacing() + 2 * ROOM
+    size = np.ceil(extent / STEP).astype(int).tolist()
+    direction = np.reshape(volume.GetDirection(), (3, 3))
+    shape = size[::-1]
+    parts = [gaussian_filter(random.standard_normal(shape), SMOOTHNESS / STEP) for _ in ELASTIC]
+    vectors = np.stack([s * p / p.std() for s, p in zip(ELASTIC, parts, strict=True)], axis=-1)
+    field = sitk.GetImageFromArray(vectors, isVector=True)
+    field.SetSpacing([STEP] * 3)
+    field.SetDirection(volume.GetDirection())
+    field.SetOrigin(np.array(volume.GetOrigin()) - direction @ np.full(3, ROOM))
+    return field
 
 
 def with_slices(volume: sitk.Image, count: int) -> sitk.Image:
