@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -105,7 +106,12 @@ def phantom_folder(folder: str | Path = "out/phantom", pairs_per_modality: int =
         staging = Path(tempfile.mkdtemp(prefix="phantom-", dir=_made(folder.parent)))
         write_pairs(staging, pairs_per_modality, split="train")
         write_pairs(staging, max(1, pairs_per_modality // 8), split="val")
-        staging.rename(folder)
+        try:
+            staging.rename(folder)
+        except OSError:  # another process was faster
+            shutil.rmtree(staging)
+            if not folder.is_dir():
+                raise
     return folder
 
 
