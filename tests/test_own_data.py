@@ -56,6 +56,10 @@ def test_the_four_commands_lead_to_tables_of_tuned_weights(checkout):
     before = torch.load(checkout / "models" / "model.pt", weights_only=True)
     tuned = torch.load(checkout / "runs" / "mine" / "model.pt", weights_only=True)
     assert before.keys() == tuned.keys()
-    moved = {name.split(".")[0] for name in tuned if not torch.equal(before[name], tuned[name])}
+    moved = {
+        name.split(".")[0]
+        for name in tuned
+        if not torch.allclose(before[name], tuned[name], atol=1e-5)  # averaging rounds
+    }
     assert moved and "reconstruction" not in moved
     assert (checkout / "out" / "evaluation" / "summary.md").is_file()

@@ -18,9 +18,11 @@ def unwrap(network: torch.nn.Module) -> torch.nn.Module:
 
 
 def local_device() -> torch.device:
-    """This process's GPU, or the CPU where there is none."""
+    """This process's GPU, or the CPU where there is none; torch gathers objects on it too."""
     if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        torch.cuda.set_device(device)
+        return device
     return torch.device("cpu")
 
 
