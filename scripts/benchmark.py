@@ -22,6 +22,7 @@ from concurrent.futures import ProcessPoolExecutor
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from bundle.engine.training_cost import training_cost
 from bundle.errors import InputError, or_exit
 from bundle.losses import BiMSRecLoss
 from bundle.networks import BiMSRec
@@ -56,6 +57,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for threads in options.threads:
                 rate = training_rate(stage, threads, options)
                 print(f"  {f'{stage}, threads: {threads}':<28}{rate:>9.2f} pairs/s", flush=True)
+        print_training_cost(options)
+
+
+def print_training_cost(options: argparse.Namespace) -> None:
+    """Print what a run of the bundle costs, with loading, on the GPU if there is one."""
+    print(f"training as configured, loading processes: {options.num_workers}")
+    for stage in ("registration", "all"):
+        for threads in options.threads:
+            cost = training_cost(
+                stage, options.image_size, options.reduction, options.batch_size,
+                options.num_workers, options.steps, threads,
+            )  # fmt: skip
+            print(
+                f"  {f'{stage}, threads: {threads}':<28}{cost.pairs_per_second:>9.2f} pairs/s, "
+                f"{100 * cost.data_wait:.0f} % waiting for data, {cost.memory:.0f} MiB, "
+                f"{cost.device_memory:.0f} MiB of the GPU",
+                flush=True,
+            )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--training", action="store_true", help="time training steps as well")
     parser.add_argument("--batch_size", type=int, default=8, help="pairs per training step")
     parser.add_argument("--reduction", type=int, default=1, help="of the network in training")
+    parser.add_argument("--num_workers", type=int, default=1, help="processes that load data")
     parser.add_argument("--steps", type=int, default=3, help="timed training steps")
     return parser
 
@@ -77,6 +97,8 @@ def _check(options: argparse.Namespace) -> None:
     for name in ("repeats", "batch_size", "steps"):
         if getattr(options, name) < 1:
             raise InputError(f"--{name} {getattr(options, name)}: give 1 or more")
+    if options.num_workers < 0:
+        raise InputError(f"--num_workers {options.num_workers}: give 0 or more")
     if min(options.threads) < 1:
         raise InputError(f"--threads {min(options.threads)}: give 1 or more")
 

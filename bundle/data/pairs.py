@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def list_pairs(root: str | Path, split: str, stride: int = 1) -> list[dict[str, 
         folder = root / f"{modality}-MRI" / split
         if not folder.is_dir():
             continue
-        names = _common_names(folder / "MRI", folder / modality)
+        names = common_names(folder / "MRI", folder / modality)
         pairs += [
             {
                 "fixed": str(folder / "MRI" / name),
@@ -56,8 +57,16 @@ def list_pairs(root: str | Path, split: str, stride: int = 1) -> list[dict[str, 
     return pairs
 
 
-def _common_names(fixed: Path, moving: Path) -> list[str]:
-    """Sorted names of the pictures in both folders; a lone one is an error."""
+def common_names(fixed: Path, moving: Path) -> list[str]:
+    """Sorted names of the pictures in both folders.
+
+    Args:
+        fixed: the first folder.
+        moving: the second.
+
+    Raises:
+        InputError: a picture has no partner of its name.
+    """
     first = {path.name for path in fixed.glob("*.png")}
     second = {path.name for path in moving.glob("*.png")}
     for name in sorted(first ^ second):
@@ -97,7 +106,12 @@ def phantom_folder(folder: str | Path = "out/phantom", pairs_per_modality: int =
         staging = Path(tempfile.mkdtemp(prefix="phantom-", dir=_made(folder.parent)))
         write_pairs(staging, pairs_per_modality, split="train")
         write_pairs(staging, max(1, pairs_per_modality // 8), split="val")
-        staging.rename(folder)
+        try:
+            staging.rename(folder)
+        except OSError:  # another process was faster
+            shutil.rmtree(staging)
+            if not folder.is_dir():
+                raise
     return folder
 
 

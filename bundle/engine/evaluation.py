@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from bundle.data.pairs import training_pairs, with_levels
 from bundle.engine import reference_rows
+from bundle.engine.parallel import gather_dealt, is_main_process
 from bundle.engine.reference_rows import Pair, as_written
 from bundle.errors import InputError
 from bundle.fields import picture_grid, to_itk, write_field
@@ -179,6 +180,8 @@ def _infer(engine: SupervisedEvaluator, function: Any, image: torch.Tensor) -> t
 class TableWriter:
     """Handler: ``metrics.csv``, ``summary.json`` and ``summary.md`` when all pairs are done.
 
+    Where several processes share the pairs, the first one writes the tables of all.
+
     Args:
         output_dir: an existing folder.
         one_subject: modalities whose pairs all show one subject, for the notes.
@@ -187,7 +190,7 @@ class TableWriter:
     def __init__(self, output_dir: str, one_subject: Sequence[str] = ()) -> None:
         self.folder = Path(output_dir)
         self.one_subject = one_subject
-        self.rows: list[dict[str, Any]] = []
+        self.pairs: list[list[dict[str, Any]]] = []
 
     def attach(self, engine: Engine) -> None:
         """Attach to an evaluator that runs :func:`evaluate_step`."""
@@ -196,15 +199,18 @@ class TableWriter:
 
     def _collect(self, engine: Engine) -> None:
         rows: Any = engine.state.output
-        self.rows += rows
+        self.pairs.append(rows)
 
     def _write(self, _: Engine) -> None:
-        summary = summarise(self.rows)
-        write_csv(self.rows, self.folder / METRICS)
+        rows = [row for pair in gather_dealt(self.pairs) for row in pair]
+        if not is_main_process():
+            return
+        summary = summarise(rows)
+        write_csv(rows, self.folder / METRICS)
         write_json(summary, self.folder / "summary.json")
-        notes = [*case_notes(self.rows, self.one_subject), *ROW_NOTES]
+        notes = [*case_notes(rows, self.one_subject), *ROW_NOTES]
         write_markdown(summary, self.folder / "summary.md", "Evaluation of BiMSRec", notes)
-        logger.info("%d rows in %s, tables in summary.md", len(self.rows), self.folder / METRICS)
+        logger.info("%d rows in %s, tables in summary.md", len(rows), self.folder / METRICS)
 
 
 def case_notes(rows: Sequence[Mapping[str, Any]], one_subject: Sequence[str] = ()) -> list[str]:

@@ -108,11 +108,15 @@ def _arguments(target: Any) -> set[str]:
     path = f"{found}.{target}" if found else target
     module, _, attribute = path.rpartition(".")
     component, there = optional_import(module, name=attribute)
-    classes = inspect.getmro(component) if inspect.isclass(component) else ()
-    makers = [vars(cls)["__init__"] for cls in classes if "__init__" in vars(cls)]
-    parts = makers or ([component] if there else [])  # a base class takes what **kwargs hands on
+    parts: list[Any] = [component] if there else []
+    if inspect.isclass(component):  # a base class takes what **kwargs hands on
+        parts = [vars(base)["__init__"] for base in inspect.getmro(component) if _has_init(base)]
     names = {name for part in parts for name in inspect.signature(part).parameters}
     return (names - {"self"}) | {"_disabled_", "_requires_", "_desc_", "_mode_"}
+
+
+def _has_init(base: type) -> bool:
+    return base is not object and "__init__" in vars(base)
 
 
 def _options(arguments: Sequence[str]) -> dict[str, str]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from itertools import chain, zip_longest
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -15,9 +18,11 @@ def unwrap(network: torch.nn.Module) -> torch.nn.Module:
 
 
 def local_device() -> torch.device:
-    """This process's GPU, or the CPU where there is none."""
+    """This process's GPU, or the CPU where there is none; torch gathers objects on it too."""
     if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        torch.cuda.set_device(device)
+        return device
     return torch.device("cpu")
 
 
@@ -43,3 +48,25 @@ def mean_over_processes(values: dict[str, float]) -> dict[str, float]:
     total = torch.tensor(list(values.values()), dtype=torch.float64, device=local_device())
     dist.all_reduce(total)
     return dict(zip(values, (total / world_size()).tolist(), strict=True))
+
+
+def any_process(flag: bool) -> bool:
+    """Whether the flag is set in at least one process; all of them have to call it."""
+    return max(mean_over_processes({"flag": float(flag)}).values()) > 0
+
+
+def gather_dealt(items: Sequence[Any]) -> list[Any]:
+    """Put a list together that ``DistributedSampler`` dealt out without shuffling.
+
+    Args:
+        items: this process's part; of ``n`` processes number ``r`` has items r, r + n ...
+
+    Returns:
+        the whole list in its order, in every process; all of them have to call it.
+    """
+    if world_size() == 1:
+        return list(items)
+    parts: list[Any] = [None] * world_size()
+    dist.all_gather_object(parts, list(items))
+    missing = object()
+    return [item for item in chain(*zip_longest(*parts, fillvalue=missing)) if item is not missing]

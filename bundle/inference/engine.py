@@ -10,6 +10,7 @@ import torch
 from monai.data import Dataset
 from monai.engines import SupervisedEvaluator
 
+from bundle.engine.parallel import any_process
 from bundle.errors import InputError, one_line
 
 logger = logging.getLogger(__name__)
@@ -86,5 +87,6 @@ def run_pairs(evaluator: PairEvaluator) -> None:
     # the engine would log once more what ends it; the one line on stderr says it all
     evaluator.logger.setLevel(logging.CRITICAL)
     evaluator.run()
-    if evaluator.failures:
+    # processes that share a list end together: a launcher stops all as soon as one fails
+    if any_process(bool(evaluator.failures)):
         raise SystemExit(1)

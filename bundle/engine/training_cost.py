@@ -1,0 +1,85 @@
+"""What training costs on this machine, measured by a short run of the bundle itself."""
+
+from __future__ import annotations
+
+import logging
+import math
+import multiprocessing
+import resource
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from monai.bundle import create_workflow
+
+from bundle.phantom import write_pairs
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Figures of the second of two epochs.
+
+    Attributes:
+        pairs_per_second: trained on.
+        data_wait: share of the time, in [0, 1], in which the network waited for its data.
+        memory: peak of the process in MiB, Python and its libraries included; loading processes
+            are not counted.
+        device_memory: peak of what torch took of the GPU in MiB, 0 without one.
+    """
+
+    pairs_per_second: float
+    data_wait: float
+    memory: float
+    device_memory: float
+
+
+def training_cost(
+    stage: str, image_size: int, reduction: int, batch_size: int, num_workers: int, steps: int,
+    threads: int,
+) -> Cost:  # fmt: skip
+    """Train on phantom pairs in a fresh process, with loading, augmentation and checkpoints.
+
+    Args:
+        stage: of the network, "registration", "fusion" or "all".
+        image_size: pixels per side.
+        reduction: of the network.
+        batch_size: pairs per step.
+        num_workers: processes that load data.
+        steps: measured steps.
+        threads: of torch.
+
+    Returns:
+        the figures.
+    """
+    settings = {"stage": stage, "image_size": image_size, "reduction": reduction,
+                "batch_size": batch_size, "num_workers": num_workers}  # fmt: skip
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_measure, settings, steps, threads).result()
+
+
+def _measure(settings: dict, steps: int, threads: int) -> Cost:
+    torch.set_num_threads(threads)
+    logging.disable(logging.INFO)
+    with tempfile.TemporaryDirectory() as folder:
+        for split in ("train", "val"):
+            write_pairs(folder, 2, size=settings["image_size"], split=split)
+        workflow = create_workflow(
+            config_file=str(ROOT / "configs" / "train.json"), workflow_type="train",
+            logging_file=False, bundle_root=str(ROOT), dataset_dir=folder,
+            ckpt_dir=f"{folder}/run", max_epochs=2, val_interval=9,
+            epoch_repeat=math.ceil(steps * settings["batch_size"] / 6), **settings,
+        )  # fmt: skip
+        workflow.run()
+        found = workflow.parser.get_parsed_content("train#trainer").state.metrics
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Cost(
+        pairs_per_second=found["pairs_per_second"],
+        data_wait=found["data_wait"],
+        memory=peak / (2**20 if sys.platform == "darwin" else 2**10),  # bytes there, KiB elsewhere
+        device_memory=torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0,
+    )

@@ -1,0 +1,97 @@
+"""Make a training folder of slices from aligned MRI and CT, PET or SPECT volumes.
+
+Run from the repository root::
+
+    python -m scripts.prepare_volumes --datalist volumes.json --output_dir my_pairs
+
+``volumes.json`` lists the pairs as for inference, with their modality::
+
+    {"testing": [{"id": "a", "fixed": "a/mri.nii.gz", "moving": "a/ct.nii.gz",
+                  "modality": "CT"}]}
+
+An id is a patient; ``a__ct`` and ``a__pet`` are one patient. CT is windowed in HU, all others by
+percentiles. Patients are split into training and validation.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from bundle.data.new_folder import new_folder
+from bundle.data.slices import slice_pairs, write_slices
+from bundle.data.split import split_by_case
+from bundle.errors import InputError, or_exit
+from bundle.inference.datalist import read_datalist
+from bundle.volumes.start import INITS
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command.
+
+    Args:
+        arguments: the command line, by default the process's own.
+
+    Raises:
+        SystemExit: with status 1 and one line on stderr if the folder cannot be made.
+    """
+    or_exit(_run, _parser().parse_args(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m scripts.prepare_volumes")
+    parser.description = "Cut aligned volumes into picture pairs for training."
+    parser.add_argument("--datalist", required=True, type=Path, help="JSON list of the pairs")
+    parser.add_argument("--output_dir", required=True, type=Path, help="new or empty folder")
+    parser.add_argument("--size", type=int, default=256, help="pixels per side of the slices")
+    parser.add_argument("--step", type=float, default=4.0, help="mm between slices")
+    parser.add_argument("--init", choices=INITS, default="none", help="alignment before cutting")
+    parser.add_argument("--ct_window", type=float, nargs=2, default=(-20.0, 150.0), help="HU")
+    parser.add_argument("--percentiles", type=float, nargs=2, default=(0.5, 99.5))
+    parser.add_argument("--val_share", type=float, default=0.15, help="of the patients, 0 to 1")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of patients")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    _check(options)
+    records = read_datalist(options.datalist, options.output_dir)
+    for record in records:
+        if "error" in record or "modality" not in record:
+            reason = record.get("error") or f"{options.datalist}: {record['id']} has no modality"
+            raise InputError(f"{reason}; a training pair needs one")
+        record["case"] = record["id"].split("__")[0]
+    cases = sorted({record["case"] for record in records})
+    chosen = split_by_case(records, options.val_share, options.seed)
+    if not chosen:
+        raise InputError(
+            f"{options.datalist}: {len(cases)} patient(s); add another of the same modality, so "
+            "that one can validate"
+        )
+    with new_folder(options.output_dir) as folder:
+        for record in records:
+            split = "val" if record["case"] in chosen else "train"
+            place = folder / f"{record['modality']}-MRI" / split
+            slices = slice_pairs(record, options.size, options.step, options.init,
+                                 options.ct_window, options.percentiles)  # fmt: skip
+            number = cases.index(record["case"]) + 1
+            count = write_slices(slices, place, record["modality"], number)
+            print(f"{record['id']}: {count} slices, {split}, case {number}")
+            if not count:
+                raise InputError(f"{record['moving']}: shares no slice with {record['fixed']}")
+    print(f"all in {options.output_dir}")
+
+
+def _check(options: argparse.Namespace) -> None:
+    if not 0 < options.val_share < 1:
+        raise InputError(f"--val_share {options.val_share}: give a number between 0 and 1")
+    if options.size < 32 or options.step <= 0:
+        raise InputError(f"--size {options.size} --step {options.step}: give 32 or more, and mm")
+    low, high = options.percentiles
+    if not 0 <= low < high <= 100:
+        raise InputError(f"--percentiles {low} {high}: give two rising numbers in 0 to 100")
+
+
+if __name__ == "__main__":
+    main()
