@@ -53,6 +53,14 @@ def widened(mask: sitk.Image, distance: float) -> sitk.Image:
     return sitk.Cast(away <= distance, sitk.sitkUInt8)
 
 
+def cropped(volume: sitk.Image, mask: sitk.Image) -> sitk.Image:
+    """The part of a volume that holds a mask on its grid."""
+    shape = sitk.LabelShapeStatisticsImageFilter()
+    shape.Execute(mask)
+    box = shape.GetBoundingBox(1)
+    return sitk.RegionOfInterest(volume, box[3:], box[:3])
+
+
 def shrunk(volume: sitk.Image, spacing: float) -> sitk.Image:
     """The volume low-passed, on a grid of about this spacing; finer axes only, coarser stay."""
     old, size = np.array(volume.GetSpacing()), np.array(volume.GetSize())

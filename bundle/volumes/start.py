@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from bundle.errors import InputError
-from bundle.volumes.head import COARSE, find_head, shrunk, widened
+from bundle.volumes.head import COARSE, cropped, find_head, shrunk, widened
 from bundle.volumes.similarity import BINS, mutual_information
 
 INITS = ("none", "center", "rigid", "affine")
@@ -57,6 +57,8 @@ def find_start(fixed: sitk.Image, moving: sitk.Image, init: str = "rigid") -> np
         return np.eye(4)
     (coarse_fixed, head), (coarse_moving, moving_head) = _coarse(fixed), _coarse(moving)
     near = widened(head, RIM)
+    # all grids of the search begin at the head and not at the rim of the field of view
+    coarse_fixed, head, near = (cropped(volume, near) for volume in (coarse_fixed, head, near))
     mass = sitk.Euler3DTransform(
         sitk.CenteredTransformInitializer(
             sitk.Cast(head, sitk.sitkFloat32),

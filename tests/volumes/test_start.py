@@ -44,6 +44,14 @@ def test_rigid_start_finds_the_motion_across_contrasts(motion):
     assert error.mean() < 1.0
 
 
+def test_a_larger_field_of_view_does_not_change_the_start(motion):
+    fixed, moving = head(), moved(head(invert=True), motion)
+    wide = sitk.ConstantPad(fixed, [20, 11, 7], [12, 30, 9], 0.0)
+    points = np.array([(20, 0, 0, 1), (0, -30, 0, 1), (0, 0, 25, 1), (-20, 20, -20, 1)], float).T
+    difference = (find_start(wide, moving) - find_start(fixed, moving)) @ points
+    assert np.linalg.norm(difference[:3], axis=0).max() < 0.5
+
+
 def test_stored_orientation_does_not_change_the_start(motion):
     fixed, moving = head(), moved(head(invert=True), motion)
     expected = find_start(fixed, moving)
