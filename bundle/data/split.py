@@ -13,8 +13,8 @@ def split_by_case(pairs: Sequence[Pair], share: float = 0.15, seed: int = 0) -> 
     """Choose the cases of the validation.
 
     A case is one patient in every modality. Cases are drawn until each modality that has two or
-    more cases has about ``share`` of its pairs in validation; a modality's last case stays in
-    training.
+    more cases has about ``share`` of its pairs in validation, at most half as many again if its
+    cases allow that; a modality's last case stays in training.
 
     Args:
         pairs: with ``modality`` and ``case``.
@@ -30,11 +30,14 @@ def split_by_case(pairs: Sequence[Pair], share: float = 0.15, seed: int = 0) -> 
     cases = sorted({pair["case"] for pair in pairs})
     random.Random(seed).shuffle(cases)
     chosen: set[str] = set()
-    for case in cases:
-        holding = [count for count in counts.values() if case in count]
-        lacking = any(_held(count, chosen) < share * count.total() for count in holding)
-        if lacking and all(len(set(count) - chosen - {case}) > 0 for count in holding):
-            chosen.add(case)
+    for most in (1.5 * share, 1.0):  # the second time for modalities that got no case at all
+        for case in cases:
+            holding = [count for count in counts.values() if case in count and case not in chosen]
+            held = [(_held(count, chosen), count[case], count.total()) for count in holding]
+            lacking = any(h < (share * total if most < 1 else 1) for h, _, total in held)
+            fits = all(h == 0 or h + new <= most * total for h, new, total in held)
+            if lacking and fits and all(set(count) - chosen - {case} for count in holding):
+                chosen.add(case)
     return chosen
 
 

@@ -34,3 +34,10 @@ def test_a_block_has_a_gap_on_each_side():
     train, block = split_by_block(pairs("PET", x=20)[::-1], 0.2, gap=2)
     assert [pair["name"] for pair in block] == ["x008", "x009", "x010", "x011"]
     assert [int(pair["name"][1:]) for pair in train] == [*range(6), *range(14, 20)]
+
+
+def test_a_large_case_does_not_make_half_of_the_pairs_validate():
+    cases = {f"c{k}": 10 for k in range(8)} | {"large": 40}
+    for seed in range(8):
+        chosen = split_by_case(pairs("CT", **cases), 0.2, seed)  # 24 of 120
+        assert chosen == {"large"} or (len(chosen) == 3 and "large" not in chosen)
