@@ -13,7 +13,8 @@ from torch.utils.data import Dataset, Subset, default_collate
 from tqdm import tqdm
 
 from bundle.baselines.fusion_rules import FUSION_RULES
-from bundle.engine.reference_rows import Pair, as_written
+from bundle.engine.reference_rows import Pair, picture_pair
+from bundle.transforms.reat import LEVELS
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ("train", "evaluate")
@@ -21,7 +22,12 @@ CONFIGS = ("train", "evaluate")
 Registration = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def evaluation_data(dataset_dir: str | None, image_size: int = 256, stride: int = 1) -> Dataset:
+def evaluation_data(
+    dataset_dir: str | None,
+    image_size: int = 256,
+    stride: int = 1,
+    levels: Sequence[str] = tuple(LEVELS),
+) -> Dataset:
     """The very items of ``run evaluating``: files, levels and deformations.
 
     A stride leaves pairs out and does not change the others, whose deformations are seeded by
@@ -30,7 +36,8 @@ def evaluation_data(dataset_dir: str | None, image_size: int = 256, stride: int 
     Args:
         dataset_dir: folder in AANLIB's layout; None = the phantom.
         image_size: pixels per side.
-        stride: keep every ``stride``-th pair, at all levels.
+        stride: keep every ``stride``-th pair.
+        levels: the levels of misalignment to keep.
 
     Returns:
         items as :class:`bundle.engine.evaluation.ControlledDataset` gives them.
@@ -45,17 +52,12 @@ def evaluation_data(dataset_dir: str | None, image_size: int = 256, stride: int 
     dataset = config.get_parsed_content("evaluate#dataset")
     names = dict.fromkeys((pair["modality"], pair["name"]) for pair in dataset.pairs)
     kept = set(list(names)[::stride])
-    chosen = [i for i, pair in enumerate(dataset.pairs) if (pair["modality"], pair["name"]) in kept]
+    chosen = [
+        index
+        for index, pair in enumerate(dataset.pairs)
+        if (pair["modality"], pair["name"]) in kept and pair["level"] in levels
+    ]
     return Subset(dataset, chosen)
-
-
-def picture_pair(item: Mapping[str, Any]) -> Pair:
-    """The pair of one item as 8-bit pictures, as the evaluation measures it."""
-    batch = default_collate([{key: item[key] for key in ("fixed", "aligned", "deformed", "ddf")}])
-    pictures = {
-        key: as_written(batch[key][:, :1] * 255) for key in ("fixed", "aligned", "deformed")
-    }
-    return Pair(**pictures, true_ddf=batch["ddf"])
 
 
 def compare(data: Any, methods: Mapping[str, Registration]) -> list[dict[str, Any]]:
@@ -67,17 +69,17 @@ def compare(data: Any, methods: Mapping[str, Registration]) -> list[dict[str, An
             gives the ddf (1, 2, H, W), voxels, ij, pull-back.
 
     Returns:
-        rows of the tables, with ``seconds``, the wall time of the registration.
+        rows of the tables, with ``seconds``, the processor time of the registration.
     """
     rows = []
     for index in tqdm(range(len(data)), desc="baselines"):
         item = data[index]
-        pair = picture_pair(item)
+        pair = picture_pair(default_collate([item]))
         ids = {name: item[name] for name in ("modality", "level", "case")} | {"pair": item["name"]}
         for name, register in methods.items():
-            start = time.perf_counter()
+            start = time.process_time()
             ddf = register(pair.fixed, pair.deformed)
-            seconds = time.perf_counter() - start
+            seconds = time.process_time() - start
             rows += [{**ids, **row, "seconds": seconds} for row in method_rows(pair, name, ddf)]
     return rows
 

@@ -31,8 +31,8 @@ def page(summary: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
         made,
         "Means over the pairs; measures as in `summary.md` of the evaluation (EPE and RES in px; "
         "`_A`: against the fixed image, `_B`: against the aligned moving image). `seconds`: "
-        "registration of one pair on one thread. PET is one subject and CT's validation pairs are "
-        "one patient: their figures say little about other patients.",
+        "processor time of registering one pair on one thread. PET is one subject and CT's "
+        "validation pairs are one patient: their figures say little about other patients.",
         "## Registration",
     ]
     registered = [name.removesuffix(RULE) for name in names if name.endswith(RULE)]

@@ -9,7 +9,7 @@ import torch
 from bundle.baselines.head import optimiser_mask
 
 BINS = 32
-SHRINK, SMOOTH = (4, 2, 1), (2.0, 1.0, 0.0)
+SHRINK, SMOOTH = (4, 2), (2.0, 1.0)
 MESH = 8  # B-spline control cells per side: 32 px of 256
 
 

@@ -200,7 +200,8 @@ class RandMisalignd(Randomizable, MapTransform):
     so that sharpness does not tell the level. Each picture is interpolated once.
 
     Adds ``deformed``, ``aligned`` (the moving picture as it should come out), ``ddf``
-    (2, H, W; voxels, ij, pull-back: ``aligned(x) = deformed(x + ddf(x))``) and ``level``.
+    (2, H, W; voxels, ij, pull-back: ``aligned(x) = deformed(x + ddf(x))``) and ``level``; where
+    the item has ``labels`` (1, H, W), ``deformed_labels`` too (nearest neighbour).
 
     Args:
         fixed: key of the fixed picture (C, H, W).
@@ -235,6 +236,7 @@ class RandMisalignd(Randomizable, MapTransform):
         self.weights = None if weights is None else [weight / total for weight in weights]
         self.pose, self.pose_scale, self.pose_translation = pose, pose_scale, pose_translation
         self.warp = Warp("bilinear", "zeros")
+        self.warp_labels = Warp("nearest", "zeros")
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Apply to one item."""
@@ -249,6 +251,10 @@ class RandMisalignd(Randomizable, MapTransform):
         pose = self._draw_pose(size)
         item["aligned"] = self._sample(moving, apply_affine(grid, pose) - grid)
         item["deformed"] = self._sample(moving, apply_affine(source, pose) - grid)
+        if "labels" in item:
+            labels = convert_to_tensor(item["labels"]).float()[None]
+            for key, points in (("labels", grid), ("deformed_labels", source)):
+                item[key] = self.warp_labels(labels, (apply_affine(points, pose) - grid)[None])[0]
         if self.pose > 0:
             fixed = self._sample(fixed, apply_affine(grid, pose) - grid)
         item[self.fixed] = fixed
