@@ -23,6 +23,7 @@ from bundle.phantom_parts.skull import paint_outside
 
 PAIR_MODALITIES = ("CT", "PET", "SPECT")
 Pair = tuple[str, str, np.ndarray, np.ndarray]
+Anatomy = tuple[np.ndarray, dict[str, tuple[float, float]]]
 
 _FIXED = {"CT": "T2", "PET": "T1", "SPECT": "T2"}  # the MRI that AANLIB pairs each with
 _SLICES_PER_CASE = 2  # per modality: many heads teach more than many slices of one
@@ -145,6 +146,13 @@ def make_pairs(
     Raises:
         ValueError: no such split.
     """
+    yield from (pair for pair, _ in _known_pairs(pairs_per_modality, seed, size, split))
+
+
+def _known_pairs(
+    pairs_per_modality: int, seed: int, size: int, split: str
+) -> Iterator[tuple[Pair, Anatomy]]:
+    """The pairs of :func:`make_pairs` with their labels (H, W) and landmarks (row, column)."""
     if split not in _FIRST_CASE:
         raise ValueError(f"no split {split!r}: choose one of {', '.join(_FIRST_CASE)}")
     cases = -(-pairs_per_modality // _SLICES_PER_CASE)
@@ -154,7 +162,9 @@ def make_pairs(
         yield from _case_pairs(case, count, (seed, case), size)
 
 
-def _case_pairs(case: int, count: int, seed: tuple[int, int], size: int) -> Iterator[Pair]:
+def _case_pairs(
+    case: int, count: int, seed: tuple[int, int], size: int
+) -> Iterator[tuple[Pair, Anatomy]]:
     """Cut ``count`` slices per modality from one head, no slice twice."""
     rng = np.random.default_rng((*seed, 10))
     spacing = float(rng.uniform(205, 240)) / size
@@ -171,7 +181,18 @@ def _case_pairs(case: int, count: int, seed: tuple[int, int], size: int) -> Iter
         for k in np.sort(dealt[:, column]):
             fixed = show.mri(volumes[_FIXED[modality]][..., k])
             moving = show.moving(volumes[modality][..., k], modality)
-            yield modality, str(case * 1000 + int(k)), fixed, moving
+            yield (modality, str(case * 1000 + int(k)), fixed, moving), _anatomy(head, int(k))
+
+
+def _anatomy(head: Head, k: int) -> Anatomy:
+    """Labels of one slice as its pictures show it, and the landmarks at most a slice away."""
+    rows, columns = head.labels.shape[1], head.labels.shape[0]
+    landmarks = {
+        name: (rows - 1 - mark.ijk[1], columns - 1 - mark.ijk[0])
+        for name, mark in head.landmarks.items()
+        if abs(mark.ijk[2] - k) <= 1
+    }
+    return head.labels[..., k].T[::-1, ::-1], landmarks
 
 
 def write_pairs(
@@ -182,6 +203,9 @@ def write_pairs(
     split: str = "train",
 ) -> int:
     """Write pairs of :func:`make_pairs` as ROOT/CT-MRI/train/MRI/NAME.png and so on.
+
+    Beside ``MRI`` and ``CT`` the folder ``labels`` has NAME.png, the values of :class:`Tissue`,
+    and NAME.json, the landmarks as name: [row, column].
 
     Args:
         root: folder; made if need be.
@@ -194,11 +218,13 @@ def write_pairs(
         the number of pairs written.
     """
     written = 0
-    for modality, name, fixed, moving in make_pairs(pairs_per_modality, seed, size, split):
-        for folder, picture in (("MRI", fixed), (modality, moving)):
+    for pair, (labels, landmarks) in _known_pairs(pairs_per_modality, seed, size, split):
+        modality, name, fixed, moving = pair
+        for folder, picture in (("MRI", fixed), (modality, moving), ("labels", labels)):
             path = Path(root) / f"{modality}-MRI" / split / folder / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(picture).save(path)
+            Image.fromarray(np.ascontiguousarray(picture)).save(path)
+        path.with_suffix(".json").write_text(json.dumps(landmarks) + "\n", encoding="utf-8")
         written += 1
     return written
 

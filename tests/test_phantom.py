@@ -194,7 +194,7 @@ def test_written_pairs_have_the_layout_and_the_modes(tmp_path):
             with Image.open(tmp_path / f"{modality}-MRI" / "val" / folder / f"{name}.png") as png:
                 assert png.mode == kind and png.size == (64, 64)
                 np.testing.assert_array_equal(np.asarray(png), picture)
-    assert len(list(tmp_path.rglob("*.png"))) == 6
+    assert len(list(tmp_path.rglob("*.png"))) == 9
 
 
 def test_skull_of_ct_lies_on_the_dark_ring_of_mri():
@@ -240,7 +240,7 @@ def test_command_writes_pairs_for_both_splits(tmp_path, capsys):
         Path(f"{modality}-MRI") / split / folder
         for modality in ("CT", "PET", "SPECT")
         for split in ("train", "val")
-        for folder in ("MRI", modality)
+        for folder in ("MRI", modality, "labels")
     )
     assert str(tmp_path / "new") in capsys.readouterr().out
 

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from bundle.data.pairs import training_pairs, with_levels
 from bundle.engine import reference_rows
 from bundle.engine.parallel import gather_dealt, is_main_process
-from bundle.engine.reference_rows import Pair, as_written
+from bundle.engine.reference_rows import METHOD, as_written, picture_pair
 from bundle.errors import InputError
 from bundle.fields import picture_grid, to_itk, write_field
 from bundle.metrics.summary import summarise
@@ -147,16 +147,14 @@ def evaluate_step(engine: SupervisedEvaluator, batch: dict[str, Any]) -> list[di
         per row of the tables ``modality``, ``level``, ``row``, ``case``, ``pair`` and the
         measures that belong to it.
     """
-    pictures = {
-        key: as_written(batch[key][:, :1] * 255) for key in ("fixed", "aligned", "deformed")
-    }
-    pair = Pair(**pictures, true_ddf=batch["ddf"])
+    pair = picture_pair(batch)
     network: Any = engine.network
     image = torch.cat([pair.fixed, pair.deformed], dim=1) / 255
     output = _infer(engine, network, image)
     flows = _infer(engine, lambda image: network.all_fields(image)["flows"], image)
     fused, ddf = output[:, :1] * 255, output[:, 1:]
     rows = reference_rows.method_row(pair, fused, ddf, flows)
+    rows[METHOD] |= reference_rows.color_terms(fused, batch["deformed"], ddf)
     rows |= reference_rows.copy_rows(pair)
     rows |= reference_rows.known_field_rows(pair)
     rows |= reference_rows.blend_rows(pair, ddf)

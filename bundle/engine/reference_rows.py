@@ -8,11 +8,16 @@ maximum by the true field as the ceiling of registration.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from monai.networks.blocks import Warp
 
+from bundle.metrics.anatomy import Anatomy, anatomy_measures
+from bundle.metrics.color_difference import color_difference
 from bundle.metrics.suite import fusion_measures, registration_measures
+from bundle.pictures.color import ycbcr_to_rgb
+from bundle.pictures.recolor import recolor
 
 METHOD = "BiMSRec"
 NO_REGISTRATION = "no registration + maximum"
@@ -32,12 +37,14 @@ class Pair:
         aligned: the moving image before its deformation, as ``fixed``.
         deformed: the moving image as handed to the methods, as ``fixed``.
         true_ddf: (1, 2, H, W), voxels, ij, pull-back: ``aligned(x) = deformed(x + ddf(x))``.
+        anatomy: labels and landmarks, None where they are not known.
     """
 
     fixed: torch.Tensor
     aligned: torch.Tensor
     deformed: torch.Tensor
     true_ddf: torch.Tensor
+    anatomy: Anatomy | None = None
 
     def warped(self, ddf: torch.Tensor) -> torch.Tensor:
         """The deformed image pulled back by a field (1, 2, H, W), 0 outside, 8 bit."""
@@ -51,7 +58,10 @@ class Pair:
         self, ddf: torch.Tensor, flows: torch.Tensor | None = None
     ) -> dict[str, float]:
         """Registration measures of a field, and the EPE of the network's single fields."""
-        return registration_measures(
+        of_anatomy = {}
+        if self.anatomy is not None:
+            of_anatomy = anatomy_measures(ddf, self.true_ddf, self.anatomy)
+        return of_anatomy | registration_measures(
             fixed=self.fixed,
             aligned=self.aligned,
             warped=self.warped(ddf),
@@ -59,6 +69,37 @@ class Pair:
             flows=flows,
             true_ddf=self.true_ddf,
         )
+
+
+def picture_pair(batch: dict[str, Any]) -> Pair:
+    """The pair of a batch of one item as 8-bit pictures, which is what is measured.
+
+    Args:
+        batch: ``fixed``, ``aligned``, ``deformed`` (1, C, H, W; luminance first, 0 to 1), ``ddf``
+            and, where known, ``labels``, ``deformed_labels`` and ``landmarks``.
+    """
+    keys = ("fixed", "aligned", "deformed")
+    pictures = {key: as_written(batch[key][:, :1] * 255) for key in keys}
+    anatomy = None
+    if "labels" in batch:
+        anatomy = Anatomy(batch["labels"], batch["deformed_labels"], batch["landmarks"][0])
+    return Pair(**pictures, true_ddf=batch["ddf"], anatomy=anatomy)
+
+
+def color_terms(fused: torch.Tensor, deformed: torch.Tensor, ddf: torch.Tensor) -> dict[str, float]:
+    """Delta E of the colour fusion against the warped picture; nothing for a grey moving image.
+
+    Args:
+        fused: (1, 1, H, W), luma 0 to 255.
+        deformed: (1, 3, H, W), Y, Cb, Cr, 0 to 1.
+        ddf: (1, 2, H, W).
+    """
+    if not deformed[:, 1:].any():
+        return {}
+    ycbcr = Warp("bilinear", "zeros")(deformed, ddf)[0] * 255
+    warped = as_written(ycbcr_to_rgb(ycbcr))
+    colored = as_written(recolor(as_written(fused)[0], warped))
+    return {"Delta_E": color_difference(colored[None], warped[None])["Delta_E"].item()}
 
 
 def as_written(image: torch.Tensor) -> torch.Tensor:

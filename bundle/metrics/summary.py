@@ -12,7 +12,7 @@ from scipy.stats import t as student
 # Columns that say what a row is; all others are measures.
 ID_COLUMNS = ("modality", "level", "row", "case", "pair")
 GROUP_COLUMNS = ("modality", "level", "row")
-_LOWER_IS_BETTER = ("EPE", "RES", "MAE", "TRE", "folding", "displacement")
+_LOWER_IS_BETTER = ("EPE", "RES", "MAE", "TRE", "folding", "displacement", "Delta_E")
 
 
 class Interval(NamedTuple):
@@ -37,7 +37,8 @@ def lower_is_better(measure: str) -> bool:
         measure: column name.
 
     Returns:
-        True for errors (``EPE...``, ``RES``, ``MAE``, ``TRE...``, ``folding``, ``displacement``).
+        True for errors (``EPE...``, ``RES``, ``MAE``, ``TRE...``, ``folding``, ``displacement``,
+        ``Delta_E``).
     """
     return measure.startswith(_LOWER_IS_BETTER)
 

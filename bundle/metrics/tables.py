@@ -84,7 +84,8 @@ def _is_field(name: str) -> bool:
 
 def _is_registration(name: str) -> bool:
     extra = name.startswith(("NCC", "SSIM_warped", "min_jacobian", "Dice"))
-    return not _is_field(name) and (extra or lower_is_better(name))
+    color = name.startswith("Delta_E")
+    return not _is_field(name) and not color and (extra or lower_is_better(name))
 
 
 def _is_fusion(name: str) -> bool:

@@ -149,7 +149,8 @@ class RandMisalignd(Randomizable, MapTransform):
     so that sharpness does not tell the level. Each picture is interpolated once.
 
     Adds ``deformed``, ``aligned`` (the moving picture as it should come out), ``ddf``
-    (2, H, W; voxels, ij, pull-back: ``aligned(x) = deformed(x + ddf(x))``) and ``level``.
+    (2, H, W; voxels, ij, pull-back: ``aligned(x) = deformed(x + ddf(x))``) and ``level``; where
+    the item has ``labels`` (1, H, W), ``deformed_labels`` too (nearest neighbour).
 
     Args:
         fixed: key of the fixed picture (C, H, W).
@@ -189,6 +190,7 @@ class RandMisalignd(Randomizable, MapTransform):
         self.pose_elastic = pose_elastic
         self.warp = Warp("bilinear", "zeros")
         self.extend = Warp("bilinear", "border")
+        self.warp_labels = Warp("nearest", "zeros")
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Apply to one item."""
@@ -203,8 +205,13 @@ class RandMisalignd(Randomizable, MapTransform):
         pose, shape = self._draw_pose(size)
         at_source = source + self.extend(shape[None], (source - grid)[None])[0]
         posed = apply_affine(grid + shape, pose) - grid
+        displaced = apply_affine(at_source, pose) - grid
         item["aligned"] = self._sample(moving, posed)
-        item["deformed"] = self._sample(moving, apply_affine(at_source, pose) - grid)
+        item["deformed"] = self._sample(moving, displaced)
+        if "labels" in item:
+            labels = convert_to_tensor(item["labels"]).float()[None]
+            for key, displacement in (("labels", posed), ("deformed_labels", displaced)):
+                item[key] = self.warp_labels(labels, displacement[None])[0]
         if self.pose > 0:
             fixed = self._sample(fixed, posed)
         item[self.fixed] = fixed

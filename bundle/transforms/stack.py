@@ -11,11 +11,13 @@ from monai.utils import convert_to_tensor
 
 TENSORS = ("fixed", "aligned", "deformed", "ddf")
 LABELS = ("modality", "level", "name")
+ANATOMY = ("labels", "deformed_labels", "landmarks")
 
 
 class StackImaged(Transform):
     """Keep ``fixed`` (1, H, W), ``aligned``, ``deformed`` (3, H, W), ``ddf`` (2, H, W), labels.
 
+    Where anatomy is known, ``labels``, ``deformed_labels`` and ``landmarks`` stay as well.
     Adds the network's input ``image`` (2, H, W): ``fixed`` and the luminance of ``deformed``.
     """
 
@@ -26,4 +28,5 @@ class StackImaged(Transform):
             for key in TENSORS
         }
         item["image"] = torch.cat([item["fixed"], item["deformed"][:1]])
-        return item | {key: data[key] for key in LABELS}
+        kept = LABELS + tuple(key for key in ANATOMY if key in data)
+        return item | {key: data[key] for key in kept}

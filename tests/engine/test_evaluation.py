@@ -235,3 +235,21 @@ def test_one_subject_is_one_case_and_the_notes_say_so(data):
     pet, ct = case_notes(rows, one_subject=["PET"])
     assert pet.startswith("PET: 2 pairs of 1 case.") and "one subject" in pet
     assert ct == "CT: 2 pairs of 2 cases."
+
+
+def test_anatomy_of_the_phantom_is_measured(table):
+    for (level, _, name), row in table.items():
+        assert (row["Dice"] != "") == (name in REGISTRATION)
+        if name == "true field + maximum":
+            assert float(row["Dice"]) > 0.8
+            assert row["TRE"] in ("", "0.000000")
+        if level == "large" and name == "no registration + maximum":
+            assert float(row["Dice"]) < 0.6
+    assert any(row["TRE"] != "" for row in table.values())
+
+
+def test_colours_of_the_fusion_are_measured(table):
+    for (_, _, name), row in table.items():
+        assert (row["Delta_E"] != "") == (name == "BiMSRec")
+        if row["Delta_E"]:
+            assert 0 <= float(row["Delta_E"]) < 60

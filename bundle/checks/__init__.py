@@ -1,0 +1,1 @@
+"""Checks of a network that are no measures: does it hold up, can it learn."""

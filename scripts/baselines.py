@@ -1,0 +1,151 @@
+"""Measure other registration methods on the pairs of the evaluation.
+
+Run from the repository root::
+
+    python -m pip install -r requirements-baselines.txt
+    python -m scripts.baselines --dataset_dir AANLIB --stride 3 --output_dir out/baselines
+
+Each method warps, then the fusion rules maximum and Laplacian pyramid fuse. Files, levels and
+deformations are those of ``run evaluating``, so that rows of ``baselines.csv`` and of its
+``metrics.csv`` can be laid side by side. Everything runs on one thread. ``--page`` writes the
+tables as a Markdown page. MONAI's registration networks are trained as BiMSRec is and then named::
+
+    python -m monai.bundle run training --dataset_dir AANLIB --image_size 64 --reduction 4 \\
+        --config_file "['configs/train.json','configs/localnet.json']" --ckpt_dir runs/localnet
+    python -m scripts.baselines --dataset_dir AANLIB --trained LocalNet=runs/localnet/model.pt
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import shlex
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")  # antspyx reads it on import
+
+import SimpleITK as sitk
+import torch
+
+from bundle.baselines.ants import require_ants, syn
+from bundle.baselines.compare import (
+    Registration,
+    compare,
+    evaluation_data,
+    network_method,
+    no_registration,
+)
+from bundle.baselines.networks import ARCHITECTURES, MonaiRegistration
+from bundle.baselines.page import page
+from bundle.baselines.simpleitk import affine_bspline
+from bundle.checks.network import shipped_network
+from bundle.errors import InputError, or_exit
+from bundle.inference.weights import load_weights
+from bundle.metrics.summary import summarise
+from bundle.metrics.tables import write_csv
+from bundle.transforms.reat import LEVELS
+
+METHODS = ("none", "simpleitk", "ants", "network")
+TABLE = "baselines.csv"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command.
+
+    Args:
+        arguments: the command line, by default the process's own.
+
+    Raises:
+        SystemExit: with status 1 and one line on stderr if an option cannot be used.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser().parse_args(arguments)
+    warnings.filterwarnings("ignore", message=".*native grid_sample.*")
+    or_exit(_run, options, arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m scripts.baselines")
+    parser.description = "Measure other registration methods on the pairs of the evaluation."
+    parser.add_argument("--dataset_dir", help="AANLIB's layout; by default the phantom")
+    parser.add_argument("--output_dir", default="out/baselines", help=f"folder of {TABLE}")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--stride", type=int, default=1, help="keep every n-th pair")
+    parser.add_argument("--levels", nargs="+", choices=list(LEVELS), default=list(LEVELS))
+    parser.add_argument("--image_size", type=int, default=256, help="pixels per side")
+    parser.add_argument("--checkpoint", default="models/model.pt", help="of the method network")
+    parser.add_argument(
+        "--trained",
+        nargs="+",
+        default=[],
+        metavar="NAME=CHECKPOINT",
+        help=f"networks of configs/localnet.json and the like: {', '.join(ARCHITECTURES)}",
+    )
+    parser.add_argument("--page", help="Markdown page to write as well")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing table")
+    return parser
+
+
+def _run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
+    """Check everything first, measure, write."""
+    path = Path(options.output_dir) / TABLE
+    if path.exists() and not options.overwrite:
+        raise InputError(f"{path}: exists already; name another --output_dir or add --overwrite")
+    if options.stride < 1:
+        raise InputError(f"--stride {options.stride}: give 1 or more")
+    if options.image_size < 64:
+        raise InputError(f"--image_size {options.image_size}: give 64 or more")
+    methods = _methods(options)
+    torch.set_num_threads(1)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    data = evaluation_data(options.dataset_dir, options.image_size, options.stride, options.levels)
+    rows = compare(data, methods)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(rows, path)
+    print(f"{len(rows)} rows in {path}")
+    if options.page:
+        Path(options.page).write_text(
+            page(summarise(rows), rows, _made(arguments, len(rows), options)), encoding="utf-8"
+        )
+        print(f"{options.page} written")
+
+
+def _methods(options: argparse.Namespace) -> dict[str, Registration]:
+    """Name in the tables to function, of the methods asked for."""
+    methods: dict[str, Registration] = {}
+    if "none" in options.methods:
+        methods["no registration"] = no_registration
+    if "simpleitk" in options.methods:
+        methods["SimpleITK affine + B-spline"] = affine_bspline
+    if "ants" in options.methods:
+        require_ants()
+        methods["ANTs SyN"] = syn
+    if "network" in options.methods:
+        network, _ = shipped_network(options.checkpoint)
+        methods["BiMSRec"] = network_method(network)
+    for pair in options.trained:
+        name, _, checkpoint = pair.partition("=")
+        if name not in ARCHITECTURES or not checkpoint:
+            raise InputError(
+                f"--trained {pair}: write NAME=CHECKPOINT, NAME one of {', '.join(ARCHITECTURES)}"
+            )
+        methods[name] = network_method(load_weights(MonaiRegistration(name), checkpoint))
+    return methods
+
+
+def _made(arguments: Sequence[str], count: int, options: argparse.Namespace) -> str:
+    """Command, date, number of rows and seed, for the page."""
+    every = "every pair" if options.stride == 1 else f"every pair out of {options.stride}"
+    return (
+        f"```bash\npython -m scripts.baselines {shlex.join(arguments)}\n```\n\n"
+        f"{datetime.date.today().isoformat()}, {count} rows: {every} of the evaluation, "
+        "with its own deformations (seed 1, as in `configs/train.json`)."
+    )
+
+
+if __name__ == "__main__":
+    main()

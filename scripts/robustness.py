@@ -1,0 +1,83 @@
+"""Print what the network makes of noise, odd contrasts, other sizes, and pairs that do not match.
+
+Run from the repository root::
+
+    python -m scripts.robustness --dataset_dir AANLIB --stride 8
+
+The pairs are those of ``run evaluating`` at one level. Asked for in every row: finite values, no
+folding, and no displacement beyond 35 % of the picture's side; else the exit status is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+
+from bundle.baselines.compare import evaluation_data
+from bundle.checks.network import shipped_network
+from bundle.checks.robustness import CHANGES, Case, examine, verdict
+from bundle.errors import InputError, or_exit
+from bundle.results.page import number, table
+from bundle.transforms.reat import LEVELS
+
+COLUMNS = {"EPE_before": 2, "EPE": 2, "moved": 2, "largest": 3, "folding": 5, "not_finite": 0}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command.
+
+    Args:
+        arguments: the command line, by default the process's own.
+
+    Raises:
+        SystemExit: with status 1 if an option cannot be used or a row is not ok.
+    """
+    options = _parser().parse_args(arguments)
+    warnings.filterwarnings("ignore", message=".*native grid_sample.*")
+    lines = or_exit(_examine, options)
+    print(table(["pairs", *COLUMNS, "verdict"], lines))
+    faults = [line[0] for line in lines if line[-1] != "ok"]
+    if faults:
+        raise SystemExit(f"error: not ok: {', '.join(faults)}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m scripts.robustness")
+    parser.description = "Try the network on pairs that training did not show."
+    parser.add_argument("--dataset_dir", help="AANLIB's layout; by default the phantom")
+    parser.add_argument("--checkpoint", default="models/model.pt")
+    parser.add_argument("--level", choices=list(LEVELS), default="medium")
+    parser.add_argument("--stride", type=int, default=8, help="keep every n-th pair")
+    parser.add_argument("--image_size", type=int, default=256, help="pixels per side")
+    return parser
+
+
+def _examine(options: argparse.Namespace) -> list[list[str]]:
+    if options.stride < 1 or options.image_size < 64:
+        raise InputError(
+            f"--stride {options.stride} --image_size {options.image_size}: give a stride of 1 or "
+            "more and a size of 64 or more"
+        )
+    network, inferer = shipped_network(options.checkpoint)
+    infer = partial(inferer, network=network)
+    data = evaluation_data(options.dataset_dir, options.image_size, options.stride, [options.level])
+    items = [data[index] for index in range(len(data))]  # type: ignore[arg-type]
+    cases = [_case(item["image"], item["ddf"]) for item in items]
+    lines = []
+    for name, change in CHANGES.items():
+        values = examine(cases, change, infer)
+        cells = [number(values[x], d).replace("nan", "–") for x, d in COLUMNS.items()]
+        lines.append([name, *cells, verdict(values)])
+    return lines
+
+
+def _case(image: torch.Tensor, ddf: torch.Tensor) -> Case:
+    return Case(image[None, :1], image[None, 1:], ddf[None])
+
+
+if __name__ == "__main__":
+    main()
