@@ -138,10 +138,11 @@ def _methods(options: argparse.Namespace) -> dict[str, Registration]:
 
 
 def _made(arguments: Sequence[str], count: int, options: argparse.Namespace) -> str:
-    """Command, date, number of rows and seed, for the page."""
-    every = "every pair" if options.stride == 1 else f"every pair out of {options.stride}"
+    """Command (without the place of the data), date, number of rows and seed, for the page."""
+    shown = ["DIR" if word == options.dataset_dir else word for word in arguments]
+    every = "every pair" if options.stride == 1 else f"one pair in {options.stride}"
     return (
-        f"```bash\npython -m scripts.baselines {shlex.join(arguments)}\n```\n\n"
+        f"```bash\npython -m scripts.baselines {shlex.join(shown)}\n```\n\n"
         f"{datetime.date.today().isoformat()}, {count} rows: {every} of the evaluation, "
         "with its own deformations (seed 1, as in `configs/train.json`)."
     )

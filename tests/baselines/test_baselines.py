@@ -105,6 +105,7 @@ def test_the_command_writes_table_and_page(data, tmp_path):
     assert len(rows) == 4 * 2 * 2  # levels, methods, rules
     assert all(float(row["seconds"]) >= 0 and row["EPE"] and row["VIF_B"] for row in rows)
     text = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "--dataset_dir DIR" in text and str(data) not in text
     assert "| SimpleITK affine + B-spline | large | 1 |" in text
     with pytest.raises(SystemExit, match="exists already"):
         main(options)
