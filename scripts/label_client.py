@@ -1,0 +1,116 @@
+"""Ask a MONAI Label server to register and fuse two images of its datastore.
+
+Run from the repository root, with the environment of the server::
+
+    .venv-label/bin/python -m scripts.label_client --fixed ID --moving ID --output_dir OUT
+
+``--fixed`` and ``--moving`` are ids of the server's datastore, or files, which are uploaded into
+it first under their own names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monailabel.client import MONAILabelClient
+from monailabel.client.client import MONAILabelClientException
+
+from bundle.errors import InputError, or_exit
+
+MODEL = "bimsrec"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command.
+
+    Args:
+        arguments: the command line, by default the process's own.
+
+    Raises:
+        SystemExit: with status 1 and one line on stderr if the server cannot do it.
+    """
+    or_exit(_run, _parser().parse_args(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m scripts.label_client")
+    parser.description = "Register and fuse two images on a MONAI Label server."
+    parser.add_argument("--server", default="http://127.0.0.1:8000")
+    parser.add_argument("--fixed", required=True, help="id or file of the reference image")
+    parser.add_argument("--moving", help="id or file; without it X_moving goes with X_fixed")
+    parser.add_argument("--output_dir", required=True, type=Path, help="folder for the results")
+    parser.add_argument("--modality", help="CT, PET or SPECT")
+    parser.add_argument("--init", help="3D start of volumes: none, center, rigid or affine")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing results")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    folder: Path = options.output_dir
+    if any(folder.glob("fused.*")) and not options.overwrite:
+        raise InputError(f"{folder}: holds results already; name another or add --overwrite")
+    params = {"modality": options.modality, "init": options.init}
+    with tempfile.TemporaryDirectory() as stage:
+        client = MONAILabelClient(options.server, tmpdir=stage)
+        try:
+            fixed = _uploaded(client, options.fixed)
+            if options.moving:
+                params["moving"] = _uploaded(client, options.moving)
+            given = {key: value for key, value in params.items() if value}
+            fused, figures = client.infer(MODEL, fixed, given)
+            files = _downloaded(client, fixed, figures.pop("stored"))
+        except MONAILabelClientException as error:
+            raise InputError(f"{options.server}: {_detail(error)}") from error
+        except OSError as error:
+            raise InputError(
+                f"{options.server}: no answer ({error}); start it with make label STUDIES=DIR"
+            ) from error
+        _move(files, folder)
+    print(json.dumps(figures, indent=1))
+    print(f"results in {folder}")
+
+
+def _uploaded(client: Any, image: str) -> str:
+    """The id of an image; a file is uploaded first."""
+    path = Path(image)
+    if not path.is_file():
+        return image
+    return client.upload_image(image, path.name.split(".")[0])["image"]
+
+
+def _downloaded(client: Any, image: str, tags: dict[str, str]) -> dict[str, Path]:
+    """Every stored result by the name it gets: the tag's, with the file's suffix."""
+    files = {}
+    for name, tag in tags.items():
+        file = Path(client.download_label(image, tag))
+        suffix = "".join(file.suffixes)
+        files[{"figures": "report"}.get(name, name) + suffix] = file
+    return files
+
+
+def _move(files: dict[str, Path], folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, file in files.items():
+            shutil.move(file, folder / name)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written to ({error}); choose another") from error
+
+
+def _detail(error: Any) -> str:
+    """The server's sentence out of the client's message."""
+    text = str(error.msg)
+    try:
+        return str(json.loads(text[text.index("{") :])["detail"])
+    except (ValueError, KeyError):
+        return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    main()

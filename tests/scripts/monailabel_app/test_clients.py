@@ -1,0 +1,66 @@
+"""The command-line client and the Slicer script against the running server."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import pytest
+import SimpleITK as sitk
+
+from scripts import label_client
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_the_client_writes_what_fuse_writes(server, studies, tmp_path, capsys):
+    out = tmp_path / "out"
+    moving = str(studies / "tracer.nii.gz")  # a file: uploaded under its own name
+    arguments = ["--server", server, "--fixed", "head_fixed", "--moving", moving]
+    label_client.main([*arguments, "--init", "none", "--output_dir", str(out)])
+    names = sorted(path.name for path in out.iterdir())
+    volumes = ["ddf.nii.gz", "fused.nii.gz", "warped.nii.gz"]
+    assert names == sorted([*volumes, "report.html", "report.json", "transform.h5"])
+    printed = capsys.readouterr().out
+    assert json.loads(printed[: printed.rindex("}") + 1]) == json.loads(
+        (out / "report.json").read_text()
+    )
+    with pytest.raises(SystemExit, match="holds results already"):
+        label_client.main([*arguments, "--output_dir", str(out)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--fixed", "nobody", "--moving", "tracer"], "there is no image 'nobody'"),
+        (["--server", "http://127.0.0.1:9", "--fixed", "a", "--moving", "b"], "start it with"),
+    ],
+)
+def test_the_client_says_in_one_line_what_went_wrong(arguments, words, server, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit) as stop:
+        label_client.main(["--server", server, *arguments, "--output_dir", str(out)])
+    assert words in str(stop.value) and "\n" not in str(stop.value)
+    assert not out.exists()
+
+
+def test_the_slicer_script_loads_what_simpleitk_can_read(server, tmp_path, monkeypatch):
+    slicer = MagicMock()
+    monkeypatch.setitem(sys.modules, "slicer", slicer)
+    text = (ROOT / "scripts" / "slicer_client.py").read_text()
+    script = tmp_path / "slicer_client.py"
+    script.write_text(text.replace("http://127.0.0.1:8000", server))
+    runpy.run_path(str(script))
+    loaded = [call.args[0] for call in slicer.util.loadVolume.call_args_list]
+    assert [Path(path).name for path in loaded] == [
+        "head_fixed.nii.gz",
+        "warped.nii.gz",
+        "fused.nii.gz",
+    ]
+    sizes = {sitk.ReadImage(path).GetSize() for path in loaded}
+    assert len(sizes) == 1
+    field = sitk.ReadImage(slicer.util.loadTransform.call_args.args[0])
+    assert field.GetNumberOfComponentsPerPixel() == 3
