@@ -2,7 +2,7 @@ import pytest
 import torch
 from skimage.color import rgb2lab
 
-from bundle.metrics.color_difference import color_difference
+from bundle.metrics.color_difference import ColorDifferenceMetric, color_difference
 
 
 def picture(*rgb: float) -> torch.Tensor:
@@ -29,3 +29,11 @@ def test_counts_coloured_pixels_only():
 def test_grey_pictures_are_refused():
     with pytest.raises(ValueError, match=r"got \(1, 1, 4, 4\) and"):
         color_difference(torch.zeros(1, 1, 4, 4), picture(1.0, 2.0, 3.0))
+
+
+def test_serves_as_a_metric():
+    metric = ColorDifferenceMetric()
+    warped, fused = picture(200.0, 60.0, 30.0), picture(180.0, 90.0, 120.0)
+    metric(torch.cat([fused, warped]), torch.cat([warped, warped]))
+    expected = color_difference(fused, warped)["Delta_E"].item() / 2
+    assert metric.aggregate().item() == pytest.approx(expected)
