@@ -1,25 +1,22 @@
-"""Export the network with its weights to TorchScript and ONNX, check and time the files.
+"""Export the network with its weights to TorchScript, check and time the file.
 
 Run from the repository root::
 
     python -m scripts.export --output_dir OUT
-    python -m scripts.export --output_dir OUT --formats torchscript
 
-Writes ``model.ts`` (any height and width) and, with the packages of ``requirements-export.txt``,
-``model.onnx`` (one size, see docs/export.md). Each is compared with PyTorch on random images.
+Writes ``model.ts``, which takes any height and width, and compares it with PyTorch on random
+images.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -28,7 +25,6 @@ from bundle.inference import load_weights
 from bundle.networks import BiMSRec
 
 ROOT = Path(__file__).resolve().parents[1]
-FORMATS = ("torchscript", "onnx")
 SIZES = 5
 """How many random sizes the file of dynamic size is compared on, beside the smallest, 32 x 32."""
 
@@ -78,11 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scripts.export")
-    parser.description = "Export the network, compare the files with PyTorch and time them."
-    parser.add_argument("--output_dir", required=True, type=Path, help="folder for the files")
+    parser.description = "Export the network, compare the file with PyTorch and time both."
+    parser.add_argument("--output_dir", required=True, type=Path, help="folder for model.ts")
     parser.add_argument("--checkpoint", type=Path, default=ROOT / "models" / "model.pt")
-    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=["torchscript"])
-    parser.add_argument("--image_size", type=int, default=256, help="of the ONNX file and timing")
+    parser.add_argument("--image_size", type=int, default=256, help="at which both are timed")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=11, help="timed runs; 0 times nothing")
     parser.add_argument("--seed", type=int, default=0, help="of the random sizes and images")
@@ -92,24 +87,17 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> None:
     _check(options)
     network = load_weights(BiMSRec(), options.checkpoint)
-    size, generator = options.image_size, torch.Generator().manual_seed(options.seed)
+    generator = torch.Generator().manual_seed(options.seed)
     try:
         options.output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{options.output_dir}: cannot be made ({error.strerror})") from error
-    loaders: dict[str, Callable[[int], Model]] = {"pytorch": lambda _: network}
-    if "torchscript" in options.formats:
-        path = write_torchscript(network, options.output_dir / "model.ts")
-        scripted = torch.jit.load(path).eval()
-        sizes = [(32, 32), *torch.randint(33, 320, (SIZES, 2), generator=generator).tolist()]
-        _compare(path, scripted, network, sizes, generator)
-        loaders["torchscript"] = lambda _: scripted
-    if "onnx" in options.formats:
-        path = write_onnx(network, options.output_dir / "model.onnx", size)
-        _compare(path, load_onnx(path, 1), network, [(size, size)] * 3, generator)
-        loaders["onnx"] = lambda threads: load_onnx(path, threads)
+    path = write_torchscript(network, options.output_dir / "model.ts")
+    scripted = torch.jit.load(path).eval()
+    sizes = [(32, 32), *torch.randint(33, 320, (SIZES, 2), generator=generator).tolist()]
+    _compare(path, scripted, network, sizes, generator)
     if options.repeats:
-        _time(loaders, options)
+        _time({"pytorch": network, "torchscript": scripted}, options)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -117,16 +105,6 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError(f"--image_size {options.image_size}: the network takes 32 and more")
     if options.repeats < 0 or min(options.threads) < 1:
         raise InputError("--repeats takes 0 and more, --threads 1 and more")
-    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if not _installed(name)]
-    if "onnx" in options.formats and missing:
-        raise InputError(
-            f"{', '.join(missing)} not installed: pip install -r requirements-export.txt, "
-            "or choose --formats torchscript"
-        )
-
-
-def _installed(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
 
 
 def write_torchscript(network: BiMSRec | nn.Module, path: Path) -> Path:
@@ -141,44 +119,6 @@ def write_torchscript(network: BiMSRec | nn.Module, path: Path) -> Path:
     """
     torch.jit.script(Exported(network)).save(str(path))  # type: ignore[arg-type]
     return path
-
-
-def write_onnx(network: nn.Module, path: Path, size: int) -> Path:
-    """Export to ONNX, for one size.
-
-    Args:
-        network: in evaluation mode.
-        path: the file to write.
-        size: height and width of the file's input ``image``; the batch size is 1.
-
-    Returns:
-        the path.
-    """
-    torch.onnx.export(
-        network,
-        (torch.rand(1, 2, size, size),),
-        str(path),
-        input_names=["image"],
-        output_names=["pred"],
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
-    return path
-
-
-def load_onnx(path: Path, threads: int) -> Model:
-    """The file in ONNX Runtime on the CPU, called as the network is."""
-    import onnxruntime
-
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
-
-    def run(image: torch.Tensor) -> torch.Tensor:
-        return torch.from_numpy(np.asarray(session.run(None, {"image": image.numpy()})[0]))
-
-    return run
 
 
 def _compare(
@@ -198,13 +138,13 @@ def _compare(
         raise InputError(f"{path}: differs from PyTorch ({figures}); do not use it")
 
 
-def _time(loaders: dict[str, Callable[[int], Model]], options: argparse.Namespace) -> None:
+def _time(models: dict[str, Model], options: argparse.Namespace) -> None:
     image = torch.rand(1, 2, options.image_size, options.image_size)
     print(f"median of {options.repeats}, {options.image_size} x {options.image_size}, CPU")
     for threads in options.threads:
         torch.set_num_threads(threads)
-        for name, load in loaders.items():
-            milliseconds = 1000 * _median_seconds(load(threads), image, options.repeats)
+        for name, model in models.items():
+            milliseconds = 1000 * _median_seconds(model, image, options.repeats)
             print(f"  {f'{name}, threads: {threads}':<28}{milliseconds:>9.1f} ms", flush=True)
 
 
