@@ -41,7 +41,9 @@ class CorrespondenceLoss(nn.Module):
         share = functional.adaptive_avg_pool2d(weight, size)[:, 0]
         share = share * (target.sum(dim=1) > 0.99)  # only what lies within the window
         entropy = -(target * logits.float().log_softmax(dim=1)).sum(dim=1)
-        return (entropy * share).sum() / share.sum().clamp(min=1e-6)
+        # a mean over pairs of means over tokens: the same however a batch is split
+        per_pair = (entropy * share).sum(dim=(1, 2)) / share.sum(dim=(1, 2)).clamp(min=1e-6)
+        return per_pair.mean()
 
 
 def matching_weights(true_ddf: torch.Tensor, size: tuple[int, int], radius: int) -> torch.Tensor:

@@ -17,8 +17,6 @@ from bundle.phantom import write_pairs
 
 ROOT = Path(__file__).parents[2]
 TRAIN = "['configs/train.json','configs/multi_gpu_train.json']"
-# this term is a mean over the tokens of a batch, not over its pairs: halves count differently
-EVEN = {"loss#correspondence_weight": 0.0}
 ENVIRONMENT = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
 
 
@@ -35,7 +33,7 @@ def options(pairs, folder, **overrides):
     settings = {
         "dataset_dir": pairs, "ckpt_dir": folder, "image_size": 64, "reduction": 4,
         "stage": "registration", "num_workers": 0, "val_interval": 2, "val_stride": 3,
-        "max_epochs": 2, "batch_size": 1, "amp": False, **EVEN,
+        "max_epochs": 2, "batch_size": 1, "amp": False,
     } | overrides  # fmt: skip
     pairs_of_words = [(f"--{name}", str(value)) for name, value in settings.items()]
     return [word for both in pairs_of_words for word in both]
