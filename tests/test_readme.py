@@ -84,7 +84,8 @@ def test_command(command, checkout):
         out = checkout / words[words.index("--output_dir") + 1]
         names = {path.name.split(".")[0] for path in out.rglob("*.*")}
         expected = {"fused", "warped", "ddf"}
-        assert names == expected | ({"transform", "report"} if "volume" in str(out) else set())
+        more = {"transform", "report", "uncertainty"} if "volume" in str(out) else set()
+        assert names == expected | more
     if "--ckpt_dir" in words:
         assert (checkout / words[words.index("--ckpt_dir") + 1] / "last.pt").is_file()
     if "--resume" in words:
