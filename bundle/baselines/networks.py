@@ -9,7 +9,7 @@ from monai.networks.nets import BasicUNet, LocalNet, RegUNet
 from torch import nn
 from torch.nn import functional
 
-from bundle.networks.bimsrec import pad_to_multiple
+from bundle.networks.layers import pad_to_multiple
 from bundle.networks.warp import warp_tokens
 
 DEEPEST = 16  # all three halve the picture four times

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from bundle.networks.feature_extraction import FeatureExtraction
-from bundle.networks.layers import use_channels_last
+from bundle.networks.layers import pad_to_multiple, use_channels_last
 from bundle.networks.m2freg import M2FReg
 from bundle.networks.patch_embedding import COARSEST_STRIDE, MultiScalePatchEmbedding
 from bundle.networks.pfrecon import PFRecon
@@ -245,14 +245,3 @@ def field_outputs(
     return {
         name: field[..., : image.shape[-2], : image.shape[-1]] for name, field in outputs.items()
     }
-
-
-def pad_to_multiple(image: torch.Tensor, multiple: int) -> torch.Tensor:
-    """Pad (B, C, H, W) with zeros below and right: sides divide by ``multiple``, at least twice.
-
-    One token is not enough for an instance norm, so the coarsest scale has 2 x 2 or more.
-    """
-    height, width = image.shape[-2], image.shape[-1]
-    below = max(2, -(-height // multiple)) * multiple - height
-    right = max(2, -(-width // multiple)) * multiple - width
-    return functional.pad(image, [0, right, 0, below])

@@ -67,3 +67,14 @@ def resize_as(features: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     return nn.functional.interpolate(
         features, size=reference.shape[-2:], mode="bilinear", align_corners=False
     )
+
+
+def pad_to_multiple(image: torch.Tensor, multiple: int) -> torch.Tensor:
+    """Pad (B, C, H, W) with zeros below and right: sides divide by ``multiple``, at least twice.
+
+    One token is not enough for an instance norm, so the coarsest scale has 2 x 2 or more.
+    """
+    height, width = image.shape[-2], image.shape[-1]
+    below = max(2, -(-height // multiple)) * multiple - height
+    right = max(2, -(-width // multiple)) * multiple - width
+    return nn.functional.pad(image, [0, right, 0, below])
