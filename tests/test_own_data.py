@@ -50,7 +50,7 @@ def test_the_four_commands_lead_to_tables_of_tuned_weights(checkout):
         quick = next((text for name, text in QUICK.items() if name in words), "")
         done = subprocess.run(
             [sys.executable, *words[1:], *quick.split()],
-            cwd=checkout, capture_output=True, text=True, check=False,
+            cwd=checkout, capture_output=True, encoding="utf-8", check=False,
         )  # fmt: skip
         assert done.returncode == 0, command + done.stdout + done.stderr
     before = torch.load(checkout / "models" / "model.pt", weights_only=True)

@@ -71,7 +71,7 @@ def _run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
             words += ["--train#trainer#max_epochs", "1"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return subprocess.run(
-        words, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        words, cwd=folder, env=environment, capture_output=True, encoding="utf-8", check=False
     )
 
 

@@ -47,7 +47,7 @@ def command(*agent):
 def torchrun(processes, *words):
     agent = ("--standalone", "--nnodes=1", f"--nproc_per_node={processes}")
     done = subprocess.run(
-        [*command(*agent), *words], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True
+        [*command(*agent), *words], cwd=ROOT, env=ENVIRONMENT, capture_output=True, encoding="utf-8"
     )
     return done.returncode, done.stdout + done.stderr
 

@@ -35,7 +35,9 @@ def command(pairs, folder, *options):
 
 
 def run(words, **settings):
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, **settings)
+    done = subprocess.run(
+        words, cwd=ROOT, capture_output=True, encoding="utf-8", check=False, **settings
+    )
     return done.returncode, done.stdout + done.stderr
 
 

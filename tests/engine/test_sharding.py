@@ -34,7 +34,7 @@ def data(tmp_path_factory):
 def bundle(launcher, *words):
     return subprocess.run(
         [*launcher, "-m", "monai.bundle", "run", *map(str, words)],
-        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False,
+        cwd=ROOT, env=ENVIRONMENT, capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
 
 

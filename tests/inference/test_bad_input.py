@@ -125,7 +125,7 @@ def test_bad_list_ends_the_command_without_a_traceback(stub, tmp_path):
     command += ["--config_file", "configs/inference.json", "--output_dir", str(tmp_path / "out")]
     command += ["--datalist", str(tmp_path / "pairs.json"), "--checkpoint", stub["checkpoint"]]
     command += ["--network_def", json.dumps(stub["network_def"])]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
     assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path / 'pairs.json'}: ")

@@ -93,7 +93,7 @@ def test_command_works_from_another_folder(tmp_path):
         cwd=tmp_path,
         env=environment,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     assert done.returncode == 1

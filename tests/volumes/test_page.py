@@ -42,7 +42,7 @@ def test_slider_and_choice_blend_the_pictures(page):
     page.write_text(page.read_text(encoding="utf-8").replace("</body>", MOVES + "</body>"))
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
     done = subprocess.run(
-        [*command, f"file://{page}"], capture_output=True, text=True, check=True, timeout=60
+        [*command, f"file://{page}"], capture_output=True, encoding="utf-8", check=True, timeout=60
     )
     assert '[["","0.5","0"],["","1","0"],["","0","1"]]' in done.stdout
 

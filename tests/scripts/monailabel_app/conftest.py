@@ -80,7 +80,9 @@ def server(studies, server_log):
         *("make", "--no-print-directory", "-n", "label", f"STUDIES={studies}", f"PORT={port}"),
         *("-o", ".venv-label/installed", "-o", ".venv-label/bin/python"),
     ]
-    recipe = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    recipe = subprocess.run(
+        command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+    ).stdout
     recipe = recipe[recipe.index(".venv-label/bin/python -m monailabel") :]
     recipe = recipe.replace(".venv-label/bin/python", f"exec {sys.executable}", 1)
     environment = {**os.environ, "BIMSREC_MAX_UPLOAD_MB": str(MAX_UPLOAD_MB)}
