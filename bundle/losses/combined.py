@@ -26,8 +26,8 @@ class BiMSRecLoss(nn.Module):
         fusion: loss of the fused picture.
         flows_weight: weight of the mean over the ten fields.
         ddf_weight: weight of the field handed out.
-        matches_weight: weight of what the attention found (auxiliary).
-        correspondence_weight: weight of the attention's cross-entropy (auxiliary).
+        matches_weight: weight of the displacement that each window says (auxiliary).
+        correspondence_weight: weight of the windows' cross-entropy (auxiliary).
         registration_weight: weight of the registration loss.
         folding_weight: weight of the folding penalty on the field handed out.
         fusion_weight: weight of the fusion loss.

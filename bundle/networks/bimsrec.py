@@ -109,7 +109,7 @@ class BiMSRec(nn.Module):
 
         Returns:
             ``ddf`` (B, 2, H, W), the one handed out; ``flows`` (B, N, 2, H, W), flow_1 first;
-            ``matches`` (B, M, 2, H, W), what the attention found per scale. All in voxels, ij,
+            ``matches`` (B, M, 2, H, W), what the window of each scale says. All in voxels, ij,
             pull-back, float32.
         """
         padded = self._pad(image)

@@ -77,7 +77,7 @@ class FieldHead(nn.Module):
 
         Args:
             state: (B, C, H, W).
-            displacement: (B, 2, H, W), what the attention found, in tokens.
+            displacement: (B, 2, H, W), what the window of this scale says, in tokens, ij.
 
         Returns:
             flow (B, 2, H, W) in tokens, ij, pull-back, and its confidence logit (B, 1, H, W),

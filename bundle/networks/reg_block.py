@@ -91,13 +91,13 @@ class RegBlk(nn.Module):
         value = self._pooled(value)
         places = token_grid(value, self.pool).expand(value.shape[0], -1, -1, -1)
         seen = global_attention(
-            self._prepared_queries(query, 1), keys, torch.cat([value, places], dim=1)
+            self._prepared_queries(query), keys, torch.cat([value, places], dim=1)
         )
         return seen[:, :-2], seen[:, -2:] - token_grid(query)
 
-    def _prepared_queries(self, query: torch.Tensor, stride: int) -> torch.Tensor:
+    def _prepared_queries(self, query: torch.Tensor) -> torch.Tensor:
         scaled = query * self.log_scale.clamp(max=4.6).exp()
-        return with_prior(scaled, self.log_width, stride, True)
+        return with_prior(scaled, self.log_width, 1, True)
 
     def _prepared_keys(self, key: torch.Tensor) -> torch.Tensor:
         return with_prior(self._pooled(key), self.log_width, self.pool, False)
