@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,7 @@ from bundle.volumes.dicom_write import write_series
 from bundle.volumes.report import write_volume_report
 from bundle.volumes.total import resample, total_field, total_field_transform, total_transform
 
+SLICE = re.compile(r"\d{4,}\.dcm")  # a file of the folder dicom
 RESULTS = (
     "fused.*",
     "warped.*",
@@ -171,8 +173,12 @@ def staged(folder: Path) -> Iterator[Path]:
 def _make_room(folder: Path, stage: Path) -> None:
     """Remove an older result; without one, files of the same names are somebody else's."""
     if any(folder.glob("fused.*")):
-        for old in (old for pattern in RESULTS for old in folder.glob(pattern)):
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
+        results = [path for pattern in RESULTS for path in folder.glob(pattern)]
+        for path in folder.glob("dicom/*"):
+            if not SLICE.fullmatch(path.name):
+                raise InputError(f"{path}: is no older result; choose another output_dir")
+        for path in results:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     for result in stage.iterdir():
         if (folder / result.name).exists():
             raise InputError(

@@ -76,3 +76,16 @@ def test_existing_results_are_refused(overwrite, tmp_path):
 def test_existing_results_are_let_pass_on_request(overwrite, tmp_path):
     (tmp_path / "fused.png").touch()
     RefuseExistingd(overwrite)({"output_dir": str(tmp_path)})
+
+
+def test_an_older_series_goes_but_nobody_elses_folder(tmp_path):
+    (tmp_path / "dicom").mkdir()
+    for name in ("fused.nii.gz", "dicom/0001.dcm", "dicom/notes.txt"):
+        (tmp_path / name).write_text("old")
+    with pytest.raises(InputError, match="notes.txt: is no older result"), staged(tmp_path):
+        pass
+    assert (tmp_path / "fused.nii.gz").exists() and (tmp_path / "dicom" / "0001.dcm").exists()
+    (tmp_path / "dicom" / "notes.txt").unlink()
+    with staged(tmp_path) as stage:
+        (stage / "fused.nii.gz").write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["fused.nii.gz"]
