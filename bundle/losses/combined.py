@@ -27,6 +27,7 @@ class BiMSRecLoss(nn.Module):
         flows_weight: weight of the mean over the ten fields.
         ddf_weight: weight of the field handed out.
         matches_weight: weight of the displacement that each window says (auxiliary).
+        rounds_weight: weight of the mean over the fields before each round of refinement.
         correspondence_weight: weight of the windows' cross-entropy (auxiliary).
         registration_weight: weight of the registration loss.
         folding_weight: weight of the folding penalty on the field handed out.
@@ -41,6 +42,7 @@ class BiMSRecLoss(nn.Module):
         flows_weight: float = 1.0,
         ddf_weight: float = 1.0,
         matches_weight: float = 0.1,
+        rounds_weight: float = 0.5,
         correspondence_weight: float = 1.0,
         registration_weight: float = 0.0,
         folding_weight: float = 1.0,
@@ -56,6 +58,7 @@ class BiMSRecLoss(nn.Module):
             "flows": flows_weight,
             "ddf": ddf_weight,
             "matches": matches_weight,
+            "rounds": rounds_weight,
             "correspondence": correspondence_weight,
             "registration": registration_weight,
             "folding": folding_weight,
@@ -79,8 +82,8 @@ class BiMSRecLoss(nn.Module):
         trained = outputs["ddf"].requires_grad
         terms: dict[str, torch.Tensor] = {}
         if trained:
-            for name in ("flows", "ddf", "matches"):
-                if self.weights[name] > 0:
+            for name in ("flows", "ddf", "matches", "rounds"):
+                if self.weights[name] > 0 and name in outputs:
                     fields = outputs[name] if outputs[name].ndim == 5 else outputs[name][:, None]
                     terms[name] = self.weights[name] * self.field(fields, truth, fixed)
             if self.weights["correspondence"] > 0:

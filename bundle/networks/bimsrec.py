@@ -10,10 +10,12 @@ from torch import nn
 from torch.nn import functional
 
 from bundle.networks.feature_extraction import FeatureExtraction
+from bundle.networks.field_outputs import field_outputs, full_size
 from bundle.networks.layers import pad_to_multiple, use_channels_last
 from bundle.networks.m2freg import M2FReg
 from bundle.networks.patch_embedding import COARSEST_STRIDE, MultiScalePatchEmbedding
 from bundle.networks.pfrecon import PFRecon
+from bundle.networks.refinement import Refinement
 from bundle.networks.spline import spline_upsample
 from bundle.networks.warp import warp_tokens
 
@@ -29,8 +31,8 @@ class BiMSRec(nn.Module):
         reduction: 1 for pictures at full size (heads of about 200 px); 2 or 4 for pictures
             reduced by that, as in training. Registration sees the picture averaged by
             4 / reduction, so that the weights work alike at every size.
-        refinements: further passes of M2FReg in eval mode on what the field handed out left
-            over; the ten fields are those of the first pass.
+        refinements: rounds of correction of the field handed out, see :class:`Refinement`; the
+            ten fields are what they are without.
         stage: what training runs and trains: ``registration`` (no reconstruction), ``fusion``
             (the reconstruction, fields given) or ``all``. Has no effect in eval mode.
 
@@ -45,7 +47,7 @@ class BiMSRec(nn.Module):
         directions: str = "both",
         scales: int = 5,
         reduction: int = 1,
-        refinements: int = 0,
+        refinements: int = 3,
         stage: str = "all",
     ) -> None:
         super().__init__()
@@ -68,6 +70,7 @@ class BiMSRec(nn.Module):
         self.moving_features.load_state_dict(self.fixed_features.state_dict())
         self.embedding = MultiScalePatchEmbedding(features, channels)
         self.registration = M2FReg(channels, directions)
+        self.refinement = Refinement(channels[0], features)
         self.reconstruction = PFRecon(features, channels, num_flows=self.flows_per_scale)
         use_channels_last(self)  # the layout in which CPU and GPU are fast
         self._freeze()
@@ -77,6 +80,8 @@ class BiMSRec(nn.Module):
         for module in self.children():
             fuses = module is self.reconstruction
             module.requires_grad_(self.stage == "all" or (self.stage == "fusion") == fuses)
+        if self.refinements == 0:
+            self.refinement.requires_grad_(False)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Register and fuse.
@@ -94,9 +99,10 @@ class BiMSRec(nn.Module):
             if self.training:
                 return self._training_outputs(image)  # type: ignore[return-value]
         padded = self._pad(image)
-        fixed, moving = self._tokens(padded)
+        fixed, moving, pixels = self._tokens(padded)
         flows, logits, _, _ = self.registration(fixed, moving)
-        ddf = self._refine(self._combine(flows, logits, padded), padded)
+        rounds = self._rounds(self._combine(flows, logits), fixed, moving, pixels)
+        ddf = full_size(rounds[-1], padded)
         fused = self._reconstruct(padded, fixed, moving, self._by_scale(flows), ddf)
         output = torch.cat([fused.clamp(0.0, 1.0), ddf], dim=1)
         return output[..., : image.shape[-2], : image.shape[-1]]
@@ -109,18 +115,23 @@ class BiMSRec(nn.Module):
 
         Returns:
             ``ddf`` (B, 2, H, W), the one handed out; ``flows`` (B, N, 2, H, W), flow_1 first;
-            ``matches`` (B, M, 2, H, W), what the window of each scale says. All in voxels, ij,
-            pull-back, float32.
+            ``matches`` (B, M, 2, H, W), what the window of each scale says; ``rounds``
+            (B, K, 2, H, W), the ddf before each round of refinement, the first one the mean of
+            the flows. All in voxels, ij, pull-back, float32.
         """
         padded = self._pad(image)
-        flows, logits, found, _ = self.registration(*self._tokens(padded))
-        ddf = self._refine(self._combine(flows, logits, padded), padded)
-        return field_outputs(image, padded, ddf, flows, found)
+        fixed, moving, pixels = self._tokens(padded)
+        flows, logits, found, _ = self.registration(fixed, moving)
+        rounds = self._rounds(self._combine(flows, logits), fixed, moving, pixels)
+        return field_outputs(image, padded, rounds, flows, found)
 
     def register(self, image: torch.Tensor) -> torch.Tensor:
         """The ddf alone: (B, 2, H, W) in, (B, 2, H, W) out, voxels, ij, pull-back."""
         padded = self._pad(image)
-        ddf = self._refine(self._once(padded), padded)
+        fixed, moving, pixels = self._tokens(padded)
+        flows, logits, _, _ = self.registration(fixed, moving)
+        rounds = self._rounds(self._combine(flows, logits), fixed, moving, pixels)
+        ddf = full_size(rounds[-1], padded)
         return ddf[..., : image.shape[-2], : image.shape[-1]]
 
     def fuse(self, image: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
@@ -134,7 +145,7 @@ class BiMSRec(nn.Module):
             fused, (B, 1, H, W) in [0, 1].
         """
         padded, ddf = self._pad(image), self._pad(ddf)
-        fixed, moving = self._tokens(padded)
+        fixed, moving, _ = self._tokens(padded)
         flows: list[list[torch.Tensor]] = []
         for scale in fixed:
             stride = padded.shape[-1] // scale.shape[-1]
@@ -146,46 +157,47 @@ class BiMSRec(nn.Module):
     def _pad(self, image: torch.Tensor) -> torch.Tensor:
         return pad_to_multiple(image, self.multiple)
 
-    def _tokens(self, padded: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """Embedded features of the fixed and of the moving picture per scale, finest first."""
+    def _tokens(
+        self, padded: torch.Tensor
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]]:
+        """Embedded features of the fixed and of the moving picture per scale, finest first.
+
+        Third: the features of both before their embedding.
+        """
         small = functional.avg_pool2d(padded, self.pool) if self.pool > 1 else padded
         features = [self.fixed_features(small[:, :1]), self.moving_features(small[:, 1:])]
         scales = self.embedding(torch.cat(features, dim=0))
         batch = padded.shape[0]
-        return [scale[:batch] for scale in scales], [scale[batch:] for scale in scales]
+        return [scale[:batch] for scale in scales], [scale[batch:] for scale in scales], features
 
-    def _once(self, padded: torch.Tensor) -> torch.Tensor:
-        """The ddf of one pass of M2FReg, at full size."""
-        fixed, moving = self._tokens(padded)
-        flows, logits, _, _ = self.registration(fixed, moving)
-        return self._combine(flows, logits, padded)
+    def _rounds(
+        self,
+        ddf: torch.Tensor,
+        fixed: list[torch.Tensor],
+        moving: list[torch.Tensor],
+        pixels: list[torch.Tensor],
+    ) -> list[torch.Tensor]:
+        """The combined field and what each round of refinement made of it, in finest tokens."""
+        refined = self.refinement(
+            [fixed[0], pixels[0]], [moving[0], pixels[1]], ddf, self.refinements
+        )
+        return [ddf] + refined  # noqa: RUF005 (scripting knows no unpacking)
 
-    def _refine(self, ddf: torch.Tensor, padded: torch.Tensor) -> torch.Tensor:
-        """Register what a field left over and compose: the picture is interpolated once."""
-        for _ in range(self.refinements):
-            warped = warp_tokens(padded[:, 1:], ddf, padding_mode="zeros")
-            rest = self._once(torch.cat([padded[:, :1], warped], dim=1))
-            ddf = rest + warp_tokens(ddf, rest)
-        return ddf
-
-    def _combine(
-        self, flows: list[torch.Tensor], logits: list[torch.Tensor], padded: torch.Tensor
-    ) -> torch.Tensor:
-        """The handed-out ddf: mean of all fields by their predicted confidence."""
+    def _combine(self, flows: list[torch.Tensor], logits: list[torch.Tensor]) -> torch.Tensor:
+        """Mean of all fields by their predicted confidence, in finest tokens."""
         height, width = flows[0].shape[-2], flows[0].shape[-1]
         if len(self.registration.down) == 0:
             height, width = flows[-1].shape[-2], flows[-1].shape[-1]
         fields: list[torch.Tensor] = []
         weights: list[torch.Tensor] = []
         for flow, logit in zip(flows, logits):  # noqa: B905 (scripting knows no strict=True)
-            stride = padded.shape[-1] / flow.shape[-1]
+            stride = width / flow.shape[-1]
             both = torch.cat([flow * stride, logit], dim=1)
             both = spline_upsample(both, height, width)
             fields.append(both[:, :2])
             weights.append(both[:, 2:])
         share = torch.stack(weights, dim=1).softmax(dim=1)
-        ddf = (torch.stack(fields, dim=1) * share).sum(dim=1)
-        return spline_upsample(ddf, padded.shape[-2], padded.shape[-1])
+        return (torch.stack(fields, dim=1) * share).sum(dim=1)
 
     def _by_scale(self, flows: list[torch.Tensor]) -> list[list[torch.Tensor]]:
         """Group flow_i and flow_{2n+1-i}, whichever there are, by scale."""
@@ -213,35 +225,14 @@ class BiMSRec(nn.Module):
     def _training_outputs(self, image: torch.Tensor) -> dict[str, Any]:
         padded = self._pad(image)
         with torch.set_grad_enabled(self.stage != "fusion" and torch.is_grad_enabled()):
-            fixed, moving = self._tokens(padded)
+            fixed, moving, pixels = self._tokens(padded)
             flows, logits, found, windows = self.registration(fixed, moving)
-            ddf = self._combine(flows, logits, padded)
-            if self.stage == "fusion":
-                ddf = self._refine(ddf, padded)
-            outputs: dict[str, Any] = field_outputs(image, padded, ddf, flows, found)
+            rounds = self._rounds(self._combine(flows, logits), fixed, moving, pixels)
+            outputs: dict[str, Any] = field_outputs(image, padded, rounds, flows, found)
             outputs["windows"] = windows
         if self.stage != "registration":
             guides = [[flow.detach() for flow in pair] for pair in self._by_scale(flows)]
-            fused = self._reconstruct(padded, fixed, moving, guides, ddf.detach())
+            ddf = full_size(rounds[-1], padded).detach()
+            fused = self._reconstruct(padded, fixed, moving, guides, ddf)
             outputs["fused"] = fused[..., : image.shape[-2], : image.shape[-1]]
         return outputs
-
-
-def field_outputs(
-    image: torch.Tensor,
-    padded: torch.Tensor,
-    ddf: torch.Tensor,
-    flows: list[torch.Tensor],
-    found: list[torch.Tensor],
-) -> dict[str, torch.Tensor]:
-    """Fields at full size and cropped to the image, see :meth:`BiMSRec.all_fields`."""
-    height, width = padded.shape[-2], padded.shape[-1]
-    outputs = {"ddf": ddf}
-    for name, fields in (("flows", flows), ("matches", found)):
-        upsampled = [
-            spline_upsample(field * (width / field.shape[-1]), height, width) for field in fields
-        ]
-        outputs[name] = torch.stack(upsampled, dim=1)
-    return {
-        name: field[..., : image.shape[-2], : image.shape[-1]] for name, field in outputs.items()
-    }

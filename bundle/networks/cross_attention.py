@@ -116,31 +116,3 @@ def global_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
 def token_sequence(tokens: torch.Tensor) -> torch.Tensor:
     """(B, C, H, W) to (B, H * W, C), channels last in memory, as fast attention kernels want."""
     return tokens.permute(0, 2, 3, 1).flatten(1, 2).contiguous()
-
-
-def local_correlation(query: torch.Tensor, key: torch.Tensor, radius: int) -> torch.Tensor:
-    """Cosine of every query token with the key tokens around its own place.
-
-    Args:
-        query: (B, d, H, W), unit length.
-        key: (B, d, H, W), unit length; 0 outside.
-        radius: reach in tokens along both axes.
-
-    Returns:
-        (B, (2 radius + 1)^2, H, W); channels in order of the offset, rows first.
-    """
-    height, width = query.shape[-2], query.shape[-1]
-    padded = functional.pad(key, [radius] * 4)
-    side = 2 * radius + 1
-    maps: list[torch.Tensor] = []
-    for row in range(side):
-        for column in range(side):
-            shifted = padded[:, :, row : row + height, column : column + width]
-            maps.append((query * shifted).sum(dim=1))
-    return torch.stack(maps, dim=1)
-
-
-def window_offsets(radius: int) -> torch.Tensor:
-    """Offsets of :func:`local_correlation` in its order: ((2 radius + 1)^2, 2), tokens, ij."""
-    steps = torch.arange(-radius, radius + 1, dtype=torch.float32)
-    return torch.cartesian_prod(steps, steps)

@@ -14,13 +14,14 @@ class ResidualBlock(nn.Module):
 
     Args:
         channels: channels in and out.
+        dilation: of the first convolution.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, dilation: int = 1) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.LeakyReLU(0.1),
-            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation),
             nn.LeakyReLU(0.1),
             nn.Conv2d(channels, channels, 3, padding=1),
         )

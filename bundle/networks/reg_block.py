@@ -9,12 +9,11 @@ from torch.nn import functional
 from bundle.networks.cross_attention import (
     TokenProjection,
     global_attention,
-    local_correlation,
     token_grid,
-    window_offsets,
     with_prior,
 )
 from bundle.networks.layers import ResidualBlock
+from bundle.networks.local_correlation import local_correlation, window_offsets
 
 
 class RegBlk(nn.Module):

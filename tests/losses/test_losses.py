@@ -9,7 +9,8 @@ from bundle.losses.field import FieldLoss
 from bundle.losses.fusion import FusionLoss, sobel
 from bundle.losses.registration import RegistrationLoss
 from bundle.losses.smoothness import FoldingLoss
-from bundle.networks.cross_attention import local_correlation, unit_tokens
+from bundle.networks.cross_attention import unit_tokens
+from bundle.networks.local_correlation import local_correlation
 
 
 def test_field_loss_is_zero_at_the_truth_and_counts_pixels():

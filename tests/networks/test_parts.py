@@ -10,12 +10,12 @@ from scipy.interpolate import BSpline
 from bundle.networks.cross_attention import (
     attend,
     global_attention,
-    local_correlation,
     token_grid,
     unit_tokens,
     with_prior,
 )
 from bundle.networks.hdfa import HDFA
+from bundle.networks.local_correlation import local_correlation
 from bundle.networks.m2freg import M2FReg
 from bundle.networks.patch_embedding import MultiScalePatchEmbedding
 from bundle.networks.reg_block import RegBlk
@@ -103,6 +103,14 @@ def test_positions_as_values_find_the_shift():
     displacement = (found[:, -2:] - grid)[0, :, 3:9, 4:9]
     torch.testing.assert_close(displacement[0], torch.full((6, 5), 2.0), atol=0.1, rtol=0)
     torch.testing.assert_close(displacement[1], torch.full((6, 5), -3.0), atol=0.1, rtol=0)
+
+
+def test_local_correlation_has_the_gradient_of_its_differences():
+    torch.manual_seed(0)
+    query, key = torch.randn(2, 2, 3, 5, 4, dtype=torch.float64).unbind()
+    query.requires_grad_()
+    key.requires_grad_()
+    assert torch.autograd.gradcheck(lambda q, k: local_correlation(q, k, 2), (query, key))
 
 
 def test_local_correlation_peaks_at_the_shift():
