@@ -33,8 +33,8 @@ def checkout(tmp_path_factory) -> Path:
     for folder in ("bundle", "configs", "scripts"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
-    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
-        shutil.copy(ROOT / name, root)
+    for path in (ROOT / "Makefile", *ROOT.glob("requirements*.txt")):
+        shutil.copy(path, root)
     (root / "models").mkdir()
     torch.manual_seed(0)
     torch.save(BiMSRec().state_dict(), root / "models" / "model.pt")
