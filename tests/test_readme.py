@@ -11,7 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 
 from bundle.networks import BiMSRec
@@ -76,6 +78,8 @@ def _run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
         words += QUICK.split()
         if "--resume" not in words:  # as if stopped after the first epoch
             words += ["--train#trainer#max_epochs", "1"]
+    if "evaluating" in words:
+        words += ["--image_size", "64"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return subprocess.run(
         words, cwd=folder, env=environment, capture_output=True, encoding="utf-8", check=False
@@ -87,7 +91,9 @@ def test_command(command, checkout):
     done = _run(command, checkout)
     assert done.returncode == 0, done.stdout + done.stderr
     words = shlex.split(command)
-    if "--output_dir" in words:
+    if "evaluating" in words:
+        assert (checkout / words[words.index("--output_dir") + 1] / "summary.md").is_file()
+    elif "--output_dir" in words:
         out = checkout / words[words.index("--output_dir") + 1]
         names = {path.name.split(".")[0] for path in out.rglob("*.*")}
         expected = {"fused", "warped", "ddf"}
@@ -97,6 +103,16 @@ def test_command(command, checkout):
         assert (checkout / words[words.index("--ckpt_dir") + 1] / "last.pt").is_file()
     if "--resume" in words:
         assert "resumed from" in done.stdout + done.stderr
+
+
+def test_the_field_is_applied_as_the_readme_says(checkout, monkeypatch):
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    monkeypatch.chdir(checkout)  # after the commands, which have made out/volume
+    names: dict = {}
+    exec(block, names)
+    written = sitk.GetArrayFromImage(sitk.ReadImage("out/volume/warped.nii.gz"))
+    difference = np.abs(sitk.GetArrayFromImage(names["warped"]) - written)
+    assert difference.max() < 1e-3 * np.ptp(written)
 
 
 def test_commands_are_found():
@@ -119,8 +135,9 @@ def test_options_exist():
             assert set(re.findall(r"--(\w+)", command)) - {"config_file"} <= set(config)
 
 
-def test_every_block_of_the_tutorial_is_tested():
-    assert TUTORIAL.count("```bash") == len(BLOCK.findall(TUTORIAL))
+@pytest.mark.parametrize("text", [README, TUTORIAL], ids=["README.md", "tutorial.md"])
+def test_every_block_is_tested(text):
+    assert text.count("```bash") == len(BLOCK.findall(text))
 
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in DOCS)])
