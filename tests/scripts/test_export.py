@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,17 @@ def test_onnx_takes_any_batch_and_size(folder):
         with torch.no_grad():
             expected = network(image)
         torch.testing.assert_close(model(image), expected, atol=1e-3, rtol=0)
+
+
+def test_the_example_of_the_docs_works(folder, tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "export").symlink_to(folder)
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(block, names)
+    assert names["fused"].shape == (1, 1, 200, 240) and names["ddf"].shape == (1, 2, 200, 240)
 
 
 def test_missing_packages_are_named_before_anything_is_written(tmp_path, monkeypatch):
