@@ -46,9 +46,10 @@ $(VENV)/installed: requirements.txt | $(VENV)/bin/python
 	@cmp -s $< $@ || { echo "installing $< into $(VENV) (minutes)"; $(PIP) -r $<; }
 	@cp $< $@
 
-$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
-	@cmp -s $< $@ || { echo "installing $< into $(VENV)"; $(PIP) -r $<; }
-	@cp $< $@
+$(VENV)/installed-dev: requirements-dev.txt requirements-export.txt $(VENV)/installed
+	@cat requirements-dev.txt requirements-export.txt | cmp -s - $@ || { \
+		echo "installing requirements-dev.txt into $(VENV)"; $(PIP) -r requirements-dev.txt; }
+	@cat requirements-dev.txt requirements-export.txt > $@
 
 # the constraints also hold where pip builds packages, which would else fetch another torch
 $(LABEL)/installed: requirements-label.txt constraints-label.txt | $(LABEL)/bin/python

@@ -23,7 +23,7 @@ from monailabel.client.client import MONAILabelClientException
 
 from bundle.errors import InputError, or_exit
 
-MODEL = "bimsrec"
+MODELS = ("bimsrec", "bimsrec_register", "bimsrec_fuse")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fixed", required=True, help="id or file of the reference image")
     parser.add_argument("--moving", help="id or file; without it X_moving goes with X_fixed")
     parser.add_argument("--output_dir", required=True, type=Path, help="folder for the results")
+    parser.add_argument("--model", choices=MODELS, default=MODELS[0])
     parser.add_argument("--modality", help="CT, PET or SPECT")
     parser.add_argument("--init", help="3D start of volumes: none, center, rigid or affine")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
@@ -53,7 +54,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> None:
     folder: Path = options.output_dir
-    if any(folder.glob("fused.*")) and not options.overwrite:
+    done = any(any(folder.glob(pattern)) for pattern in ("fused.*", "warped.*"))
+    if done and not options.overwrite:
         raise InputError(f"{folder}: holds results already; name another or add --overwrite")
     params = {"modality": options.modality, "init": options.init}
     with tempfile.TemporaryDirectory() as stage:
@@ -63,7 +65,7 @@ def _run(options: argparse.Namespace) -> None:
             if options.moving:
                 params["moving"] = _uploaded(client, options.moving)
             given = {key: value for key, value in params.items() if value}
-            fused, figures = client.infer(MODEL, fixed, given)
+            _, figures = client.infer(options.model, fixed, given)
             files = _downloaded(client, fixed, figures.pop("stored"))
         except MONAILabelClientException as error:
             raise InputError(f"{options.server}: {_detail(error)}") from error

@@ -1,4 +1,4 @@
-"""The commands of README.md work as printed, in a fresh copy of the repository."""
+"""The commands of README.md and of the tutorial work as printed, in a fresh copy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 
 from bundle.networks import BiMSRec
@@ -19,8 +21,10 @@ from bundle.phantom import write_pairs, write_volumes
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+DOCS = sorted((ROOT / "docs").glob("*.md"))
 BLOCK = re.compile(r"<!-- tested -->\n```bash\n(.*?)```", re.DOTALL)
-COMMANDS = [line for block in BLOCK.findall(README) for line in block.splitlines()]
+COMMANDS = [line for block in BLOCK.findall(README + TUTORIAL) for line in block.splitlines()]
 QUICK = (
     "--max_epochs 2 --image_size 64 --reduction 4 --batch_size 2 --num_workers 0 --val_interval 9"
 )
@@ -28,13 +32,13 @@ QUICK = (
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
-    """A copy of the repository with untrained weights and the images that README.md names."""
+    """A copy of the repository with untrained weights and the images that the pages name."""
     root = tmp_path_factory.mktemp("readme") / "checkout"
     for folder in ("bundle", "configs", "scripts"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
-    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
-        shutil.copy(ROOT / name, root)
+    for path in (ROOT / "Makefile", *ROOT.glob("requirements*.txt")):
+        shutil.copy(path, root)
     (root / "models").mkdir()
     torch.manual_seed(0)
     torch.save(BiMSRec().state_dict(), root / "models" / "model.pt")
@@ -43,7 +47,7 @@ def checkout(tmp_path_factory) -> Path:
 
 
 def _write_images(root: Path) -> None:
-    """The phantom under README.md's names; training finds the tiny one instead of making one."""
+    """The phantom under the pages' names; training finds the tiny one instead of making one."""
     pairs = root / "my_pairs"
     for split in ("train", "val"):
         write_pairs(pairs, 1, size=64, split=split)
@@ -52,8 +56,13 @@ def _write_images(root: Path) -> None:
     shutil.copy(fixed, root / "mri.png")
     shutil.copy(pairs / "PET-MRI" / "train" / "PET" / fixed.name, root / "pet.png")
     write_volumes(root / "head", shape=(48, 56, 2), spacing=(4.0, 4.0, 20.0))
-    (root / "head" / "mri_t1.nii.gz").rename(root / "mri.nii.gz")
-    (root / "head" / "ct.nii.gz").rename(root / "ct.nii.gz")
+    shutil.copy(root / "head" / "mri_t1.nii.gz", root / "mri.nii.gz")
+    shutil.copy(root / "head" / "ct.nii.gz", root / "ct.nii.gz")
+    demo = root / "out" / "demo" / "phantom"  # what make demo would leave
+    shutil.copytree(root / "head", demo)
+    (demo / "ct.nii.gz").rename(demo / "ct_misaligned.nii.gz")
+    shutil.copy(root / "mri.png", demo / "picture_mri.png")
+    shutil.copy(root / "pet.png", demo / "picture_pet_misaligned.png")
     (datalist,) = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
     (root / "pairs.json").write_text(json.dumps(json.loads(datalist)))
 
@@ -69,6 +78,8 @@ def _run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
         words += QUICK.split()
         if "--resume" not in words:  # as if stopped after the first epoch
             words += ["--train#trainer#max_epochs", "1"]
+    if "evaluating" in words:
+        words += ["--image_size", "64"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return subprocess.run(
         words, cwd=folder, env=environment, capture_output=True, encoding="utf-8", check=False
@@ -80,7 +91,9 @@ def test_command(command, checkout):
     done = _run(command, checkout)
     assert done.returncode == 0, done.stdout + done.stderr
     words = shlex.split(command)
-    if "--output_dir" in words:
+    if "evaluating" in words:
+        assert (checkout / words[words.index("--output_dir") + 1] / "summary.md").is_file()
+    elif "--output_dir" in words:
         out = checkout / words[words.index("--output_dir") + 1]
         names = {path.name.split(".")[0] for path in out.rglob("*.*")}
         expected = {"fused", "warped", "ddf"}
@@ -90,6 +103,16 @@ def test_command(command, checkout):
         assert (checkout / words[words.index("--ckpt_dir") + 1] / "last.pt").is_file()
     if "--resume" in words:
         assert "resumed from" in done.stdout + done.stderr
+
+
+def test_the_field_is_applied_as_the_readme_says(checkout, monkeypatch):
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    monkeypatch.chdir(checkout)  # after the commands, which have made out/volume
+    names: dict = {}
+    exec(block, names)
+    written = sitk.GetArrayFromImage(sitk.ReadImage("out/volume/warped.nii.gz"))
+    difference = np.abs(sitk.GetArrayFromImage(names["warped"]) - written)
+    assert difference.max() < 1e-3 * np.ptp(written)
 
 
 def test_commands_are_found():
@@ -112,6 +135,19 @@ def test_options_exist():
             assert set(re.findall(r"--(\w+)", command)) - {"config_file"} <= set(config)
 
 
-def test_links_exist():
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        assert target.startswith("http") or (ROOT / target).exists(), target
+@pytest.mark.parametrize("text", [README, TUTORIAL], ids=["README.md", "tutorial.md"])
+def test_every_block_is_tested(text):
+    assert text.count("```bash") == len(BLOCK.findall(text))
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in DOCS)])
+def test_links_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        path = (ROOT / page).parent / target.partition("#")[0]
+        assert target.startswith("http") or path.exists(), target
+
+
+def test_every_page_can_be_found_from_the_readme():
+    linked = set(re.findall(r"\]\(docs/([\w-]+\.md)\)", README))
+    assert linked == {path.name for path in DOCS}

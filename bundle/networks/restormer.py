@@ -48,12 +48,13 @@ class RestormerBlock(nn.Module):
         qkv = self.qkv_depthwise(normed_linear(x, self.qkv.weight))
         tokens = as_tokens(qkv)
         gram = gram_matrix(tokens[..., : 2 * channels])
-        length = gram.diagonal(dim1=1, dim2=2).clamp(min=1e-12).sqrt()
+        # einsum instead of diagonal, which PyTorch's tracing exporter turns into wrong ONNX
+        length = torch.einsum("bcc->bc", gram).clamp(min=1e-12).sqrt()
         cosine = gram[:, :channels, channels:]
         cosine = cosine / (length[:, :channels, None] * length[:, None, channels:])
         per_head = channels // self.num_heads
         cosine = cosine.reshape(batch, self.num_heads, per_head, self.num_heads, per_head)
-        heads = cosine.diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2)
+        heads = torch.einsum("bhchd->bhcd", cosine)
         weights = (heads * self.temperature).softmax(dim=-1)
         projection = self.attention_out.weight.reshape(channels, self.num_heads, per_head)
         mixed = torch.einsum("ohc,bhcd->bhdo", projection.float(), weights)
@@ -101,7 +102,7 @@ def normed_linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     batch, channels, height, width = x.shape
     tokens = as_tokens(x)
     centred = tokens - tokens.float().mean(dim=1, keepdim=True).to(tokens.dtype)
-    variance = gram_matrix(centred).diagonal(dim1=1, dim2=2) / (height * width)
+    variance = torch.einsum("bcc->bc", gram_matrix(centred)) / (height * width)
     linear = weight.reshape(-1, channels).float().transpose(0, 1)
     linear = linear * (variance + 1e-5).rsqrt()[:, :, None]
     out = torch.bmm(centred, linear.to(tokens.dtype))

@@ -1,1 +1,1 @@
-"""The MONAI Label app: the model ``bimsrec`` behind MONAI Label's REST interface."""
+"""The MONAI Label app: the bundle's models behind MONAI Label's REST interface."""

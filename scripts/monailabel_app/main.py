@@ -17,22 +17,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the server impor
 from bundle import __version__  # noqa: E402
 from scripts.monailabel_app.datastore import FolderDatastore, require_plain  # noqa: E402
 from scripts.monailabel_app.pairing import find_pair  # noqa: E402
-from scripts.monailabel_app.task import RegisterAndFuse  # noqa: E402
-
-MODEL = "bimsrec"
-TAGS = {
-    "fused": "fused.*",
-    "warped": "warped.*",
-    "ddf": "ddf.nii.gz",
-    "transform": "transform.h5",
-    "report": "report.html",
-    "figures": "report.json",
-}
-"""Tag in the datastore and the file it stands for."""
+from scripts.monailabel_app.pipeline import Pipeline  # noqa: E402
+from scripts.monailabel_app.task import MODELS, TAGS, PairTask  # noqa: E402
 
 
 class BiMSRecApp(MONAILabelApp):
-    """Serves the model ``bimsrec``: registration and fusion of two images."""
+    """Serves the model ``bimsrec``, registration and fusion of two images, and either alone."""
 
     def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
         logging.getLogger("monailabel").setLevel(logging.WARNING)  # it logs names of images
@@ -51,21 +41,23 @@ class BiMSRecApp(MONAILabelApp):
             raise SystemExit(f"error: {self.studies}: name a folder; DICOMweb is not supported")
         return FolderDatastore(self.studies)
 
-    def init_infers(self) -> dict[str, RegisterAndFuse]:
-        """Load the model."""
-        return {MODEL: RegisterAndFuse(self.conf.get("device"))}
+    def init_infers(self) -> dict[str, PairTask]:
+        """Load the weights, once for all models."""
+        pipeline = Pipeline(self.conf.get("device"))
+        return {name: PairTask(model, pipeline) for name, model in MODELS.items()}
 
     def infer(self, request: dict[str, Any], datastore: Any = None) -> dict[str, Any]:
-        """Register and fuse two images.
+        """Register and fuse two images, or what else the model does.
 
         Args:
-            request: ``model`` (always ``bimsrec``), what :func:`find_pair` and the task take,
-                and ``tag``, a suffix for the tags the results are stored under.
+            request: ``model``, what :func:`find_pair` and the task take, and ``tag``, a suffix
+                for the tags the results are stored under.
             datastore: instead of the app's own.
 
         Returns:
-            ``file`` and ``label``: the fused image, to be removed by the caller; ``params``: the
-            figures, and under ``stored`` the tags of the results in the datastore.
+            ``file`` and ``label``: the fused or warped image, to be removed by the caller;
+            ``params``: the figures, and under ``stored`` the tags of the results in the
+            datastore.
 
         Raises:
             HTTPException: the request cannot be served; its detail is one sentence.
@@ -73,34 +65,37 @@ class BiMSRecApp(MONAILabelApp):
         datastore = datastore or self.datastore()
         task = self._infers.get(request.get("model"))
         if task is None:
-            raise HTTPException(404, f"there is no such model; the server has '{MODEL}'")
+            raise HTTPException(404, f"there is no such model; there is {', '.join(MODELS)}")
         if request.get("tag"):
             require_plain(request["tag"], "tag")
         fixed, moving = find_pair(request, datastore)
-        fused, figures = task({**request, "fixed": fixed, "moving": moving})
+        path, figures = task({**request, "fixed": fixed, "moving": moving})
+        folder = Path(path).parent
         try:
-            stored = self._store(request, Path(fused).parent, datastore)
-            answer = _moved_out(Path(fused))
+            stored = self._store(request, task.model.tags, folder, datastore)
+            answer = _moved_out(Path(path))
         finally:
-            shutil.rmtree(Path(fused).parent, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
         params = {**figures, "stored": stored}
-        return {"label": answer, "file": answer, "tag": "fused", "params": params}
+        return {"label": answer, "file": answer, "tag": task.model.answer, "params": params}
 
-    def _store(self, request: dict[str, Any], folder: Path, datastore: Any) -> dict[str, str]:
-        """Store all results under the fixed image; an uploaded one is in no datastore."""
+    def _store(
+        self, request: dict[str, Any], tags: tuple[str, ...], folder: Path, datastore: Any
+    ) -> dict[str, str]:
+        """Store the results under the fixed image; an uploaded one is in no datastore."""
         image = request.get("image")
         if not image:
             return {}
         suffix = f"-{request['tag']}" if request.get("tag") else ""
         stored = {}
-        for tag, pattern in TAGS.items():
-            for file in folder.glob(pattern):
-                datastore.save_label(image, str(file), tag + suffix, {"model": MODEL})
+        for tag in tags:
+            for file in folder.glob(TAGS[tag]):
+                datastore.save_label(image, str(file), tag + suffix, {"model": request["model"]})
                 stored[tag] = tag + suffix
         return json.loads(json.dumps(stored))
 
 
-def _moved_out(fused: Path) -> str:
+def _moved_out(file: Path) -> str:
     """Move the answer beside its folder, so that the folder can go before the answer is sent."""
-    suffix = fused.name[len("fused") :]
-    return str(fused.replace(fused.parent.with_name(fused.parent.name + suffix)))
+    suffix = file.name[file.name.index(".") :]
+    return str(file.replace(file.parent.with_name(file.parent.name + suffix)))

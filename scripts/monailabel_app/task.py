@@ -1,56 +1,84 @@
-"""The inference task: the bundle's own transforms and network on one pair of images."""
+"""The models: what is done with a pair, what is answered and what is stored."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tempfile
-import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from fastapi import HTTPException
-from monai.bundle import ConfigParser
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 
-from bundle.errors import InputError, one_line
-from bundle.inference import load_weights, pair_record
-from bundle.inference.loading import LoadPaird
+from scripts.monailabel_app.pipeline import Pipeline
 
-ROOT = Path(__file__).resolve().parents[2]
+TAGS = {
+    "fused": "fused.*",
+    "warped": "warped.*",
+    "ddf": "ddf.nii.gz",
+    "transform": "transform.h5",
+    "uncertainty": "uncertainty.nii.gz",
+    "moving_used": "moving_used.nii.gz",
+    "overlay": "overlay.png",
+    "report": "report.html",
+    "figures": "report.json",
+}
+"""Tag in the datastore and the file it stands for."""
 
 
-class RegisterAndFuse(InferTask):
-    """Register and fuse a fixed and a moving image as ``configs/inference.json`` does.
+@dataclass(frozen=True)
+class Model:
+    """One model of the server.
 
-    The network is loaded once. One pair is worked on at a time: a volume fills the cores, and
-    two at once would only need twice the memory. Each request has a folder of its own.
-
-    Args:
-        device: of the network; by default the configuration's: a GPU if there is one.
+    Attributes:
+        description: what it does.
+        answer: tag of the file that is sent back.
+        tags: of what is stored in the datastore.
+        moves: whether it registers.
     """
 
-    def __init__(self, device: str | None = None) -> None:
+    description: str
+    answer: str
+    tags: tuple[str, ...]
+    moves: bool = True
+
+
+MODELS = {
+    "bimsrec": Model(
+        "Registers a moving CT, PET or SPECT image onto a fixed MRI and fuses both",
+        "fused",
+        tuple(TAGS),
+    ),
+    "bimsrec_register": Model(
+        "Registers a moving CT, PET or SPECT image onto a fixed MRI; answers with the warped image",
+        "warped",
+        tuple(tag for tag in TAGS if tag not in ("fused", "overlay")),
+    ),
+    "bimsrec_fuse": Model(
+        "Fuses two images that lie on each other already; nothing is moved",
+        "fused",
+        ("fused",),
+        moves=False,
+    ),
+}
+
+
+class PairTask(InferTask):
+    """A model behind MONAI Label's interface. Each request has a folder of its own.
+
+    Args:
+        model: what to do.
+        pipeline: does it; shared by all models.
+    """
+
+    def __init__(self, model: Model, pipeline: Pipeline) -> None:
         super().__init__(
-            type=InferType.OTHERS,
-            labels=[],
-            dimension=3,
-            description="Registers a moving CT, PET or SPECT image onto a fixed MRI and fuses both",
+            type=InferType.OTHERS, labels=[], dimension=3, description=model.description
         )
-        parser = ConfigParser()
-        parser.read_config(ROOT / "configs" / "inference.json")
-        parser["bundle_root"] = str(ROOT)
-        if device:
-            parser["device"] = device
-        self._network = load_weights(
-            parser.get_parsed_content("network"), parser.get_parsed_content("checkpoint")
-        )
-        self._device = parser.get_parsed_content("device")
-        self._inferer = parser.get_parsed_content("inferer")
-        self._before = parser.get_parsed_content("preprocessing").transforms
-        self._after = parser.get_parsed_content("postprocessing").transforms
-        self._one_at_a_time = threading.Lock()
+        self.model = model
+        self._pipeline = pipeline
 
     def is_valid(self) -> bool:
         """Whether the model can be used: always, since the weights were loaded."""
@@ -64,45 +92,21 @@ class RegisterAndFuse(InferTask):
                 ``init`` (none, center, rigid, affine; volumes only).
 
         Returns:
-            the fused image and the figures of ``report.json`` (empty for pictures). The file's
-            folder holds all the results and belongs to the caller.
+            the file to answer with and the figures of ``report.json`` (empty for pictures). The
+            file's folder holds all the results and belongs to the caller.
 
         Raises:
-            HTTPException: 422 with one sentence if the images cannot be used.
+            HTTPException: 400 or 422 with one sentence if the request or the images cannot be
+                used.
         """
+        if request.get("init") and not self.model.moves:
+            raise HTTPException(400, "this model moves nothing: leave init out, or use bimsrec")
         folder = Path(tempfile.mkdtemp(prefix="bimsrec-"))
         try:
-            with self._one_at_a_time:
-                self._run(request, folder)
+            self._pipeline.run(request, folder, self.model.moves)
             report = folder / "report.json"
             figures = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
-            return str(next(folder.glob("fused.*"))), figures
+            return str(next(folder.glob(f"{self.model.answer}.*"))), figures
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-
-    def _run(self, request: dict[str, Any], folder: Path) -> None:
-        try:
-            data: Any = pair_record(
-                request["fixed"], request["moving"], folder, request.get("modality")
-            )
-            for transform in self._before:
-                if isinstance(transform, LoadPaird):
-                    transform = LoadPaird(request.get("init") or transform.init)
-                data = transform(data)
-            with torch.no_grad():
-                pred = self._inferer(data["image"][None].to(self._device), self._network)[0]
-            data["pred"] = pred
-            for transform in self._after:
-                data = transform(data)
-        except InputError as error:
-            raise HTTPException(422, without_paths(error, request)) from error
-
-
-def without_paths(error: InputError, request: dict[str, Any]) -> str:
-    """The error's sentence, with ``fixed image`` and ``moving image`` for the server's paths."""
-    text = one_line(error)
-    for key in ("fixed", "moving"):
-        text = text.replace(str(request[key]), f"{key} image")
-        text = text.replace(str(Path(request[key]).parent), "")
-    return text

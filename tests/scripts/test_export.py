@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ import torch
 from monai.bundle import run
 from PIL import Image
 
+from bundle.export import load_onnx, onnx
+from bundle.inference import load_weights
+from bundle.networks import BiMSRec
 from scripts import export
 from tests.inference.images import write_grey
 
@@ -17,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """The shipped weights as TorchScript, compared by the command itself."""
+    """The shipped weights in both formats, compared by the command itself."""
     out = tmp_path_factory.mktemp("export")
-    export.main(["--output_dir", str(out), "--repeats", "0"])
+    export.main(["--output_dir", str(out)])
     return out
 
 
@@ -54,11 +58,49 @@ def test_torchscript_has_what_volumes_need(folder):
         assert scripted.fuse(image, ddf).shape == (1, 1, 40, 52)
 
 
-def test_a_file_that_differs_is_refused(capsys):
+def test_onnx_takes_any_batch_and_size(folder):
+    network = load_weights(BiMSRec(), ROOT / "models" / "model.pt")
+    model = load_onnx(folder / "model.onnx")
+    for shape in [(2, 2, 72, 130), (1, 2, 128, 64), (3, 2, 33, 32)]:
+        image = torch.rand(shape)
+        with torch.no_grad():
+            expected = network(image)
+        torch.testing.assert_close(model(image), expected, atol=1e-3, rtol=0)
+
+
+def test_the_example_of_the_docs_works(folder, tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "export").symlink_to(folder)
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(block, names)
+    assert names["fused"].shape == (1, 1, 200, 240) and names["ddf"].shape == (1, 2, 200, 240)
+
+
+def test_missing_packages_are_named_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx, "PACKAGES", ("torch", "no_such_package"))
+    with pytest.raises(SystemExit, match="no_such_package not installed: pip install -r"):
+        export.main(["--output_dir", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_times_are_a_table(folder, capsys):
+    options = ["--output_dir", str(folder), "--formats", "torchscript", "--time"]
+    export.main([*options, "--image_size", "32", "--threads", "1", "--repeats", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-3] == "| threads | PyTorch | TorchScript |"
+    assert lines[-1].startswith("| 1 | ")
+
+
+def test_a_file_that_differs_is_refused_and_removed(tmp_path):
     network = torch.nn.Conv2d(2, 3, 1)
-    generator = torch.Generator().manual_seed(0)
+    path = tmp_path / "x.ts"
+    path.touch()
     with pytest.raises(export.InputError, match="differs from PyTorch"):
-        export._compare(Path("x.ts"), lambda x: network(x) + 1, network, [(32, 40)], generator)
+        export._compare(path, lambda x: network(x) + 1, network, seed=0)
+    assert not path.exists()
 
 
 def test_options_that_make_no_sense_are_refused(tmp_path):

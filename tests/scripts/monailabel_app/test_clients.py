@@ -22,7 +22,7 @@ def test_the_client_writes_what_fuse_writes(server, studies, tmp_path, capsys):
     arguments = ["--server", server, "--fixed", "head_fixed", "--moving", moving]
     label_client.main([*arguments, "--init", "none", "--output_dir", str(out)])
     names = sorted(path.name for path in out.iterdir())
-    volumes = ["ddf.nii.gz", "fused.nii.gz", "warped.nii.gz"]
+    volumes = ["ddf.nii.gz", "fused.nii.gz", "uncertainty.nii.gz", "warped.nii.gz"]
     assert names == sorted([*volumes, "report.html", "report.json", "transform.h5"])
     printed = capsys.readouterr().out
     assert json.loads(printed[: printed.rindex("}") + 1]) == json.loads(

@@ -12,13 +12,14 @@ import pytest
 import requests
 import SimpleITK as sitk
 
+from scripts import fuse
 from tests.scripts.monailabel_app.conftest import MAX_UPLOAD_MB
 
 QUICK = {"init": "none"}
 
 
-def infer(server, image, params=None, files=None, output="image"):
-    url = f"{server}/infer/bimsrec"
+def infer(server, image, params=None, files=None, output="image", model="bimsrec"):
+    url = f"{server}/infer/{model}"
     data = {"params": json.dumps(params or {})}
     return requests.post(url, params={"image": image, "output": output}, data=data, files=files)
 
@@ -42,9 +43,10 @@ def same_grid(a, b):
         np.testing.assert_allclose(getattr(a, get)(), getattr(b, get)(), atol=1e-4)
 
 
-def test_the_model_is_offered(server):
+def test_the_models_are_offered(server):
     info = requests.get(f"{server}/info/").json()
-    assert info["models"]["bimsrec"]["type"] == "others"
+    assert set(info["models"]) == {"bimsrec", "bimsrec_register", "bimsrec_fuse"}
+    assert {model["type"] for model in info["models"].values()} == {"others"}
     assert info["datastore"]["total"] == 5
 
 
@@ -82,6 +84,45 @@ def _moving(studies, name):
         return sitk.ReadImage(str(studies / f"{name}.nii.gz"), sitk.sitkFloat64)
     files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(studies / name))
     return sitk.Cast(sitk.ReadImage(files), sitk.sitkFloat64)
+
+
+def test_the_server_gives_what_the_bundle_gives(server, studies, tmp_path):
+    volume(infer(server, "head_fixed", {**QUICK, "tag": "same"}), tmp_path / "f.nii.gz")
+    files = [str(studies / f"head_{side}.nii.gz") for side in ("fixed", "moving")]
+    arguments = ["--fixed", files[0], "--moving", files[1], "--init", "none"]
+    fuse.main([*arguments, "--output_dir", str(tmp_path / "out")])
+    for name in ("fused", "warped", "ddf", "uncertainty"):
+        expected = sitk.ReadImage(str(tmp_path / "out" / f"{name}.nii.gz"))
+        path = stored(server, "head_fixed", f"{name}-same", tmp_path / f"{name}.nii.gz")
+        arrays = [sitk.GetArrayFromImage(image) for image in (expected, sitk.ReadImage(str(path)))]
+        np.testing.assert_allclose(*arrays, atol=1e-5)
+
+
+def test_registration_alone_answers_with_the_warped_image(server, tmp_path):
+    params = {**QUICK, "tag": "alone"}
+    answer = infer(server, "head_fixed", params, model="bimsrec_register")
+    warped = volume(answer, tmp_path / "a.nii.gz")
+    kept = stored(server, "head_fixed", "warped-alone", tmp_path / "b.nii.gz")
+    arrays = [sitk.GetArrayFromImage(image) for image in (warped, sitk.ReadImage(str(kept)))]
+    np.testing.assert_array_equal(*arrays)
+    assert stored(server, "head_fixed", "ddf-alone", tmp_path / "ddf.nii.gz")
+    url = f"{server}/datastore/label?label=head_fixed&tag=fused-alone"
+    assert requests.get(url).status_code == 404
+
+
+def test_fusion_alone_moves_nothing(server, studies, tmp_path):
+    params = {"moving": "head_fixed", "tag": "still"}
+    answer = infer(server, "head_fixed", params, model="bimsrec_fuse")
+    fused = volume(answer, tmp_path / "f.nii.gz")
+    fixed = sitk.ReadImage(str(studies / "head_fixed.nii.gz"))
+    same_grid(fused, fixed)
+    arrays = [sitk.GetArrayFromImage(image).ravel() for image in (fused, fixed)]
+    assert np.corrcoef(*arrays)[0, 1] > 0.98
+    answer = infer(server, "head_fixed", params, output="json", model="bimsrec_fuse")
+    assert answer.json()["stored"] == {"fused": "fused-still"}
+    assert answer.json()["displacement_mm"]["max"] == 0
+    refused = infer(server, "head_fixed", {**params, **QUICK}, model="bimsrec_fuse")
+    assert refused.status_code == 400 and "leave init out" in refused.json()["detail"]
 
 
 def test_json_is_the_figures_of_the_report(server):

@@ -1,0 +1,55 @@
+"""TorchScript: the network with the methods that the bundle's inferer calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from bundle.networks import BiMSRec
+
+
+class Exported(nn.Module):
+    """The network with the three methods that the bundle's inferer calls, for scripting.
+
+    Args:
+        network: in evaluation mode.
+    """
+
+    def __init__(self, network: BiMSRec) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """(B, 2, H, W) in, (B, 3, H, W) out: fused in [0, 1], ddf_i, ddf_j in voxels."""
+        return self.network(image)
+
+    @torch.jit.export
+    def register(self, image: torch.Tensor) -> torch.Tensor:
+        """The ddf alone, (B, 2, H, W)."""
+        return self.network.register(image)
+
+    @torch.jit.export
+    def fuse(self, image: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
+        """Fuse by a given field: (B, 1, H, W)."""
+        return self.network.fuse(image, ddf)
+
+
+def write_torchscript(network: BiMSRec, path: Path) -> Path:
+    """Script the network; the file takes any height and width.
+
+    Args:
+        network: in evaluation mode.
+        path: the file to write.
+
+    Returns:
+        the path.
+    """
+    torch.jit.script(Exported(network)).save(str(path))  # type: ignore[arg-type]
+    return path
+
+
+def load_torchscript(path: Path) -> torch.jit.ScriptModule:
+    """Load what :func:`write_torchscript` wrote, in evaluation mode."""
+    return torch.jit.load(path).eval()
