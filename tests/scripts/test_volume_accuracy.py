@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
+from bundle.checks.misalignment import misaligned
 from scripts import volume_accuracy
 from tests.scripts.test_demo import Still
 
@@ -22,8 +23,8 @@ def head():
 
 def test_the_transform_is_the_truth():
     aligned = head()
-    truth, moved = volume_accuracy.misaligned(aligned, seed=3)
-    _, again = volume_accuracy.misaligned(aligned, seed=3)
+    truth, moved = misaligned(aligned, seed=3)
+    _, again = misaligned(aligned, seed=3)
     assert (sitk.GetArrayFromImage(again) == sitk.GetArrayFromImage(moved)).all()
     back = sitk.Resample(moved, aligned, truth, sitk.sitkLinear, 0.0)
     arrays = [sitk.GetArrayFromImage(v)[4:-4] for v in (aligned, moved, back)]
