@@ -46,15 +46,17 @@ def mm(voxels):
     return voxels * torch.tensor([5.0, 4.0, 4.0]).view(3, 1, 1, 1)
 
 
-def test_a_smooth_displacement_is_found_across_contrasts_and_slices(slices):
-    fixed, aligned, head = slices
-    true = bump(fixed.shape)
-    still = torch.zeros(2, *fixed.shape)
-    found = refine(fixed, moved_by(aligned, true), head, still, SPACING)
+def test_a_smooth_displacement_is_found_across_contrasts_and_slices(slices, monkeypatch):
+    monkeypatch.setattr(module, "MESH", 60.0)
+    monkeypatch.setattr(module, "SAMPLES", 10000)
+    fixed, _, head = slices
+    true, still = bump(fixed.shape), torch.zeros(2, *fixed.shape)
+    moving = moved_by(torch.where(head, 1.1 - fixed, 0.0), true)
+    found = refine(fixed, moving, head, still, SPACING)
     assert found.kept and found.information[1] > found.information[0]
     error = mm(found.spline - true).norm(dim=0)[head].mean()
     assert error < 0.5 * mm(true).norm(dim=0)[head].mean()
-    again = refine(fixed, moved_by(aligned, true), head, still, SPACING)
+    again = refine(fixed, moving, head, still, SPACING)
     assert (again.spline == found.spline).all()
 
 
@@ -72,7 +74,7 @@ def test_a_spline_that_makes_it_worse_is_dropped(slices, monkeypatch):
     fixed, aligned, head = slices
     monkeypatch.setattr(module, "spline_field", constant(0, 3, 3))
     found = refine(fixed, aligned, head, torch.zeros(2, *fixed.shape), SPACING)
-    assert found.reason == "it did not raise the mutual information in the head"
+    assert found.reason.startswith("mutual information in the head went from")
     assert found.information[1] < found.information[0]
 
 
@@ -104,7 +106,7 @@ def test_a_search_that_leaves_the_volume_is_dropped(slices, monkeypatch):
 
 @pytest.mark.parametrize(
     ("before", "after", "folding", "dropped"),
-    [(0.2, 0.3, 0.0, False), (0.2, 0.2, 0.0, True), (0.2, 0.3, 0.002, True),
+    [(0.2, 0.3, 0.0, False), (0.2, 0.21, 0.0, True), (0.2, 0.3, 0.002, True),
      (0.2, 0.3, 0.001, False), (0.2, float("nan"), 0.0, True)],
 )  # fmt: skip
 def test_what_is_kept(before, after, folding, dropped):
