@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,7 +94,8 @@ def refine(
 
     before = information(_resampled(images[1], network))
     try:
-        field = spline_field(*images, mask, network)
+        with one_thread():
+            field = spline_field(*images, mask, network)
     except RuntimeError:  # ITK: the samples left the moving volume
         none = torch.zeros_like(flat).movedim(1, -1)
         return Refinement(none, moving, (before, before), 0.0, "it found no way")
@@ -120,6 +122,18 @@ def judge(before: float, after: float, folding: float) -> str:
     if folding > MOST_FOLDED:
         return f"its field folds in {100 * folding:.2f} % of the head"
     return ""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let ITK add up in one order, also in the filters that a registration runs by itself."""
+    process = sitk.ProcessObject
+    before = process.GetGlobalDefaultNumberOfThreads()
+    process.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        process.SetGlobalDefaultNumberOfThreads(before)
 
 
 def spline_field(
@@ -150,7 +164,6 @@ def spline_field(
     method.SetMetricSamplingStrategy(method.RANDOM)
     share = min(1.0, SAMPLES / small.GetNumberOfPixels())
     method.SetMetricSamplingPercentage(share, seed=1)
-    method.SetNumberOfThreads(1)  # sums in one order
     method.SetInterpolator(sitk.sitkLinear)
     method.SetMovingInitialTransform(initial)
     method.SetInitialTransform(spline, inPlace=True)

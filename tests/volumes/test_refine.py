@@ -48,7 +48,7 @@ def mm(voxels):
 
 def test_a_smooth_displacement_is_found_across_contrasts_and_slices(slices, monkeypatch):
     monkeypatch.setattr(module, "MESH", 60.0)
-    monkeypatch.setattr(module, "SAMPLES", 10000)
+    monkeypatch.setattr(module, "SAMPLES", 8000)
     fixed, _, head = slices
     true, still = bump(fixed.shape), torch.zeros(2, *fixed.shape)
     moving = moved_by(torch.where(head, 1.1 - fixed, 0.0), true)
