@@ -131,9 +131,9 @@ def _measure(
     if options.ants:
         began = time.perf_counter()
         near = widened(head, RIM)
-        small = [shrunk(volume, VOXEL) for volume in (pair.fixed, moving)]
-        mask = sitk.Resample(near, small[0], sitk.Transform(), sitk.sitkNearestNeighbor, 0)
-        found["ants"] = syn_volumes(*small, mask, start)
+        small = shrunk(pair.fixed, VOXEL)
+        mask = sitk.Resample(near, small, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
+        found["ants"] = syn_volumes(small, shrunk(moving, VOXEL), mask, start)
         facts["ants_seconds"] = time.perf_counter() - began
     errors = {name: mean_error(transform, truth, head) for name, transform in found.items()}
     if pair.labels is not None and pair.landmarks is not None:

@@ -41,14 +41,12 @@ def phantom_pair(modality: str, seed: int) -> AlignedPair:
         seed: of the head.
     """
     head = make_head(seed, **GRID)
-    scales = {"T1": 1000, "CT": 1}
-    volumes = [
-        _on_grid(np.round(head.contrast(name) * scales.get(name, 1000)), head.affine)
-        for name in ("T1", modality)
-    ]
+    scale = 1 if modality == "CT" else 1000
+    fixed = _on_grid(np.round(head.contrast("T1") * 1000), head.affine)
+    moving = _on_grid(np.round(head.contrast(modality) * scale), head.affine)
     points = np.array([mark.mm for mark in head.landmarks.values()]).reshape(-1, 3)
     labels = sitk.Cast(_on_grid(head.labels, head.affine), sitk.sitkUInt8)
-    return AlignedPair(*volumes, modality, labels, points * [-1, -1, 1])
+    return AlignedPair(fixed, moving, modality, labels, points * [-1, -1, 1])
 
 
 def _on_grid(values: np.ndarray, affine: np.ndarray) -> sitk.Image:

@@ -46,7 +46,8 @@ class RefineFieldd(Transform):
             return data
         began = time.perf_counter()
         image, spacing = data["image"], data["spacing"].flatten().tolist()
-        found = refine(*image.cpu(), data["head"][0].cpu() > 0, pred[1:3].cpu(), spacing)
+        fixed, moving = image.cpu()
+        found = refine(fixed, moving, data["head"][0].cpu() > 0, pred[1:3].cpu(), spacing)
         report = {
             "method": self.method,
             "mesh_mm": MESH,

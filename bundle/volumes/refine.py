@@ -83,25 +83,25 @@ def refine(
         ddf: (2, H, W, D), the network's field, voxels, rows before columns, pull-back.
         spacing: millimetres per row, column and slice.
     """
-    images = [_image(volume, spacing) for volume in (fixed, moving)]
+    fixed_image, moving_image = _image(fixed, spacing), _image(moving, spacing)
     mask = _image(head.to(torch.uint8), spacing)
     flat = torch.cat([torch.zeros_like(ddf[:1]), ddf]).movedim(-1, 1)
-    network = sitk.DisplacementFieldTransform(_vectors(to_itk(flat, images[0])))
+    network = sitk.DisplacementFieldTransform(_vectors(to_itk(flat, fixed_image)))
     inside = head.cpu().numpy().astype(bool)
 
     def information(warped: sitk.Image) -> float:
         return mutual_information(fixed.cpu().numpy(), _array(warped), inside)
 
-    before = information(_resampled(images[1], network))
+    before = information(_resampled(moving_image, network))
     try:
         with one_thread():
-            field = spline_field(*images, mask, network)
+            field = spline_field(fixed_image, moving_image, mask, network)
     except RuntimeError:  # ITK: the samples left the moving volume
         none = torch.zeros_like(flat).movedim(1, -1)
         return Refinement(none, moving, (before, before), 0.0, "it found no way")
     total = sitk.CompositeTransform([network, sitk.DisplacementFieldTransform(_vectors(field))])
-    warped = _resampled(images[1], total)
-    after, folding = information(warped), _folding(total, images[0], inside)
+    warped = _resampled(moving_image, total)
+    after, folding = information(warped), _folding(total, fixed_image, inside)
     spline = _voxels(field)
     return Refinement(
         spline, torch.from_numpy(_array(warped)), (before, after), folding,
