@@ -7,7 +7,8 @@ Run from the repository root::
 
 Writes ``fused``, ``warped`` (PNG for pictures, ``.nii.gz`` for volumes) and ``ddf.nii.gz``,
 for volumes also a transform and a report: of one pair directly into ``OUT``, of many into
-``OUT/<id>`` with a table ``OUT/summary.csv``. This is ``configs/inference.json``.
+``OUT/<id>`` with a table ``OUT/summary.csv``; under ``torchrun`` each process does its share. This
+is ``configs/inference.json``.
 """
 
 from __future__ import annotations
@@ -22,12 +23,21 @@ from ignite.engine import Events
 from monai.bundle import ConfigParser
 from tqdm import tqdm
 
+from bundle.engine import parallel
 from bundle.errors import InputError
-from bundle.inference import PairEvaluator, or_exit, pair_record, read_datalist, run_pairs
+from bundle.inference import (
+    PairEvaluator,
+    go_through,
+    or_exit,
+    pair_record,
+    read_datalist,
+    run_pairs,
+)
 from bundle.inference.datalist import MODALITIES
 from bundle.inference.folders import find_pairs
-from bundle.inference.summary import write_summary
+from bundle.inference.summary import summary_rows, write_summary
 from bundle.volumes.planes import PLANES
+from bundle.volumes.refine import REFINES
 from bundle.volumes.start import INITS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,6 +71,8 @@ def _records(options: argparse.Namespace) -> list[dict[str, str]]:
         return read_datalist(options.datalist, options.output_dir)
     if options.input_dir is not None:
         return find_pairs(options.input_dir, options.output_dir)
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise InputError("a single pair is one process's work; start it without torchrun")
     if options.fixed is None or options.moving is None:
         raise InputError("name both --fixed and --moving")
     parts = {"frame": options.frame, "series": ",".join(options.series)}
@@ -71,25 +83,46 @@ def _records(options: argparse.Namespace) -> list[dict[str, str]]:
 def _run_many(
     records: list[dict[str, str]], options: argparse.Namespace, overrides: dict[str, Any]
 ) -> None:
-    """Do the pairs, this process's share of them under torchrun, and write the table."""
-    rank, world = (int(os.environ.get(key, d)) for key, d in (("RANK", "0"), ("WORLD_SIZE", "1")))
-    records = records[rank::world]
-    states = {r["id"]: "skipped" for r in records if options.skip_existing and _is_done(r)}
-    waiting = [record for record in records if record["id"] not in states]
-    evaluator = None
+    """Do the pairs, this process's share of them under torchrun, and write one table of all."""
+    with parallel.launched() as processes:
+        if processes > 1 and options.device is None:
+            options.device = str(parallel.local_device())
+        records = records[parallel.rank() :: processes] if processes > 1 else records
+        states = {r["id"]: "skipped" for r in records if options.skip_existing and _is_done(r)}
+        failures: dict[str, str] = {}
+        failed = True
+        try:
+            waiting = [record for record in records if record["id"] not in states]
+            _run_share(waiting, options, overrides, failures)
+            failed = bool(failures)
+        finally:
+            undone = {r["id"]: "not done" for r in records if not _is_done(r)}
+            rows = parallel.gather_dealt(summary_rows(records, undone | states | failures))
+            folder = Path(options.output_dir)
+            if parallel.is_main_process() and folder.is_dir():
+                write_summary(rows, folder / "summary.csv")
+            # processes end together: a launcher stops all as soon as one fails
+            failed = parallel.any_process(failed)
+    if failed:
+        raise SystemExit(1)
+
+
+def _run_share(
+    records: list[dict[str, str]],
+    options: argparse.Namespace,
+    overrides: dict[str, Any],
+    failures: dict[str, str],
+) -> None:
+    """Do these pairs; messages of those that fail go into ``failures``, by id."""
+    if not records:
+        return
+    evaluator = _evaluator(records, options, overrides)
     try:
-        if waiting:
-            evaluator = _evaluator(waiting, options, overrides)
-            with tqdm(total=len(waiting), unit="pair", disable=None) as bar:
-                evaluator.add_event_handler(Events.ITERATION_COMPLETED, lambda _: bar.update())
-                run_pairs(evaluator)
+        with tqdm(total=len(records), unit="pair", disable=None) as bar:
+            evaluator.add_event_handler(Events.ITERATION_COMPLETED, lambda _: bar.update())
+            go_through(evaluator)
     finally:
-        failures = {} if evaluator is None else evaluator.failures
-        states |= {waiting[number - 1]["id"]: text for number, text in failures.items()}
-        folder = Path(options.output_dir)
-        if folder.is_dir():
-            name = "summary.csv" if world == 1 else f"summary_{rank}.csv"
-            write_summary(records, states, folder / name)
+        failures |= {records[n - 1]["id"]: text for n, text in evaluator.failures.items()}
 
 
 def _is_done(record: dict[str, str]) -> bool:
@@ -105,7 +138,7 @@ def _evaluator(
     config["bundle_root"] = str(ROOT)
     config["dataset"]["data"] = tuple(records)  # the parser leaves '@' in a tuple's paths alone
     config["dataloader"]["num_workers"] = options.workers
-    for name in ("overwrite", "init", "plane", "dicom_output"):
+    for name in ("overwrite", "init", "plane", "refine", "dicom_output"):
         config[name] = getattr(options, name)
     for name in ("device", "ct_window"):
         if getattr(options, name) is not None:
@@ -127,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--series", nargs="+", default=[], help="UIDs, where folders hold several")
     parser.add_argument("--init", choices=INITS, default="rigid", help="3D start of volumes")
     parser.add_argument("--plane", choices=PLANES, default="auto", help="slices of volumes")
+    parser.add_argument("--refine", choices=REFINES, default="none", help="last step of volumes")
     parser.add_argument(
         "--ct_window", nargs=2, type=float, metavar=("LOWER", "UPPER"), help="in HU"
     )

@@ -8,10 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 
 from bundle.baselines.head import optimiser_mask
 from bundle.errors import InputError
+
+SYN: dict[str, Any] = {
+    "type_of_transform": "SyNOnly",
+    "initial_transform": ["Identity"],
+    "syn_metric": "mattes",
+    "syn_sampling": 32,
+    "reg_iterations": (100, 70, 50),
+    "grad_step": 0.2,
+    "flow_sigma": 3,
+    "total_sigma": 0.5,
+    "random_seed": 1,
+}
+"""Tuned on training slices."""
 
 
 def require_ants() -> Any:
@@ -28,7 +42,7 @@ def require_ants() -> Any:
     except ImportError as error:
         raise InputError(
             "antspyx: not installed; run .venv/bin/python -m pip install -r "
-            "requirements-baselines.txt, or leave ants out of --methods"
+            "requirements-baselines.txt, or leave ants out"
         ) from error
 
 
@@ -56,20 +70,48 @@ def syn(fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
     with tempfile.TemporaryDirectory() as folder:
         result = ants.registration(
             *images,
-            type_of_transform="SyNOnly",
-            initial_transform=["Identity"],
             mask=mask,
-            syn_metric="mattes",
-            syn_sampling=32,
-            reg_iterations=(100, 70, 50),
-            grad_step=0.2,
-            flow_sigma=3,
-            total_sigma=0.5,
-            random_seed=1,
             outprefix=str(Path(folder) / "syn"),
+            **SYN,
         )
         composed = ants.apply_transforms(
             *images, result["fwdtransforms"], compose=str(Path(folder) / "total")
         )
         field = ants.image_read(composed).numpy()  # (H, W, ij)
     return torch.from_numpy(np.moveaxis(field, -1, 0).astype(np.float32))[None]
+
+
+def syn_volumes(
+    fixed: sitk.Image, moving: sitk.Image, head: sitk.Image, start: sitk.Transform
+) -> sitk.Transform:
+    """Register a moving onto a fixed volume, from a start, with the settings of :func:`syn`.
+
+    Args:
+        fixed: reference volume.
+        moving: volume to register.
+        head: uint8 on the fixed grid, 1 where voxels count.
+        start: fixed to moving points, mm, LPS.
+
+    Returns:
+        start and field as one transform, fixed to moving points, mm, LPS.
+
+    Raises:
+        InputError: antspyx is not installed.
+    """
+    ants = require_ants()
+    lowest = float(sitk.GetArrayViewFromImage(moving).min())
+    started = sitk.Resample(moving, fixed, start, sitk.sitkLinear, lowest)
+    with tempfile.TemporaryDirectory() as folder:
+        images = []
+        for name, volume in (("f", fixed), ("m", started), ("h", head)):
+            path = str(Path(folder) / f"{name}.nii.gz")
+            sitk.WriteImage(sitk.Cast(volume, sitk.sitkFloat32), path)
+            images.append(ants.image_read(path))
+        result = ants.registration(
+            *images[:2], mask=images[2], outprefix=str(Path(folder) / "syn"), **SYN
+        )
+        composed = ants.apply_transforms(
+            *images[:2], result["fwdtransforms"], compose=str(Path(folder) / "total")
+        )
+        field = sitk.ReadImage(composed, sitk.sitkVectorFloat64)  # ITK's own form: mm, LPS
+    return sitk.CompositeTransform([start, sitk.DisplacementFieldTransform(field)])

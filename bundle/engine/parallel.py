@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, zip_longest
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
+
+PATIENCE = datetime.timedelta(days=1)
+"""How long a process waits for one whose share takes longer."""
 
 
 def unwrap(network: torch.nn.Module) -> torch.nn.Module:
@@ -39,6 +44,24 @@ def rank() -> int:
 def world_size() -> int:
     """Number of processes of this run."""
     return dist.get_world_size() if dist.is_initialized() else 1
+
+
+@contextmanager
+def launched() -> Iterator[int]:
+    """Join the other processes of a launcher such as torchrun for a while, if there are any.
+
+    Yields:
+        how many processes there are.
+    """
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1 or dist.is_initialized():
+        yield world_size()
+        return
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, timeout=PATIENCE)
+    try:
+        yield world_size()
+    finally:
+        dist.destroy_process_group()
 
 
 def mean_over_processes(values: dict[str, float]) -> dict[str, float]:

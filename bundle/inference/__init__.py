@@ -2,8 +2,9 @@
 
 from bundle.errors import or_exit
 from bundle.inference.datalist import pair_record, read_datalist
-from bundle.inference.engine import PairDataset, PairEvaluator, prepare_pair, run_pairs
+from bundle.inference.engine import PairDataset, PairEvaluator, go_through, prepare_pair, run_pairs
 from bundle.inference.loading import LoadPaird, NormalizePaird
+from bundle.inference.refining import RefineFieldd
 from bundle.inference.registrar import ScaledInferer
 from bundle.inference.saving import ApplyFieldd, RefuseExistingd, SavePaird
 from bundle.inference.weights import WeightsLoader, load_weights
@@ -14,10 +15,12 @@ __all__ = [
     "NormalizePaird",
     "PairDataset",
     "PairEvaluator",
+    "RefineFieldd",
     "RefuseExistingd",
     "SavePaird",
     "ScaledInferer",
     "WeightsLoader",
+    "go_through",
     "load_weights",
     "or_exit",
     "pair_record",

@@ -82,11 +82,20 @@ def run_pairs(evaluator: PairEvaluator) -> None:
     Raises:
         SystemExit: with status 1: at once if there is no pair, after the last pair if any failed.
     """
+    go_through(evaluator)
+    # processes that share a list end together: a launcher stops all as soon as one fails
+    if any_process(bool(evaluator.failures)):
+        raise SystemExit(1)
+
+
+def go_through(evaluator: PairEvaluator) -> None:
+    """Run over all pairs; what failed stands in the evaluator's ``failures``.
+
+    Raises:
+        SystemExit: with status 1 if there is no pair.
+    """
     if not evaluator.state.epoch_length:
         raise SystemExit("error: there are no pairs; hand over --datalist pairs.json")
     # the engine would log once more what ends it; the one line on stderr says it all
     evaluator.logger.setLevel(logging.CRITICAL)
     evaluator.run()
-    # processes that share a list end together: a launcher stops all as soon as one fails
-    if any_process(bool(evaluator.failures)):
-        raise SystemExit(1)

@@ -19,6 +19,7 @@ from monai.transforms import Transform
 from bundle.errors import InputError
 from bundle.fields import picture_grid, to_itk, warp, write_field
 from bundle.inference.loading import named_series, read_side
+from bundle.inference.space import require_space
 from bundle.inference.volumes import field_from_slices, from_slices, to_slices
 from bundle.pictures.recolor import recolor
 from bundle.pictures.write import write_picture
@@ -74,7 +75,8 @@ class ApplyFieldd(Transform):
 
     ``pred`` is (3 or 4, H, W[, D]): fused luminance in [0, 1], the ddf in voxels, rows before
     columns, pull-back, and the ddf's uncertainty in millimetres if it is known. A colour
-    ``moving_image`` keeps its colours in both images.
+    ``moving_image`` keeps its colours in both images. A volume's ``spline``, if there is one (see
+    :class:`bundle.inference.RefineFieldd`), takes part in ``warped``.
     """
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -187,9 +189,11 @@ def _make_room(folder: Path, stage: Path) -> None:
 
 
 def _transform(data: dict[str, Any], ddf: torch.Tensor) -> sitk.CompositeTransform:
-    """Start and field of a volume as one ITK transform."""
+    """Start, field and, if there is one, B-spline of a volume as one ITK transform."""
     grid = read_side(data, "fixed").volume
-    return total_transform(data["start"], field_from_slices(ddf, grid, data["plane"]))
+    parts = [ddf, data["spline"]] if "spline" in data else [ddf]
+    fields = [field_from_slices(part, grid, data["plane"]) for part in parts]
+    return total_transform(data["start"], *fields)
 
 
 def _warped_volume(data: dict[str, Any], ddf: torch.Tensor) -> sitk.Image:
@@ -199,6 +203,7 @@ def _warped_volume(data: dict[str, Any], ddf: torch.Tensor) -> sitk.Image:
 
 
 def _write_pictures(data: dict[str, Any], folder: Path) -> None:
+    require_space(folder, 16 * data["ddf"][0].numel())  # two floats and two colours per pixel
     write_field(to_itk(data["ddf"], picture_grid(*data["ddf"].shape[1:])), folder / "ddf.nii.gz")
     write_picture(data["warped"], folder / "warped.png")
     write_picture(data["fused"], folder / "fused.png")
@@ -207,6 +212,7 @@ def _write_pictures(data: dict[str, Any], folder: Path) -> None:
 def _write_volumes(data: dict[str, Any], folder: Path, parameters: Mapping[str, Any]) -> None:
     readings = {side: read_side(data, side) for side in ("fixed", "moving")}
     grid, plane = readings["fixed"].volume, data["plane"]
+    require_space(folder, sum(_bytes(reading.volume) for reading in readings.values()))
     transform = _transform(data, data["ddf"])
     field = total_field(transform, grid)
     write_field(field, folder / "ddf.nii.gz")
@@ -223,6 +229,11 @@ def _write_volumes(data: dict[str, Any], folder: Path, parameters: Mapping[str, 
     for name, volume in images.items():
         sitk.WriteImage(volume, str(folder / f"{name}.nii.gz"), useCompression=True)
     write_volume_report(data, grid, field, folder, parameters)
+
+
+def _bytes(volume: sitk.Image) -> int:
+    """What results on a volume's grid take uncompressed: two transforms, a field, four volumes."""
+    return volume.GetNumberOfPixels() * (2 * 24 + 12 + 4 * 4)
 
 
 def _write_dicom(data: dict[str, Any], folder: Path) -> None:

@@ -24,21 +24,29 @@ COLUMNS = (
 )
 
 
-def write_summary(
-    records: Sequence[Mapping[str, str]], states: Mapping[str, str], path: Path
-) -> None:
-    """Write the table.
+def summary_rows(
+    records: Sequence[Mapping[str, str]], states: Mapping[str, str]
+) -> list[dict[str, object]]:
+    """The lines of the table.
 
     Args:
         records: of the pairs, with ``id`` and, unless they were unusable, ``output_dir``.
         states: by id: ``skipped``, or the message of what failed; others are done.
+    """
+    return [_row(record, states.get(record["id"], "done")) for record in records]
+
+
+def write_summary(rows: Sequence[Mapping[str, object]], path: Path) -> None:
+    """Write the table.
+
+    Args:
+        rows: of :func:`summary_rows`.
         path: the CSV file.
     """
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, COLUMNS, restval="")
         table.writeheader()
-        for record in records:
-            table.writerow(_row(record, states.get(record["id"], "done")))
+        table.writerows(rows)
 
 
 def _row(record: Mapping[str, str], state: str) -> dict[str, object]:

@@ -69,20 +69,21 @@ def from_slices(slices: torch.Tensor, grid: sitk.Image, plane: str = "axial") ->
 
 
 def field_from_slices(ddf: torch.Tensor, grid: sitk.Image, plane: str = "axial") -> sitk.Image:
-    """Turn the slices' in-plane fields into one ITK displacement field of the volume.
+    """Turn the slices' fields into one ITK displacement field of the volume.
 
     Args:
         ddf: (2, H, W, D), voxels, channel 0 = row, channel 1 = column of the slices that
-            :func:`to_slices` gives, pull-back.
+            :func:`to_slices` gives, pull-back; or (3, H, W, D): slice, row, column.
         grid: the volume that was cut.
         plane: the plane of the slices.
 
     Returns:
-        a 3-component float32 field on exactly this grid, millimetres, LPS, pull-back, with no
-        displacement across the slices.
+        a 3-component float32 field on exactly this grid, millimetres, LPS, pull-back; of two
+        channels with no displacement across the slices.
     """
-    in_plane = ddf.movedim(-1, 1)
-    steps = torch.cat([torch.zeros_like(in_plane[:1]), in_plane])
+    steps = ddf.movedim(-1, 1)
+    if len(steps) == 2:
+        steps = torch.cat([torch.zeros_like(steps[:1]), steps])
     return _orient_back(to_itk(steps, sitk.DICOMOrient(grid, CODES[plane])), grid)
 
 

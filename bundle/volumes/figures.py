@@ -7,6 +7,7 @@ from typing import Any
 
 import monai
 import numpy as np
+import SimpleITK as sitk
 import torch
 
 from bundle import __version__
@@ -33,6 +34,7 @@ def figures(shown: Mapping[str, np.ndarray]) -> dict[str, Any]:
             "bimsrec": __version__,
             "monai": monai.__version__,
             "torch": torch.__version__,
+            "SimpleITK": sitk.Version.VersionString(),
         },
         "mutual_information": {
             name: round(mutual_information(inside["fixed"], values), 6) for name, values in pairs
@@ -69,6 +71,8 @@ def warnings(report: Mapping[str, Any]) -> list[str]:
     found = []
     if not report["field_kept"]:
         found.append("The network's field lowered the mutual information: the start was kept.")
+    if report.get("refinement", {}).get("reason"):
+        found.append(f"The B-spline step was dropped: {report['refinement']['reason']}.")
     if report["jacobian"]["folding"] > 0:
         found.append("The field folds in places: do not use it to carry labels over.")
     if report["mutual_information"]["after"] < 0.1:

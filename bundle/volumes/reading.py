@@ -74,6 +74,7 @@ def reading_of(path: Path | str, frame: int | None = None, series: Sequence[str]
             "value(s) per voxel; extract one scalar 3D volume first"
         )
     _require_depth(path, volume)
+    _require_geometry(path, volume)
     volume = sitk.Cast(volume, sitk.sitkFloat64)
     notes = _geometry_notes(path, volume)
     if not np.isfinite(values).all():
@@ -105,6 +106,13 @@ def _require_depth(path: Path, volume: sitk.Image) -> None:
         raise InputError(
             f"{path}: is a single slice; hand over a volume of several, or two PNG pictures"
         )
+
+
+def _require_geometry(path: Path, volume: sitk.Image) -> None:
+    """Other singular affines ITK refuses itself: it lets NaN pass."""
+    geometry = [*volume.GetDirection(), *volume.GetOrigin(), *volume.GetSpacing()]
+    if not np.isfinite(geometry).all():
+        raise InputError(f"{path}: has an affine that is not finite; correct its header")
 
 
 def _raw_values(path: Path, volume: sitk.Image) -> np.ndarray:

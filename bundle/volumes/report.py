@@ -38,7 +38,9 @@ def write_volume_report(
 
     Args:
         data: a record with ``image`` (2, H, W, D), ``ddf``, ``fused``, ``head``, ``start``,
-            ``plane``, ``overlap``, ``notes``, ``began``, and ``uncertainty`` if known.
+            ``plane``, ``overlap``, ``notes``, ``began``, and ``uncertainty`` if known; of a
+            refined pair ``refinement`` (see :class:`bundle.inference.RefineFieldd`) and
+            ``refined``, the moving channel of ``image`` by all fields.
         grid: the fixed volume.
         field: the total ITK displacement field, millimetres.
         folder: where to.
@@ -51,6 +53,7 @@ def write_volume_report(
         "start": np.round(data["start"].numpy(), 6).tolist(),
         "overlap": round(float(data["overlap"]), 4),
         "field_kept": bool((data["ddf"] != 0).any()),
+        "refinement": data.get("refinement", {"method": "none"}),
         **figures({name: values for name, values in shown.items() if name != "fused"}),
         "jump_between_slices_voxels": round(mean_jump(data["ddf"][None].cpu()), 4),
         "seconds": round(time.time() - float(data["began"]), 1),
@@ -79,7 +82,10 @@ def write_volume_report(
 def _shown(data: dict[str, Any], grid: sitk.Image, field: sitk.Image) -> dict[str, np.ndarray]:
     """What is measured and shown, each as axial slices (H, W, D)."""
     image, ddf = data["image"].cpu(), data["ddf"].cpu()
-    warped = warp(image[1].movedim(-1, 0)[:, None], ddf.movedim(-1, 0))[:, 0].movedim(0, -1)
+    if "refined" in data:
+        warped = data["refined"]
+    else:
+        warped = warp(image[1].movedim(-1, 0)[:, None], ddf.movedim(-1, 0))[:, 0].movedim(0, -1)
     volumes = {"fixed": image[:1], "start": image[1:], "warped": warped[None]}
     for name in ("fused", "head", "uncertainty"):
         if name in data:
@@ -102,6 +108,7 @@ def _text(report: Mapping[str, Any]) -> dict[str, str]:
     information, jacobian = report["mutual_information"], report["jacobian"]
     displacement = report["displacement_mm"]
     text = {
+        "registered by": _steps(report),
         "suspicious": " ".join(report["suspicious"]) or "nothing",
         "mutual information in the head": f"{information['start']} at the start, "
         f"{information['after']} after",
@@ -117,6 +124,17 @@ def _text(report: Mapping[str, Any]) -> dict[str, str]:
             f"mean {uncertainty['mean']} mm, 95 % below {uncertainty['p95']} mm"
         )
     return text
+
+
+def _steps(report: Mapping[str, Any]) -> str:
+    """What the result is made of, in order."""
+    init = report["parameters"].get("init", "none")
+    steps = ["headers" if init == "none" else f"{init} start"]
+    if report["field_kept"]:
+        steps.append("network, slice by slice")
+    if report["refinement"].get("kept"):
+        steps.append("B-spline in 3D")
+    return ", then ".join(steps)
 
 
 def _overlay(shown: Mapping[str, np.ndarray]) -> torch.Tensor:

@@ -8,20 +8,22 @@ import torch
 from bundle.volumes.start import as_transform
 
 
-def total_transform(start: torch.Tensor, field: sitk.Image) -> sitk.CompositeTransform:
-    """Compose start and field: a fixed point x goes to start(x + field(x)).
+def total_transform(start: torch.Tensor, *fields: sitk.Image) -> sitk.CompositeTransform:
+    """Compose start and fields: a fixed point x goes to start(x + field(x)).
 
     Args:
         start: (4, 4), millimetres, LPS, fixed to moving points.
-        field: ITK displacement field on the fixed grid, millimetres, LPS, pull-back.
+        *fields: ITK displacement fields on the fixed grid, millimetres, LPS, pull-back; of
+            several the last one is applied to the fixed point first.
 
     Returns:
         what ``transform.h5`` holds: SimpleITK, ANTs and 3D Slicer apply it to the moving volume.
     """
-    vectors = sitk.Cast(field, sitk.sitkVectorFloat64)
     composite = sitk.CompositeTransform(3)
     composite.AddTransform(as_transform(start.numpy()))  # ITK applies the last one first
-    composite.AddTransform(sitk.DisplacementFieldTransform(vectors))
+    for field in fields:
+        vectors = sitk.Cast(field, sitk.sitkVectorFloat64)
+        composite.AddTransform(sitk.DisplacementFieldTransform(vectors))
     return composite
 
 

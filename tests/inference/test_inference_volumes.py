@@ -1,11 +1,14 @@
 import json
+import resource
 
 import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from bundle.volumes import refine
 from tests.inference.images import smooth, write_volume
+from tests.volumes.test_refine import constant
 
 SHAPE = (6, 48, 40)
 
@@ -134,4 +137,74 @@ def test_volumes_without_common_space_are_refused(hounsfield, infer, tmp_path, c
         infer({"id": "a", "fixed": "f.nii.gz", "moving": "m.nii.gz"})
     assert error.value.code == 1
     assert "m.nii.gz: the volumes share no space" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "a").exists()
+
+
+@pytest.mark.parametrize("orientation", ["LPS", "SRA"])
+def test_a_refined_pair_is_one_transform(orientation, hounsfield, infer, tmp_path, monkeypatch):
+    fixed = write_volume(tmp_path / "f.nii.gz", smooth(SHAPE, seed=1), orientation)
+    moving = write_volume(tmp_path / "m.nii.gz", hounsfield, orientation)
+    pair = {"fixed": "f.nii.gz", "moving": "m.nii.gz", "modality": "CT"}
+    # whole voxels: one slice up, two rows back, one column
+    monkeypatch.setattr(refine, "spline_field", constant(1, 2, -1))
+    monkeypatch.setattr(refine, "judge", lambda *_: "")
+    out = infer({"id": "plain", **pair})
+    out = infer({"id": "refined", **pair}, refine="bspline") / "refined"
+    report = json.loads((out / "report.json").read_text())
+    assert report["refinement"]["method"] == "bspline" and report["refinement"]["kept"]
+    assert report["parameters"]["refine"] == "bspline"
+    assert "B-spline in 3D" in (out / "report.html").read_text()
+    fields = [
+        sitk.DICOMOrient(sitk.ReadImage(str(path / "ddf.nii.gz")), "LPS")
+        for path in (out.parent / "plain", out)
+    ]
+    plain, refined = (sitk.GetArrayFromImage(field) for field in fields)
+    direction = np.reshape(fields[0].GetDirection(), (3, 3))
+    step = direction @ (np.array(fields[0].GetSpacing()) * [-1, 2, 1])
+    np.testing.assert_allclose(refined[:-1, :-2, 1:], plain[1:, 2:, :-1] + step, atol=1e-4)
+    image = sitk.ReadImage(str(moving), sitk.sitkFloat64)
+    warped = sitk.GetArrayFromImage(sitk.ReadImage(str(out / "warped.nii.gz")))
+    for transform in (
+        sitk.DisplacementFieldTransform(
+            sitk.ReadImage(str(out / "ddf.nii.gz"), sitk.sitkVectorFloat64)
+        ),
+        sitk.ReadTransform(str(out / "transform.h5")),
+    ):
+        grid = sitk.ReadImage(str(fixed))
+        applied = sitk.Resample(image, grid, transform, sitk.sitkLinear, -1000.0)
+        difference = np.abs(warped - sitk.GetArrayFromImage(applied))
+        assert difference.mean() < 1e-3 * np.ptp(hounsfield)
+
+
+def test_a_dropped_refinement_leaves_the_network_s_result(hounsfield, infer, tmp_path, monkeypatch):
+    write_volume(tmp_path / "f.nii.gz", smooth(SHAPE, seed=1))
+    write_volume(tmp_path / "m.nii.gz", hounsfield)
+    pair = {"fixed": "f.nii.gz", "moving": "m.nii.gz"}
+    monkeypatch.setattr(refine, "spline_field", constant(1, 2, -1))
+    monkeypatch.setattr(refine, "judge", lambda *_: "it is bad")
+    infer({"id": "plain", **pair})
+    out = infer({"id": "dropped", **pair}, refine="bspline")
+    report = json.loads((out / "dropped" / "report.json").read_text())
+    assert not report["refinement"]["kept"] and report["refinement"]["reason"] == "it is bad"
+    assert "The B-spline step was dropped: it is bad." in report["suspicious"]
+    for name in ("ddf", "warped", "fused"):
+        arrays = [
+            sitk.GetArrayFromImage(sitk.ReadImage(str(out / folder / f"{name}.nii.gz")))
+            for folder in ("plain", "dropped")
+        ]
+        assert (arrays[0] == arrays[1]).all()
+
+
+def test_a_full_folder_is_told_before_anything_is_written(hounsfield, infer, tmp_path, capsys):
+    write_volume(tmp_path / "f.nii.gz", smooth(SHAPE, seed=1))
+    write_volume(tmp_path / "m.nii.gz", hounsfield)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # stands for a full disk
+    try:
+        with pytest.raises(SystemExit):
+            infer({"id": "a", "fixed": "f.nii.gz", "moving": "m.nii.gz"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    (line,) = [text for text in capsys.readouterr().err.splitlines() if "error:" in text]
+    assert "cannot be written to (File too large); choose another output_dir" in line
     assert not (tmp_path / "out" / "a").exists()

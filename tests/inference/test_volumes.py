@@ -110,6 +110,20 @@ def test_a_single_slice_is_named(tmp_path):
         read_volume(tmp_path / "one.nii.gz")
 
 
+@pytest.mark.parametrize(
+    ("step", "message"), [(0.0, "cannot be read; export it anew"), (np.nan, "affine that is not")]
+)
+def test_a_singular_affine_is_named(step, message, values, tmp_path):
+    header = nibabel.Nifti1Header()
+    header.set_data_shape(values.shape)
+    header.set_sform(np.diag([1.0, 1.0, step, 1.0]), 1)
+    header["qform_code"] = 0
+    path = tmp_path / "flat.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(values.astype(np.float32), None, header), path)
+    with pytest.raises(InputError, match=rf"flat\.nii\.gz: .*{message}"):
+        read_volume(path)
+
+
 def blob():
     z, y, x = np.indices((20, 40, 40))
     return (((z - 10) / 7) ** 2 + ((y - 20) / 14) ** 2 + ((x - 20) / 12) ** 2 < 1) * 100.0

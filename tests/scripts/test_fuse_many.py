@@ -2,8 +2,12 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 
 import pytest
+import SimpleITK as sitk
 
 from bundle.errors import InputError
 from bundle.inference.folders import find_pairs
@@ -52,20 +56,62 @@ def test_a_bad_study_stops_no_other_and_stands_in_the_table(studies, stub, tmp_p
     assert (out / "a" / "fused.png").stat().st_mtime_ns == written
 
 
-def test_each_process_does_its_share(studies, stub, tmp_path, monkeypatch):  # noqa: F811
-    write_grey(studies / "b_moving.png", seed=2)
-    command = ["--input_dir", str(studies), "--output_dir", str(tmp_path / "out")]
+LAUNCHED = """
+import sys
+from scripts import fuse
+stub = {"_target_": "tests.inference.stubs.KnownField"}
+fuse.main(sys.argv[2:], network_def=stub, checkpoint=sys.argv[1], device="cpu")
+"""
+
+
+def test_two_processes_share_a_list_and_write_what_one_writes(stub, tmp_path):  # noqa: F811
+    for k in range(3):
+        write_volume(tmp_path / f"f{k}.nii.gz", smooth((4, 40, 36), k))
+        write_volume(tmp_path / f"m{k}.nii.gz", smooth((4, 40, 36), k + 5))
+    entries = [{"id": f"p{k}", "fixed": f"f{k}.nii.gz", "moving": f"m{k}.nii.gz"} for k in range(3)]
+    entries.insert(0, {**entries[0], "id": "bad", "moving": "nowhere.nii.gz"})
+    (tmp_path / "pairs.json").write_text(json.dumps({"testing": entries}))
+    (tmp_path / "launched.py").write_text(LAUNCHED)
+    command = ["--datalist", str(tmp_path / "pairs.json"), "--init", "none", "--output_dir"]
+    with pytest.raises(SystemExit):
+        fuse.main([*command, str(tmp_path / "one")], device="cpu", **stub)
+    two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    script = [str(tmp_path / "launched.py"), stub["checkpoint"], *command, str(tmp_path / "two")]
+    done = subprocess.run(
+        [*two, *script], cwd=fuse.ROOT, env=os.environ | {"PYTHONPATH": str(fuse.ROOT)},
+        capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stderr.count("error: bad: ") == 1
+    tables = [list(rows(tmp_path / name).values()) for name in ("one", "two")]
+    for row in (*tables[0], *tables[1]):
+        row.pop("seconds")
+    assert tables[0] == tables[1]
+    assert [row["status"] for row in tables[0]] == ["failed", "done", "done", "done"]
+    for k in range(3):
+        for name in ("fused", "warped", "ddf"):
+            arrays = [
+                sitk.GetArrayFromImage(sitk.ReadImage(tmp_path / n / f"p{k}" / f"{name}.nii.gz"))
+                for n in ("one", "two")
+            ]
+            assert (arrays[0] == arrays[1]).all()
+
+
+def test_a_single_pair_is_not_shared(monkeypatch, tmp_path):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    for rank, done in (("1", {"b"}), ("0", {"a", "b", "c"})):
-        monkeypatch.setenv("RANK", rank)
-        fuse.main([*command, "--device", "cpu"], **stub)
-        assert {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()} == done
-        assert (tmp_path / "out" / f"summary_{rank}.csv").exists()
+    with pytest.raises(SystemExit, match="error: a single pair is one process's work"):
+        fuse.main(["--fixed", "a.png", "--moving", "b.png", "--output_dir", str(tmp_path)])
+
+
+def test_pairs_that_a_broken_run_left_are_not_called_done(studies, stub, tmp_path):  # noqa: F811
+    (tmp_path / "out").mkdir()
+    command = ["--input_dir", str(studies), "--output_dir", str(tmp_path / "out")]
+    with pytest.raises(SystemExit):
+        fuse.main([*command, "--device", "cpu"], **{**stub, "checkpoint": "nowhere.pt"})
+    assert {row["status"] for row in rows(tmp_path / "out").values()} == {"failed"}
 
 
 def test_a_list_may_name_frames(studies, tmp_path):
-    import SimpleITK as sitk
-
     frames = [sitk.ReadImage(str(studies / f"c_{side}.nii.gz")) for side in ("fixed", "moving")]
     sitk.WriteImage(sitk.JoinSeries(frames), str(tmp_path / "four.nii.gz"))
     entry = {"id": "a", "fixed": "f", "moving": "m", "frame": 1, "series": "1.2"}

@@ -1,12 +1,17 @@
 """Seeded misalignments with a known transform, and the errors printed of them."""
 
 import csv
+import sys
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
 
+from bundle.baselines.ants import syn_volumes
+from bundle.checks import volume_errors
+from bundle.checks.misalignment import misaligned
+from bundle.volumes.head import widened
 from scripts import volume_accuracy
 from tests.scripts.test_demo import Still
 
@@ -22,8 +27,8 @@ def head():
 
 def test_the_transform_is_the_truth():
     aligned = head()
-    truth, moved = volume_accuracy.misaligned(aligned, seed=3)
-    _, again = volume_accuracy.misaligned(aligned, seed=3)
+    truth, moved = misaligned(aligned, seed=3)
+    _, again = misaligned(aligned, seed=3)
     assert (sitk.GetArrayFromImage(again) == sitk.GetArrayFromImage(moved)).all()
     back = sitk.Resample(moved, aligned, truth, sitk.sitkLinear, 0.0)
     arrays = [sitk.GetArrayFromImage(v)[4:-4] for v in (aligned, moved, back)]
@@ -45,3 +50,45 @@ def test_errors_of_a_network_that_does_nothing(tmp_path, capsys):
     assert float(row["start"]) < float(row["before"])
     assert "network" in capsys.readouterr().out
     assert sitk.ReadImage(str(tmp_path / "out" / "fixed.nii.gz")).GetSize() == (64, 64, 20)
+
+
+def test_the_phantom_s_truth_has_no_error_and_whole_labels(monkeypatch):
+    grid = {"shape": (40, 48, 12), "spacing": (5.0, 5.0, 10.0), "centre": (0.0, 0.0, 0.0)}
+    monkeypatch.setattr(volume_errors, "GRID", grid)
+    pair = volume_errors.phantom_pair("PET", 2)
+    assert pair.labels is not None and pair.landmarks is not None and len(pair.landmarks) > 3
+    inside = sitk.GetArrayFromImage(pair.labels) > 0
+    assert np.corrcoef(sitk.GetArrayFromImage(pair.fixed).ravel(), inside.ravel())[0, 1] > 0.5
+    still = sitk.Transform(3, sitk.sitkIdentity)
+    shift = sitk.TranslationTransform(3, (3.0, 0.0, -4.0))
+    assert volume_errors.landmark_error(shift, still, pair.landmarks) == pytest.approx(5.0)
+    assert volume_errors.mean_error(shift, still, pair.labels) == pytest.approx(5.0)
+    assert volume_errors.mean_dice(still, still, pair.labels) == 1.0
+    assert volume_errors.mean_dice(shift, still, pair.labels) < 0.95
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "name --fixed and --moving, or --phantom"),
+        (["--phantom", "CT", "--seeds", "0"], "--seeds: give at least 1"),
+        (["--phantom", "CT", "--ants"], "antspyx: not installed; run .*, or leave ants out"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_line(options, message, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ants", None)  # as if antspyx were missing
+    with pytest.raises(SystemExit, match=f"^error: {message}[^\n]*$"):
+        volume_accuracy.main([*options, "--output_dir", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_ants_brings_a_volume_back_in_space(tmp_path):
+    pytest.importorskip("ants", reason="antspyx is not installed")
+    volume = head()
+    volume.SetDirection([-1, 0, 0, 0, -1, 0, 0, 0, 1])
+    volume.SetOrigin((90.0, 80.0, -20.0))
+    shift = sitk.TranslationTransform(3, (4.0, -3.0, 0.0))
+    moved = sitk.Resample(volume, volume, shift.GetInverse(), sitk.sitkLinear, 0.0)
+    still = sitk.Transform(3, sitk.sitkIdentity)
+    found = syn_volumes(volume, moved, widened(volume > 60, 9.0), still)
+    assert volume_errors.mean_error(found, shift, volume > 60) < 3.5  # 5 before

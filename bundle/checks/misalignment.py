@@ -1,0 +1,94 @@
+"""Known misalignments of volumes that are aligned."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+from scipy.ndimage import gaussian_filter
+
+ROTATION = (3.0, 3.0, 8.0)
+"""Largest rotation about x, y and z, degrees."""
+
+TRANSLATION = (10.0, 10.0, 4.0)
+"""Largest translation along x, y and z, mm."""
+
+ELASTIC = (4.0, 4.0, 1.0)
+"""Standard deviation of the elastic displacement along x, y and z, mm."""
+
+SMOOTHNESS = 20.0
+"""Sigma of the Gaussian that smooths it, mm."""
+
+STEP = 4.0
+"""Voxel size of the elastic field, mm: linear interpolation between them is part of the truth."""
+
+ROOM = 40.0
+"""Millimetres by which the elastic field goes on around the volume."""
+
+
+def misalignment(aligned: sitk.Image, seed: int) -> tuple[sitk.Transform, sitk.Transform]:
+    """A seeded rigid motion about a volume's middle and a smooth elastic field.
+
+    Args:
+        aligned: the volume.
+        seed: of the transform.
+
+    Returns:
+        the transform from fixed to moving points, mm, LPS (pull-back), exact; and its inverse,
+        within 1e-4 mm.
+    """
+    random = np.random.default_rng(seed)
+    field = elastic_field(aligned, random)
+    inverse = sitk.InvertDisplacementField(
+        field, maximumNumberOfIterations=50, meanErrorToleranceThreshold=1e-4
+    )
+    middle = aligned.TransformContinuousIndexToPhysicalPoint(
+        [(n - 1) / 2 for n in aligned.GetSize()]
+    )
+    angles = np.radians(ROTATION) * random.uniform(-1, 1, 3)
+    shift = np.array(TRANSLATION) * random.uniform(-1, 1, 3)
+    rigid = sitk.Euler3DTransform(middle, *angles.tolist(), shift.tolist())
+    forward = sitk.CompositeTransform([rigid, sitk.DisplacementFieldTransform(field)])
+    backward = sitk.CompositeTransform(
+        [sitk.DisplacementFieldTransform(sitk.Image(inverse)), rigid.GetInverse()]
+    )
+    return forward, backward
+
+
+def misaligned(aligned: sitk.Image, seed: int) -> tuple[sitk.Transform, sitk.Image]:
+    """Move a volume by a known transform.
+
+    Args:
+        aligned: the volume.
+        seed: of the transform.
+
+    Returns:
+        the transform of :func:`misalignment`, and the moved volume on the same grid:
+        ``aligned(x) = moved(transform(x))`` up to interpolation.
+    """
+    forward, backward = misalignment(aligned, seed)
+    lowest = float(sitk.GetArrayViewFromImage(aligned).min())
+    return forward, sitk.Resample(aligned, aligned, backward, sitk.sitkLinear, lowest)
+
+
+def elastic_field(volume: sitk.Image, random: np.random.Generator) -> sitk.Image:
+    """A smooth random displacement field in and around a volume, mm."""
+    extent = np.array(volume.GetSize()) * volume.GetSpacing() + 2 * ROOM
+    size = np.ceil(extent / STEP).astype(int).tolist()
+    direction = np.reshape(volume.GetDirection(), (3, 3))
+    shape = size[::-1]
+    parts = [gaussian_filter(random.standard_normal(shape), SMOOTHNESS / STEP) for _ in ELASTIC]
+    vectors = np.stack([s * p / p.std() for s, p in zip(ELASTIC, parts, strict=True)], axis=-1)
+    field = sitk.GetImageFromArray(vectors, isVector=True)
+    field.SetSpacing([STEP] * 3)
+    field.SetDirection(volume.GetDirection())
+    field.SetOrigin(np.array(volume.GetOrigin()) - direction @ np.full(3, ROOM))
+    return field
+
+
+def with_slices(volume: sitk.Image, count: int) -> sitk.Image:
+    """The same extent in another number of slices."""
+    size, spacing = list(volume.GetSize()), list(volume.GetSpacing())
+    spacing[2] *= (size[2] - 1) / (count - 1)
+    size[2] = count
+    grid = (size, sitk.Transform(), sitk.sitkLinear, volume.GetOrigin(), spacing)
+    return sitk.Resample(volume, *grid, volume.GetDirection())
