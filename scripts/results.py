@@ -3,16 +3,21 @@
 Run from the repository root::
 
     python -m scripts.results --evaluation out/evaluation --output_dir docs
+
+Tables of the ablation, the baselines and an evaluation on the phantom join where their files are.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bundle.errors import InputError, or_exit
+from bundle.metrics.summary import ID_COLUMNS, summarise
 from bundle.results.page import Results, page
 from bundle.results.plots import plot_fields, plot_fusion
 
@@ -35,29 +40,65 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.results", description=__doc__)
     parser.add_argument("--evaluation", default="out/evaluation", help="folder of summary.json")
     parser.add_argument("--output_dir", default="docs", help="where results.md is written")
+    parser.add_argument("--ablation", default="out/ablation", help="folder of ablation.json")
+    parser.add_argument("--baselines", default="out/baselines", help="folder of baselines.csv")
+    parser.add_argument(
+        "--phantom", default="out/phantom_evaluation", help="folder of an evaluation on the phantom"
+    )
     options = parser.parse_args(arguments)
-    or_exit(write_results, Path(options.evaluation) / "summary.json", Path(options.output_dir))
+    or_exit(_run, options)
 
 
-def write_results(summary: Path, output_dir: Path) -> None:
+def _run(options: argparse.Namespace) -> None:
+    others = {
+        "ablation": _if_there(Path(options.ablation) / "ablation.json"),
+        "baselines": _if_there(Path(options.baselines) / "baselines.csv"),
+        "phantom": _if_there(Path(options.phantom) / "summary.json"),
+    }
+    write_results(Path(options.evaluation) / "summary.json", Path(options.output_dir), **others)
+
+
+def _if_there(path: Path) -> Results | None:
+    """Means of a summary or of a table of pairs; None where there is no such file."""
+    if not path.is_file():
+        return None
+    return _read(path, "mend or delete it")
+
+
+def _read(path: Path, mend: str) -> Results:
+    try:
+        if path.suffix == ".csv":
+            with path.open(newline="", encoding="utf-8") as file:
+                return Results(summarise([_numbers(row) for row in csv.DictReader(file)]))
+        return Results(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: not readable; {mend}") from error
+
+
+def _numbers(row: dict[str, str]) -> dict[str, Any]:
+    """A row of a table of pairs with its measures as numbers; empty cells are left out."""
+    return {
+        key: value if key in ID_COLUMNS else float(value) for key, value in row.items() if value
+    }
+
+
+def write_results(summary: Path, output_dir: Path, **others: Results | None) -> None:
     """Write ``results.md`` and ``images/*.png``.
 
     Args:
         summary: ``summary.json`` of an evaluation.
         output_dir: folder of the page.
+        **others: ``ablation``, ``baselines`` and ``phantom`` of :func:`bundle.results.page.page`.
 
     Raises:
         InputError: the summary is missing or no summary.
     """
-    try:
-        results = Results(json.loads(summary.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{summary}: not readable; run the evaluation first") from error
+    results = _read(summary, "run the evaluation first")
     images = output_dir / "images"
     images.mkdir(parents=True, exist_ok=True)
     plot_fields(results, images / "epe.png")
     plot_fusion(results, images / "fusion.png")
-    (output_dir / "results.md").write_text(page(results, COMMAND), encoding="utf-8")
+    (output_dir / "results.md").write_text(page(results, COMMAND, **others), encoding="utf-8")
     print(f"{output_dir / 'results.md'} written")
 
 

@@ -40,7 +40,7 @@ def evaluation_data(
         levels: the levels of misalignment to keep.
 
     Returns:
-        items as :class:`bundle.engine.evaluation.ControlledDataset` gives them.
+        items as :class:`bundle.engine.control.ControlledDataset` gives them.
 
     Raises:
         SystemExit: the folder cannot be used; one line names why.

@@ -1,4 +1,4 @@
-"""Refuse options that no configuration knows, and devices that are not there."""
+"""Refuse options that no configuration knows, expressions that are none, and absent devices."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from monai.bundle.config_item import ComponentLocator
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 from monai.utils import optional_import
 
-from bundle.errors import InputError
+from bundle.errors import InputError, one_line
 
 
 def refuse_unknown_options(arguments: Sequence[str] | None = None) -> None:
     """Compare the options of ``python -m monai.bundle run`` with the ids of its configurations.
 
-    MONAI itself takes unknown ids silently. Also tries ``--device``.
+    MONAI itself takes unknown ids silently. Also reads each expression and tries ``--device``.
 
     Args:
         arguments: the command line, by default the process's own; any other command passes.
 
     Raises:
-        InputError: an option is neither an id nor one of MONAI's own (names the nearest one),
-            or the device cannot be used.
+        InputError: an option is neither an id nor one of MONAI's own (names the nearest one), a
+            value that starts with ``$`` is no Python expression, or the device cannot be used.
     """
     arguments = sys.argv if arguments is None else arguments
     if Path(arguments[0]).parts[-3:] != ("monai", "bundle", "__main__.py"):
@@ -42,24 +42,63 @@ def refuse_unknown_options(arguments: Sequence[str] | None = None) -> None:
     for name in given:
         if name not in own:
             _refuse_unknown_id(name, {"bundle_root": "."} | tracking | config, own)
+        check_expression(name, given[name])
     if "device" in given:
-        check_device(given["device"])
+        check_device(_evaluated("device", given["device"], config))
+
+
+def check_expression(name: str, value: str) -> None:
+    """Read a value as MONAI will: Python behind a ``$``, with ``@id`` for what stands elsewhere.
+
+    Args:
+        name: of the option.
+        value: its value; any that does not start with ``$``, or imports, passes.
+
+    Raises:
+        InputError: it is no Python expression.
+    """
+    if not value.startswith("$") or value[1:].lstrip().startswith(("import ", "from ")):
+        return
+    code = re.sub(r"@\w+(?:(?:#|::)\w+)*", "_", value[1:]).strip()
+    try:
+        ast.parse(code, mode="eval")
+    except (SyntaxError, ValueError) as error:  # ValueError: a NUL character
+        raise InputError(
+            f"--{name} {value}: is no Python expression ({error.args[0]}); mend it, or leave the "
+            "$ away to give a plain value"
+        ) from error
+
+
+def _evaluated(name: str, value: str, config: Mapping[str, Any]) -> str:
+    """What an expression yields with the imports of the configuration; other values as they are."""
+    if not value.startswith("$"):
+        return value
+    parser = ConfigParser({**config, name: value})
+    try:
+        return str(parser.get_parsed_content(name))
+    except Exception as error:  # whatever the expression raises, MONAI wraps it
+        raise InputError(
+            f"--{name} {value}: cannot be evaluated ({_first(error)}); mend it, or give a plain "
+            "value such as cpu or cuda:0"
+        ) from error
+
+
+def _first(error: BaseException) -> str:
+    """The error that MONAI wrapped, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return one_line(error)
 
 
 def check_device(name: str) -> None:
     """Try whether torch can use a device.
 
     Args:
-        name: such as ``cpu`` or ``cuda:1``, or the expression ``$torch.device('cuda:1')``; any
-            other expression passes.
+        name: such as ``cpu`` or ``cuda:1``.
 
     Raises:
         InputError: torch knows no such device, or this machine has none.
     """
-    quoted = re.fullmatch(r"""\$torch\.device\(['"](.*)['"]\)""", name)
-    if name.startswith("$") and not quoted:
-        return
-    name = quoted[1] if quoted else name
     try:
         torch.zeros(1, device=torch.device(name))
     except Exception as error:  # each kind of device fails in a way of its own

@@ -44,11 +44,15 @@ class EmaProgress:
 
 
 def random_state() -> dict[str, Any]:
-    """State of every random generator that training draws from, as plain tensors and numbers."""
+    """State of every random generator that training draws from, as plain tensors and numbers.
+
+    ``cuda`` is the state of this process's GPU; there is none where torch has no GPU.
+    """
     numpy_state: Any = np.random.get_state()
     name, keys, *rest = numpy_state
     version, internal, gauss = random.getstate()
-    return {
+    cuda = {"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {}
+    return cuda | {
         "torch": torch.get_rng_state(),
         "numpy": [name, torch.from_numpy(keys.astype(np.int64)), *rest],
         "python": [version, list(internal), gauss],
@@ -67,7 +71,8 @@ def random_states() -> list[dict[str, Any]]:
 def restore_random(path: Path) -> None:
     """Go on with this process's random numbers of a checkpoint.
 
-    A checkpoint without them, or of another number of processes, is tolerated.
+    A checkpoint without them, or of another number of processes, is tolerated; so is one that
+    was written without a GPU: its random numbers are then drawn anew.
     """
     states = torch.load(path, map_location="cpu", weights_only=True).get("random")
     states = [states] if isinstance(states, dict) else states or []
@@ -76,6 +81,8 @@ def restore_random(path: Path) -> None:
         return
     state = states[rank()]
     torch.set_rng_state(state["torch"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
     name, keys, *rest = state["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
     version, internal, gauss = state["python"]

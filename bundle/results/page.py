@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from bundle.engine.reference_rows import CONTROL, METHOD, NO_REGISTRATION, TRUE_FIELD
@@ -15,6 +15,22 @@ OTHER_DIGITS = (
     "the paper does not define its measures to the last parameter, its test pairs and "
     "deformations are not published, and no common definition reproduces its printed rows of "
     "other methods. Ours are means of the two sources over the validation pairs."
+)
+
+
+BASELINE = {"EPE": 2, "RES": 2, "MAE": 1, "NCC": 3, "Q": 3, "VIF": 3, "SSIM": 3, "seconds": 2}
+BASELINES = (
+    "From `python -m scripts.baselines`, fusion by the maximum; more in "
+    "[baselines.md](baselines.md). `seconds`: processor time per pair on one thread."
+)
+ANATOMY = {"Dice": 3, "TRE": 2}
+ANATOMY_NOTE = (
+    "Dice of warped tissue labels and landmark error (px), on the phantom. Labels are resampled "
+    "twice by nearest neighbour: the true field's row is the ceiling."
+)
+COLOR_NOTE = (
+    "Mean distance in the (a*, b*) plane of CIELAB between the colour fusion and the warped "
+    "moving picture, over coloured pixels."
 )
 
 
@@ -62,6 +78,35 @@ def ablation_table() -> str:
     return table(["paper", *MEASURES], lines)
 
 
+def variant_table(results: Results, measures: Mapping[str, int]) -> str:
+    """Every row by modality and level, where it has one of the measures.
+
+    Args:
+        results: of the ablation or of another comparison.
+        measures: name to decimals.
+
+    Returns:
+        Markdown; empty if no row has any.
+    """
+    lines = []
+    for modality in MODALITIES:
+        for level in LEVELS:
+            for row in results.rows:
+                values = [results.mean(modality, level, row, name) for name in measures]
+                if any(value is not None for value in values):
+                    cells = [number(v, d) for v, d in zip(values, measures.values(), strict=True)]
+                    lines.append([row, modality, level, *cells])
+    return table(["method", "modality", "level", *measures], lines) if lines else ""
+
+
+def only(results: Results, rows: Collection[str]) -> Results:
+    """The same means, of some rows."""
+    kept = Results([])
+    kept.groups = {key: group for key, group in results.groups.items() if key[2] in rows}
+    kept.rows = [row for row in results.rows if row in rows]
+    return kept
+
+
 def registration_table(results: Results) -> str:
     """Errors before and after registration, with the control, by modality and level."""
     header = ["", "level", "EPE, px", "control", "RES, px", "MAE", "NCC", "folding", "moved, px"]
@@ -106,12 +151,21 @@ def fusion_table(results: Results, modality: str, level: str) -> str:
     return table(["row", *SOURCES], lines)
 
 
-def page(results: Results, command: str) -> str:
-    """The whole page.
+def page(
+    results: Results,
+    command: str,
+    ablation: Results | None = None,
+    baselines: Results | None = None,
+    phantom: Results | None = None,
+) -> str:
+    """The whole page; what was not measured is left out.
 
     Args:
         results: of the evaluation.
         command: the command that made the evaluation.
+        ablation: of ``scripts.ablation``.
+        baselines: of ``scripts.baselines``.
+        phantom: of an evaluation on the phantom, where the anatomy is known.
 
     Returns:
         Markdown.
@@ -138,8 +192,12 @@ def page(results: Results, command: str) -> str:
         paper_table(results, "small", MISALIGNED),
         "## Table 3: ablation, as the paper prints it",
         ablation_table(),
-        "Our own ablation runs (`--network_def#directions forward`, `reverse`, "
-        "`--network_def#scales 1`) have not been trained yet.",
+        *_ours(ablation),
+        *_extra(
+            "## Other registrations of the same pairs", BASELINES, _maximum(baselines), BASELINE
+        ),
+        *_extra("## Anatomy, on the phantom", ANATOMY_NOTE, phantom, ANATOMY),
+        *_extra("## Colour", COLOR_NOTE, results, {"Delta_E": 2}),
         "## Fusion per source",
         "![Fusion measures by method](images/fusion.png)",
     ]
@@ -147,3 +205,27 @@ def page(results: Results, command: str) -> str:
         for modality in MODALITIES:
             blocks += [f"### {modality}, {level}", fusion_table(results, modality, level)]
     return "\n\n".join(blocks) + "\n"
+
+
+def _ours(ablation: Results | None) -> list[str]:
+    note = (
+        "Ours: every variant trained with the same data, seed and budget "
+        "(`python -m scripts.ablation`; EPE in px of 256). `paper recipe` has the paper's losses "
+        "and optimiser."
+    )
+    return _extra("", note, ablation, {"SD": 2, "Q": 3, "VIF": 3, "SSIM": 3, "EPE": 2})[1:]
+
+
+def _maximum(baselines: Results | None) -> Results | None:
+    """Fusion by the maximum is enough to compare registrations."""
+    if baselines is None:
+        return None
+    return only(baselines, [row for row in baselines.rows if row.endswith(" + maximum")])
+
+
+def _extra(
+    heading: str, note: str, results: Results | None, measures: Mapping[str, int]
+) -> list[str]:
+    """A section, or nothing where no row has the measures."""
+    text = variant_table(results, measures) if results else ""
+    return [heading, note, text] if text else []

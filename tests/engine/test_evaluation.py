@@ -16,12 +16,11 @@ from monai.bundle import run
 from monai.networks.blocks import Warp
 from torch.nn.functional import interpolate
 
+from bundle.engine.control import ControlledDataset, other_patients
 from bundle.engine.evaluation import (
-    ControlledDataset,
     case_notes,
     evaluate_step,
     evaluation_pairs,
-    other_patients,
     prepare_output,
 )
 from bundle.networks import BiMSRec

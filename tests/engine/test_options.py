@@ -1,10 +1,15 @@
 """Options of the bundle command that no configuration knows."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from bundle.engine.options import check_device, refuse_unknown_options
+from bundle.engine.options import check_expression, refuse_unknown_options
 from bundle.errors import InputError
 
+ROOT = Path(__file__).parents[2]
 COMMAND = ["/x/monai/bundle/__main__.py", "run", "training", "--config_file"]
 
 
@@ -60,6 +65,33 @@ def test_a_device_that_is_not_there_is_one_line(name):
         refuse_unknown_options([*COMMAND, "configs/train.json", "--device", name])
 
 
-def test_devices_that_are_there_and_other_expressions_pass():
-    for name in ("cpu", "$torch.device('cpu')", "$my.choice()"):
-        check_device(name)
+def test_devices_that_are_there_pass():
+    for name in ("cpu", "$torch.device('cpu')", "$run_tools.torch.device('cpu')"):
+        refuse_unknown_options([*COMMAND, "configs/train.json", "--device", name])
+
+
+def test_a_device_whose_expression_fails_is_one_line():
+    with pytest.raises(InputError, match=r"--device \$my.choice\(\): cannot be .*'my' is not def"):
+        refuse_unknown_options([*COMMAND, "configs/train.json", "--device", "$my.choice()"])
+
+
+@pytest.mark.parametrize("name", ["device", "batch_size", "train#random_transforms#0#prob"])
+def test_a_broken_expression_is_one_line(name):
+    with pytest.raises(InputError, match=rf"^--{name} \$foo\(: is no Python expression [^\n]*$"):
+        refuse_unknown_options([*COMMAND, "configs/train.json", f"--{name}", "$foo("])
+
+
+@pytest.mark.parametrize(
+    "value", ["8", "$2 * 4", "$@image_size // 16", "$len(@train#pairs) + @a::b"]
+)
+def test_sound_expressions_pass(value):
+    check_expression("batch_size", value)
+
+
+def test_the_command_ends_on_a_broken_expression_without_a_traceback():
+    command = [sys.executable, "-m", "monai.bundle", "run", "training"]
+    command += ["--config_file", "configs/train.json", "--device", "$foo("]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: --device $foo(: is no Python expression")

@@ -1,10 +1,11 @@
 """The ablation: one variant through training and evaluation, and the table's figures."""
 
-import argparse
+import json
 
 import pytest
 
 from bundle.phantom import write_pairs
+from scripts import ablation
 from scripts.ablation import VARIANTS, main, page
 
 
@@ -21,19 +22,43 @@ def test_one_variant_is_trained_measured_and_not_done_twice(tmp_path, capsys):
     assert metrics.stat().st_mtime_ns == before
     table = (tmp_path / "out" / "ablation.md").read_text(encoding="utf-8")
     assert "1 epochs each, batches of 1, seed 0, 64 px" in table
-    assert "| single scale | large |" in table
+    assert "| single scale | CT | large |" in table
+    groups = json.loads((tmp_path / "out" / "ablation.json").read_text(encoding="utf-8"))
+    assert {group["row"] for group in groups} == {"single scale"}
+    with pytest.raises(SystemExit, match="another data set, seed or budget"):
+        main([*options, "--seed", "3"])
+
+
+def test_fusion_can_be_trained_after_registration(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(ablation, "_bundle", lambda *words: calls.append(words))
+    options = ablation._parser().parse_args(["--max_epochs", "3", "--fusion_epochs", "1"])
+    ablation._train_and_evaluate("paper", tmp_path, options)
+    assert [run for run, _, _ in calls] == ["training", "training", "evaluating"]
+    assert [call[2].get("stage") for call in calls] == ["registration", "fusion", None]
+    assert [call[2].get("max_epochs") for call in calls] == [3, 1, None]
+    assert calls[1][2]["initial_weights"] == str(tmp_path / "registration" / "model.pt")
+    assert calls[2][2]["checkpoint"] == str(tmp_path / "fusion" / "model.pt")
+    assert {call[1][1] for call in calls} == {"paper"}
 
 
 def test_means_are_in_px_of_256():
     rows = [
-        {"level": "small", "row": "BiMSRec", "SD": sd, "Q": "", "VIF": "", "SSIM": "", "EPE": epe}
+        {"modality": "CT", "level": "small", "row": "BiMSRec", "SD": sd, "EPE": epe}
+        | {"Q": "", "VIF": "", "SSIM": ""}
         for sd, epe in (("50", "1.0"), ("60", "2.0"))
     ]
-    options = argparse.Namespace(max_epochs=1, batch_size=8, seed=0, image_size=64, dataset_dir="x")
-    assert "| full | small | 55.00 | nan | nan | nan | 6.00 |" in page({"full": rows}, options)
+    options = ablation._parser().parse_args(["--max_epochs", "1"])
+    assert "| full | CT | small | 55.00 | – | – | – | 6.00 |" in page({"full": rows}, options)
 
 
 def test_variants_are_those_of_the_paper():
-    assert list(VARIANTS) == ["full", "forward only", "reverse only", "single scale"]
+    assert list(VARIANTS) == [
+        "full",
+        "forward only",
+        "reverse only",
+        "single scale",
+        "paper recipe",
+    ]
     with pytest.raises(SystemExit, match="--max_epochs 0: give 1 or more"):
         main(["--max_epochs", "0"])

@@ -27,6 +27,34 @@ def test_figures_of_the_evaluation_stand_in_the_page(tmp_path):
     assert (tmp_path / "docs" / "images" / "epe.png").stat().st_size > 1000
 
 
+def test_other_tables_join_where_their_files_are(tmp_path):
+    own = [group(METHOD, EPE=1.2, SD=90.0, Delta_E=3.21)]
+    (tmp_path / "summary.json").write_text(json.dumps(own))
+    folders = {"ablation": tmp_path / "a", "baselines": tmp_path / "b", "phantom": tmp_path / "p"}
+    options = [word for name, path in folders.items() for word in (f"--{name}", str(path))]
+    options += ["--evaluation", str(tmp_path), "--output_dir", str(tmp_path)]
+    main(options)
+    text = (tmp_path / "results.md").read_text(encoding="utf-8")
+    assert "| BiMSRec | CT | small | 3.21 |" in text and "## Colour" in text
+    for word in ("Dice", "paper recipe", "LocalNet", "not run", "not been trained"):
+        assert word not in text
+
+    for folder in folders.values():
+        folder.mkdir()
+    ablation = [group("forward only", EPE=4.5, SD=80.0)]
+    (tmp_path / "a" / "ablation.json").write_text(json.dumps(ablation))
+    phantom = [group(METHOD, Dice=0.876, TRE=1.23)]
+    (tmp_path / "p" / "summary.json").write_text(json.dumps(phantom))
+    csv = "modality,level,row,case,pair,EPE,SD\nCT,small,LocalNet + maximum,c,1,2.0,50.0\n"
+    csv += "CT,small,LocalNet + maximum,c,2,4.0,60.0\nCT,small,LocalNet + Laplacian,c,1,9.0,\n"
+    (tmp_path / "b" / "baselines.csv").write_text(csv)
+    main(options)
+    text = (tmp_path / "results.md").read_text(encoding="utf-8")
+    assert "| forward only | CT | small | 80.00 | – | – | – | 4.50 |" in text
+    assert "| BiMSRec | CT | small | 0.876 | 1.23 |" in text
+    assert "| LocalNet + maximum | CT | small | 3.00 |" in text and "Laplacian |" not in text
+
+
 def test_a_missing_evaluation_is_one_line(tmp_path, capsys):
     with pytest.raises(SystemExit) as error:
         main(["--evaluation", str(tmp_path), "--output_dir", str(tmp_path)])
