@@ -17,6 +17,7 @@ from bundle.networks.patch_embedding import COARSEST_STRIDE, MultiScalePatchEmbe
 from bundle.networks.pfrecon import PFRecon
 from bundle.networks.refinement import Refinement
 from bundle.networks.spline import spline_upsample
+from bundle.networks.unfolding import without_folds
 from bundle.networks.warp import warp_tokens
 
 
@@ -102,7 +103,7 @@ class BiMSRec(nn.Module):
         fixed, moving, pixels = self._tokens(padded)
         flows, logits, _, _ = self.registration(fixed, moving)
         rounds = self._rounds(self._combine(flows, logits), fixed, moving, pixels)
-        ddf = full_size(rounds[-1], padded)
+        ddf = full_size(without_folds(rounds[-1]), padded)
         fused = self._reconstruct(padded, fixed, moving, self._by_scale(flows), ddf)
         output = torch.cat([fused.clamp(0.0, 1.0), ddf], dim=1)
         return output[..., : image.shape[-2], : image.shape[-1]]
@@ -131,7 +132,7 @@ class BiMSRec(nn.Module):
         fixed, moving, pixels = self._tokens(padded)
         flows, logits, _, _ = self.registration(fixed, moving)
         rounds = self._rounds(self._combine(flows, logits), fixed, moving, pixels)
-        ddf = full_size(rounds[-1], padded)
+        ddf = full_size(without_folds(rounds[-1]), padded)
         return ddf[..., : image.shape[-2], : image.shape[-1]]
 
     def fuse(self, image: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
@@ -232,7 +233,7 @@ class BiMSRec(nn.Module):
             outputs["windows"] = windows
         if self.stage != "registration":
             guides = [[flow.detach() for flow in pair] for pair in self._by_scale(flows)]
-            ddf = full_size(rounds[-1], padded).detach()
+            ddf = full_size(without_folds(rounds[-1]), padded).detach()
             fused = self._reconstruct(padded, fixed, moving, guides, ddf)
             outputs["fused"] = fused[..., : image.shape[-2], : image.shape[-1]]
         return outputs
