@@ -34,6 +34,7 @@ def options(pairs, folder, **overrides):
         "dataset_dir": pairs, "ckpt_dir": folder, "image_size": 64, "reduction": 4,
         "stage": "registration", "num_workers": 0, "val_interval": 2, "val_stride": 3,
         "max_epochs": 2, "batch_size": 1, "amp": False,
+        "learning_rate": 1e-4,  # Adam's first steps blow rounding errors up: at 5e-4 to 3e-3
     } | overrides  # fmt: skip
     pairs_of_words = [(f"--{name}", str(value)) for name, value in settings.items()]
     return [word for both in pairs_of_words for word in both]
