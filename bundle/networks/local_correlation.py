@@ -20,7 +20,7 @@ def local_correlation(query: torch.Tensor, key: torch.Tensor, radius: int) -> to
         (B, (2 radius + 1)^2, H, W); channels in order of the offset, rows first.
     """
     if not torch.jit.is_scripting():  # noqa: SIM102 (scripting skips the body of this form)
-        if query.requires_grad:
+        if query.requires_grad and not torch.jit.is_tracing():
             return _LocalCorrelation.apply(query, key, radius)
     return _correlate(query, key, radius)
 
