@@ -103,7 +103,7 @@ class BiMSRec(nn.Module):
         fixed, moving, pixels = self._tokens(padded)
         flows, logits, _, _ = self.registration(fixed, moving)
         rounds = self._rounds(self._combine(flows, logits), fixed, moving, pixels)
-        ddf = full_size(without_folds(rounds[-1]), padded)
+        ddf = full_size(rounds[-1], padded)
         fused = self._reconstruct(padded, fixed, moving, self._by_scale(flows), ddf)
         output = torch.cat([fused.clamp(0.0, 1.0), ddf], dim=1)
         return output[..., : image.shape[-2], : image.shape[-1]]
@@ -132,7 +132,7 @@ class BiMSRec(nn.Module):
         fixed, moving, pixels = self._tokens(padded)
         flows, logits, _, _ = self.registration(fixed, moving)
         rounds = self._rounds(self._combine(flows, logits), fixed, moving, pixels)
-        ddf = full_size(without_folds(rounds[-1]), padded)
+        ddf = full_size(rounds[-1], padded)
         return ddf[..., : image.shape[-2], : image.shape[-1]]
 
     def fuse(self, image: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
@@ -178,11 +178,16 @@ class BiMSRec(nn.Module):
         moving: list[torch.Tensor],
         pixels: list[torch.Tensor],
     ) -> list[torch.Tensor]:
-        """The combined field and what each round of refinement made of it, in finest tokens."""
+        """The combined field and what each round of refinement made of it, in finest tokens.
+
+        The last is the one handed out: it does not fold.
+        """
         refined = self.refinement(
             [fixed[0], pixels[0]], [moving[0], pixels[1]], ddf, self.refinements
         )
-        return [ddf] + refined  # noqa: RUF005 (scripting knows no unpacking)
+        fields = [ddf] + refined  # noqa: RUF005 (scripting knows no unpacking)
+        fields[-1] = without_folds(fields[-1])
+        return fields
 
     def _combine(self, flows: list[torch.Tensor], logits: list[torch.Tensor]) -> torch.Tensor:
         """Mean of all fields by their predicted confidence, in finest tokens."""
@@ -233,7 +238,7 @@ class BiMSRec(nn.Module):
             outputs["windows"] = windows
         if self.stage != "registration":
             guides = [[flow.detach() for flow in pair] for pair in self._by_scale(flows)]
-            ddf = full_size(without_folds(rounds[-1]), padded).detach()
+            ddf = full_size(rounds[-1], padded).detach()
             fused = self._reconstruct(padded, fixed, moving, guides, ddf)
             outputs["fused"] = fused[..., : image.shape[-2], : image.shape[-1]]
         return outputs

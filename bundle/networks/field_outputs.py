@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from bundle.networks.spline import spline_upsample
-from bundle.networks.unfolding import without_folds
 
 
 def full_size(field: torch.Tensor, padded: torch.Tensor) -> torch.Tensor:
@@ -33,7 +32,7 @@ def field_outputs(
     Returns:
         see :meth:`bundle.networks.BiMSRec.all_fields`.
     """
-    outputs = {"ddf": full_size(without_folds(rounds[-1]), padded)}
+    outputs = {"ddf": full_size(rounds[-1], padded)}
     named = {"flows": flows, "matches": found, "rounds": rounds[:-1]}
     for name, fields in named.items():
         if len(fields) > 0:
