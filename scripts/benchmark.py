@@ -4,6 +4,7 @@ Run from the repository root, with nothing else running::
 
     python -m scripts.benchmark
     python -m scripts.benchmark --training --image_size 128
+    python -m scripts.benchmark --training --image_size 64 --reduction 4 --override amp=false
 
 The weights do not matter for the figures: none are loaded.
 """
@@ -28,6 +29,7 @@ from bundle.losses import BiMSRecLoss
 from bundle.networks import BiMSRec
 
 PRECISIONS = ("float32", "bf16")
+RUN_OPTIONS = ("image_size", "reduction", "batch_size", "num_workers")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -62,13 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def print_training_cost(options: argparse.Namespace) -> None:
     """Print what a run of the bundle costs, with loading, on the GPU if there is one."""
-    print(f"training as configured, loading processes: {options.num_workers}")
+    changed = ", ".join(options.override) or "nothing changed"
+    print(f"training as configured ({changed}), loading processes: {options.num_workers}")
+    settings = {name: getattr(options, name) for name in RUN_OPTIONS}
+    settings |= dict(one.split("=", 1) for one in options.override)
     for stage in ("registration", "all"):
         for threads in options.threads:
-            cost = training_cost(
-                stage, options.image_size, options.reduction, options.batch_size,
-                options.num_workers, options.steps, threads,
-            )  # fmt: skip
+            cost = training_cost(settings | {"stage": stage}, options.steps, threads)
             print(
                 f"  {f'{stage}, threads: {threads}':<28}{cost.pairs_per_second:>9.2f} pairs/s, "
                 f"{100 * cost.data_wait:.0f} % waiting for data, {cost.memory:.0f} MiB, "
@@ -87,6 +89,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch_size", type=int, default=8, help="pairs per training step")
     parser.add_argument("--reduction", type=int, default=1, help="of the network in training")
     parser.add_argument("--num_workers", type=int, default=1, help="processes that load data")
+    parser.add_argument(
+        "--override", nargs="+", default=[], metavar="ID=VALUE",
+        help="options of the training run, such as amp=false, compile=true or cache_rate=0",
+    )  # fmt: skip
     parser.add_argument("--steps", type=int, default=3, help="timed training steps")
     return parser
 
@@ -97,6 +103,9 @@ def _check(options: argparse.Namespace) -> None:
     for name in ("repeats", "batch_size", "steps"):
         if getattr(options, name) < 1:
             raise InputError(f"--{name} {getattr(options, name)}: give 1 or more")
+    for one in options.override:
+        if "=" not in one:
+            raise InputError(f"--override {one}: write ID=VALUE")
     if options.num_workers < 0:
         raise InputError(f"--num_workers {options.num_workers}: give 0 or more")
     if min(options.threads) < 1:

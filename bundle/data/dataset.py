@@ -19,6 +19,7 @@ class SeededDataset(CacheDataset):
         transform: deterministic transforms (cached), then random ones.
         seed: with the epoch and the item's index it seeds the random transforms.
         repeat: every item appears so many times, each time with another seed.
+        cache_rate: share of the items, in [0, 1], that stay in memory after reading.
         progress: show a bar while caching.
     """
 
@@ -28,9 +29,13 @@ class SeededDataset(CacheDataset):
         transform: Sequence[Callable] | Callable,
         seed: int = 0,
         repeat: int = 1,
+        cache_rate: float = 1.0,
         progress: bool = True,
     ) -> None:
-        super().__init__(data, transform, num_workers=1, progress=progress, copy_cache=False)
+        super().__init__(
+            data, transform, cache_rate=cache_rate, num_workers=1, progress=progress,
+            copy_cache=False,
+        )  # fmt: skip
         self.seed = seed
         self.repeat = repeat
         self.epoch = 0

@@ -32,7 +32,10 @@ LAST = "last.pt"
 
 
 def prepare_network(
-    network: torch.nn.Module, device: torch.device, initial_weights: str | None = None
+    network: torch.nn.Module,
+    device: torch.device,
+    initial_weights: str | None = None,
+    compiled: bool = False,
 ) -> torch.nn.Module:
     """Put the network on its device; start from given weights if any.
 
@@ -40,10 +43,16 @@ def prepare_network(
         network: the network as built.
         device: where it trains.
         initial_weights: a ``state_dict`` to start from, or None.
+        compiled: let ``torch.compile`` make kernels for it at the first steps (minutes, and a
+            C++ compiler on a CPU). Names of parameters, checkpoints and copies of the network
+            stay as they are.
     """
     if initial_weights:
         or_exit(load_weights, network, initial_weights)
-    return network.to(device)
+    network = network.to(device)
+    if compiled:
+        network.compile()
+    return network
 
 
 def of_this_rank(handlers: list[Any]) -> list[Any]:

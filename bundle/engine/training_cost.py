@@ -11,6 +11,7 @@ import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from monai.bundle import create_workflow
@@ -38,31 +39,22 @@ class Cost:
     device_memory: float
 
 
-def training_cost(
-    stage: str, image_size: int, reduction: int, batch_size: int, num_workers: int, steps: int,
-    threads: int,
-) -> Cost:  # fmt: skip
+def training_cost(settings: dict[str, Any], steps: int, threads: int) -> Cost:
     """Train on phantom pairs in a fresh process, with loading, augmentation and checkpoints.
 
     Args:
-        stage: of the network, "registration", "fusion" or "all".
-        image_size: pixels per side.
-        reduction: of the network.
-        batch_size: pairs per step.
-        num_workers: processes that load data.
+        settings: options of ``configs/train.json``; needs ``image_size`` and ``batch_size``.
         steps: measured steps.
         threads: of torch.
 
     Returns:
         the figures.
     """
-    settings = {"stage": stage, "image_size": image_size, "reduction": reduction,
-                "batch_size": batch_size, "num_workers": num_workers}  # fmt: skip
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_measure, settings, steps, threads).result()
 
 
-def _measure(settings: dict, steps: int, threads: int) -> Cost:
+def _measure(settings: dict[str, Any], steps: int, threads: int) -> Cost:
     torch.set_num_threads(threads)
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:

@@ -10,8 +10,9 @@ from scripts import benchmark
 def test_table_names_every_figure(capsys):
     size = ["--image_size", "64", "--batch_size", "1", "--reduction", "4"]
     quick = ["--steps", "1", "--threads", "1", "--repeats", "1", "--num_workers", "0"]
-    benchmark.main([*size, "--training", *quick])
+    benchmark.main([*size, "--training", *quick, "--override", "amp=false", "cache_rate=0"])
     table = capsys.readouterr().out
+    assert "training as configured (amp=false, cache_rate=0)" in table
     for name in ("parameters", "GFLOP", "median, float32, threads: 1", "median, bf16, threads: 1"):
         assert name in table
     rates = [line for line in table.splitlines() if "pairs/s" in line]
@@ -43,7 +44,8 @@ def test_threads_are_put_back():
     assert torch.get_num_threads() == before
 
 
-@pytest.mark.parametrize("option", [["--image_size", "16"], ["--threads", "0"], ["--steps", "0"]])
+@pytest.mark.parametrize("option", [["--image_size", "16"], ["--threads", "0"], ["--steps", "0"],
+                                    ["--override", "amp"]])  # fmt: skip
 def test_senseless_options_are_one_line(option):
     with pytest.raises(SystemExit, match=f"error: {option[0]} {option[1]}: "):
         benchmark.main(option)
