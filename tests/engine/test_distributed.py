@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -85,21 +84,27 @@ def test_only_the_first_process_reports_and_validates(two):
 @pytest.fixture(scope="module")
 def met(pairs, tmp_path_factory):
     """The first of two epochs, by two agents that meet by rendezvous, as machines do."""
-    folder = tmp_path_factory.mktemp("met")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    for _ in range(3):  # torch's agents at times lose each other when the work is done
+        folder = tmp_path_factory.mktemp("met")
+        codes, said = two_agents(options(pairs, folder, **{"train#trainer#max_epochs": 1}))
+        if codes == [0, 0]:
+            return folder, said
+    raise AssertionError(said)
+
+
+def two_agents(words):
+    # The store outlives both agents: one that keeps it itself may end while the other needs it.
+    store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     agent = ["--nnodes=2", "--nproc_per_node=1", "--rdzv_backend=c10d", "--rdzv_id=test",
-             f"--rdzv_endpoint=127.0.0.1:{port}", "--local_addr=127.0.0.1"]  # fmt: skip
-    stopped = options(pairs, folder, **{"train#trainer#max_epochs": 1})
+             f"--rdzv_endpoint=127.0.0.1:{store.port}", "--rdzv_conf=is_host=0",
+             "--local_addr=127.0.0.1"]  # fmt: skip
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     agents = [
-        subprocess.Popen([*command(*agent), *stopped], cwd=ROOT, env=ENVIRONMENT, **pipes)
+        subprocess.Popen([*command(*agent), *words], cwd=ROOT, env=ENVIRONMENT, **pipes)
         for _ in range(2)
     ]
     said = "".join(agent.communicate(timeout=300)[0] for agent in agents)
-    assert [agent.returncode for agent in agents] == [0, 0], said
-    return folder, said
+    return [agent.returncode for agent in agents], said
 
 
 def test_two_agents_train_together(two, met):
