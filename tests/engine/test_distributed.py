@@ -89,6 +89,7 @@ def met(pairs, tmp_path_factory):
         codes, said = two_agents(options(pairs, folder, **{"train#trainer#max_epochs": 1}))
         if codes == [0, 0]:
             return folder, said
+        assert losses(said) and (folder / "last.pt").is_file(), said  # else training failed
     raise AssertionError(said)
 
 
