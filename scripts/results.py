@@ -98,7 +98,9 @@ def write_results(summary: Path, output_dir: Path, **others: Results | None) -> 
     images.mkdir(parents=True, exist_ok=True)
     plot_fields(results, images / "epe.png")
     plot_fusion(results, images / "fusion.png")
-    (output_dir / "results.md").write_text(page(results, COMMAND, **others), encoding="utf-8")
+    pictures = [path.name for path in images.glob("*.png")]
+    text = page(results, COMMAND, pictures=pictures, **others)
+    (output_dir / "results.md").write_text(text, encoding="utf-8")
     print(f"{output_dir / 'results.md'} written")
 
 

@@ -28,6 +28,15 @@ ANATOMY_NOTE = (
     "Dice of warped tissue labels and landmark error (px), on the phantom. Labels are resampled "
     "twice by nearest neighbour: the true field's row is the ceiling."
 )
+PICTURES = {
+    "methods.png": "Fusion by method",
+    "ablation.png": "Fusion by variant of the ablation",
+    "fields.png": "The fields of one pair",
+}
+PICTURES_NOTE = (
+    "From `python -m scripts.figures`: pairs of the phantom's evaluation, level medium. Fields are "
+    "drawn as grids; beneath the name stands the error (EPE)."
+)
 COLOR_NOTE = (
     "Mean distance in the (a*, b*) plane of CIELAB between the colour fusion and the warped "
     "moving picture, over coloured pixels."
@@ -157,6 +166,7 @@ def page(
     ablation: Results | None = None,
     baselines: Results | None = None,
     phantom: Results | None = None,
+    pictures: Collection[str] = (),
 ) -> str:
     """The whole page; what was not measured is left out.
 
@@ -166,6 +176,7 @@ def page(
         ablation: of ``scripts.ablation``.
         baselines: of ``scripts.baselines``.
         phantom: of an evaluation on the phantom, where the anatomy is known.
+        pictures: names of the files in ``images`` beside the page.
 
     Returns:
         Markdown.
@@ -197,6 +208,7 @@ def page(
             "## Other registrations of the same pairs", BASELINES, _maximum(baselines), BASELINE
         ),
         *_extra("## Anatomy, on the phantom", ANATOMY_NOTE, phantom, ANATOMY),
+        *_pictures(pictures),
         *_extra("## Colour", COLOR_NOTE, results, {"Delta_E": 2}),
         "## Fusion per source",
         "![Fusion measures by method](images/fusion.png)",
@@ -214,6 +226,12 @@ def _ours(ablation: Results | None) -> list[str]:
         "and optimiser."
     )
     return _extra("", note, ablation, {"SD": 2, "Q": 3, "VIF": 3, "SSIM": 3, "EPE": 2})[1:]
+
+
+def _pictures(there: Collection[str]) -> list[str]:
+    """The pictures that were drawn, beneath one heading."""
+    shown = [f"![{title}](images/{name})" for name, title in PICTURES.items() if name in there]
+    return ["## The phantom in pictures", PICTURES_NOTE, *shown] if shown else []
 
 
 def _maximum(baselines: Results | None) -> Results | None:

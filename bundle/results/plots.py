@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import matplotlib
+from matplotlib import pyplot as plt
 
 from bundle.engine.reference_rows import METHOD, NO_REGISTRATION, TRUE_FIELD
 from bundle.results.page import LEVELS, Results
 from bundle.results.paper_rows import MODALITIES
-
-matplotlib.use("Agg")  # files only: no display needed
-
-from matplotlib import pyplot as plt  # noqa: E402
+from bundle.results.sheets import save
 
 FIELDS = ("EPE", *(f"EPE_flow{k}" for k in range(1, 11)))
 SOURCES = ("Q", "VIF_A", "VIF_B", "SSIM_A", "SSIM_B")
@@ -34,7 +31,7 @@ def plot_fields(results: Results, path: Path) -> None:
         axis.set_xlabel("field")
     axes[0].set_ylabel("EPE, px of 256")
     axes[0].legend()
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_fusion(results: Results, path: Path, level: str = "small") -> None:
@@ -49,11 +46,4 @@ def plot_fusion(results: Results, path: Path, level: str = "small") -> None:
         axis.set_xticks(range(len(SOURCES)), SOURCES)
         axis.set_title(f"{modality}, level {level}")
     axes[0].legend(fontsize=7)
-    _save(figure, path)
-
-
-def _save(figure: plt.Figure, path: Path) -> None:
-    figure.tight_layout()
-    # no date or version in the file: equal figures give equal bytes
-    figure.savefig(path, dpi=90, metadata={"Software": None})
-    plt.close(figure)
+    save(figure, path)

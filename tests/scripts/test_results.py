@@ -38,9 +38,11 @@ def test_other_tables_join_where_their_files_are(tmp_path):
     assert "| BiMSRec | CT | small | 3.21 |" in text and "## Colour" in text
     for word in ("Dice", "paper recipe", "LocalNet", "not run", "not been trained"):
         assert word not in text
+    assert "images/fields.png" not in text
 
     for folder in folders.values():
         folder.mkdir()
+    (tmp_path / "images" / "fields.png").write_bytes(b"")
     ablation = [group("forward only", EPE=4.5, SD=80.0)]
     (tmp_path / "a" / "ablation.json").write_text(json.dumps(ablation))
     phantom = [group(METHOD, Dice=0.876, TRE=1.23)]
@@ -52,6 +54,7 @@ def test_other_tables_join_where_their_files_are(tmp_path):
     text = (tmp_path / "results.md").read_text(encoding="utf-8")
     assert "| forward only | CT | small | 80.00 | – | – | – | 4.50 |" in text
     assert "| BiMSRec | CT | small | 0.876 | 1.23 |" in text
+    assert "images/fields.png" in text and "images/methods.png" not in text
     assert "| LocalNet + maximum | CT | small | 3.00 |" in text and "Laplacian |" not in text
 
 
