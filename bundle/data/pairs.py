@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from bundle.data.verify import require_usable
@@ -76,7 +77,10 @@ def common_names(fixed: Path, moving: Path) -> list[str]:
 
 
 def training_pairs(
-    root: str | Path | None, split: str, extra: str | Path | None = None
+    root: str | Path | None,
+    split: str,
+    extra: str | Path | None = None,
+    repeats: Mapping[str, int] | None = None,
 ) -> list[dict[str, str]]:
     """Pairs of a folder, or of the project's phantom where none is given.
 
@@ -84,18 +88,24 @@ def training_pairs(
         root: folder in AANLIB's layout; None = the phantom, made once into ``out/phantom``.
         split: ``train`` or ``val``.
         extra: another such folder whose pairs are added.
+        repeats: modality to how often each of its pairs is listed; 1 where none is named.
 
     Returns:
         as :func:`list_pairs`.
 
     Raises:
-        InputError: see :func:`list_pairs`, or a picture of either folder cannot be used.
+        InputError: see :func:`list_pairs`, a picture of either folder cannot be used, or
+            ``repeats`` leaves no pair.
     """
     for folder in (root, extra):
         if folder:
             require_usable(folder)
     pairs = list_pairs(root or phantom_folder(), split)
-    return pairs + (list_pairs(extra, split) if extra else [])
+    pairs += list_pairs(extra, split) if extra else []
+    repeated = [pair for pair in pairs for _ in range((repeats or {}).get(pair["modality"], 1))]
+    if not repeated:
+        raise InputError(f"repeats {repeats}: leaves no pair; give 1 or more to a modality")
+    return repeated
 
 
 def phantom_folder(folder: str | Path = "out/phantom", pairs_per_modality: int = 50) -> Path:
