@@ -55,7 +55,13 @@ def _run(options: argparse.Namespace) -> None:
         "baselines": _if_there(Path(options.baselines) / "baselines.csv"),
         "phantom": _if_there(Path(options.phantom) / "summary.json"),
     }
-    write_results(Path(options.evaluation) / "summary.json", Path(options.output_dir), **others)
+    budget = Path(options.ablation) / "budget.json"
+    write_results(
+        Path(options.evaluation) / "summary.json",
+        Path(options.output_dir),
+        json.loads(budget.read_text(encoding="utf-8")) if budget.is_file() else None,
+        **others,
+    )
 
 
 def _if_there(path: Path) -> Results | None:
@@ -82,12 +88,18 @@ def _numbers(row: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def write_results(summary: Path, output_dir: Path, **others: Results | None) -> None:
+def write_results(
+    summary: Path,
+    output_dir: Path,
+    budget: dict[str, Any] | None = None,
+    **others: Results | None,
+) -> None:
     """Write ``results.md`` and ``images/*.png``.
 
     Args:
         summary: ``summary.json`` of an evaluation.
         output_dir: folder of the page.
+        budget: of the ablation, see :func:`bundle.results.notes.ablation_note`.
         **others: ``ablation``, ``baselines`` and ``phantom`` of :func:`bundle.results.page.page`.
 
     Raises:
@@ -99,7 +111,7 @@ def write_results(summary: Path, output_dir: Path, **others: Results | None) -> 
     plot_fields(results, images / "epe.png")
     plot_fusion(results, images / "fusion.png")
     pictures = [path.name for path in images.glob("*.png")]
-    text = page(results, COMMAND, pictures=pictures, **others)
+    text = page(results, COMMAND, pictures=pictures, budget=budget, **others)
     (output_dir / "results.md").write_text(text, encoding="utf-8")
     print(f"{output_dir / 'results.md'} written")
 

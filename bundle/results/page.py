@@ -6,41 +6,23 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from bundle.engine.reference_rows import CONTROL, METHOD, NO_REGISTRATION, TRUE_FIELD
+from bundle.results.notes import (
+    ANATOMY_NOTE,
+    BASELINES,
+    COLOR_NOTE,
+    OTHER_DIGITS,
+    PICTURES,
+    PICTURES_NOTE,
+    ablation_note,
+)
 from bundle.results.paper_rows import ABLATION, MEASURES, MISALIGNED, MODALITIES, REGISTERED
 
 LEVELS = ("aligned", "small", "medium", "large")
 SOURCES = ("SD", "Q", "VIF_A", "VIF_B", "SSIM_A", "SSIM_B", "VIFF", "MEF_SSIM")
-OTHER_DIGITS = (
-    "The paper's rows are its printed ones. They cannot be compared with ours digit by digit: "
-    "the paper does not define its measures to the last parameter, its test pairs and "
-    "deformations are not published, and no common definition reproduces its printed rows of "
-    "other methods. Ours are means of the two sources over the validation pairs."
-)
 
 
 BASELINE = {"EPE": 2, "RES": 2, "MAE": 1, "NCC": 3, "Q": 3, "VIF": 3, "SSIM": 3, "seconds": 2}
-BASELINES = (
-    "From `python -m scripts.baselines`, fusion by the maximum; more in "
-    "[baselines.md](baselines.md). `seconds`: processor time per pair on one thread."
-)
 ANATOMY = {"Dice": 3, "TRE": 2}
-ANATOMY_NOTE = (
-    "Dice of warped tissue labels and landmark error (px), on the phantom. Labels are resampled "
-    "twice by nearest neighbour: the true field's row is the ceiling."
-)
-PICTURES = {
-    "methods.png": "Fusion by method",
-    "ablation.png": "Fusion by variant of the ablation",
-    "fields.png": "The fields of one pair",
-}
-PICTURES_NOTE = (
-    "From `python -m scripts.figures`: pairs of the phantom's evaluation, level medium. Fields are "
-    "drawn as grids; beneath the name stands the error (EPE)."
-)
-COLOR_NOTE = (
-    "Mean distance in the (a*, b*) plane of CIELAB between the colour fusion and the warped "
-    "moving picture, over coloured pixels."
-)
 
 
 class Results:
@@ -167,6 +149,7 @@ def page(
     baselines: Results | None = None,
     phantom: Results | None = None,
     pictures: Collection[str] = (),
+    budget: Mapping[str, Any] | None = None,
 ) -> str:
     """The whole page; what was not measured is left out.
 
@@ -177,6 +160,7 @@ def page(
         baselines: of ``scripts.baselines``.
         phantom: of an evaluation on the phantom, where the anatomy is known.
         pictures: names of the files in ``images`` beside the page.
+        budget: of the ablation, see :func:`bundle.results.notes.ablation_note`.
 
     Returns:
         Markdown.
@@ -203,7 +187,7 @@ def page(
         paper_table(results, "small", MISALIGNED),
         "## Table 3: ablation, as the paper prints it",
         ablation_table(),
-        *_ours(ablation),
+        *_ours(ablation, budget),
         *_extra(
             "## Other registrations of the same pairs", BASELINES, _maximum(baselines), BASELINE
         ),
@@ -219,13 +203,9 @@ def page(
     return "\n\n".join(blocks) + "\n"
 
 
-def _ours(ablation: Results | None) -> list[str]:
-    note = (
-        "Ours: every variant trained with the same data, seed and budget "
-        "(`python -m scripts.ablation`; EPE in px of 256). `paper recipe` has the paper's losses "
-        "and optimiser."
-    )
-    return _extra("", note, ablation, {"SD": 2, "Q": 3, "VIF": 3, "SSIM": 3, "EPE": 2})[1:]
+def _ours(ablation: Results | None, budget: Mapping[str, Any] | None) -> list[str]:
+    measures = {"SD": 2, "Q": 3, "VIF": 3, "SSIM": 3, "EPE": 2}
+    return _extra("", ablation_note(budget), ablation, measures)[1:]
 
 
 def _pictures(there: Collection[str]) -> list[str]:

@@ -45,6 +45,8 @@ def test_other_tables_join_where_their_files_are(tmp_path):
     (tmp_path / "images" / "fields.png").write_bytes(b"")
     ablation = [group("forward only", EPE=4.5, SD=80.0)]
     (tmp_path / "a" / "ablation.json").write_text(json.dumps(ablation))
+    budget = {"max_epochs": 7, "fusion_epochs": 2, "batch_size": 8, "seed": 0, "image_size": 64}
+    (tmp_path / "a" / "budget.json").write_text(json.dumps(budget))
     phantom = [group(METHOD, Dice=0.876, TRE=1.23)]
     (tmp_path / "p" / "summary.json").write_text(json.dumps(phantom))
     csv = "modality,level,row,case,pair,EPE,SD\nCT,small,LocalNet + maximum,c,1,2.0,50.0\n"
@@ -54,6 +56,7 @@ def test_other_tables_join_where_their_files_are(tmp_path):
     text = (tmp_path / "results.md").read_text(encoding="utf-8")
     assert "| forward only | CT | small | 80.00 | – | – | – | 4.50 |" in text
     assert "| BiMSRec | CT | small | 0.876 | 1.23 |" in text
+    assert "7 epochs, then 2 of fusion, batches of 8, seed 0, at 64 px" in text
     assert "images/fields.png" in text and "images/methods.png" not in text
     assert "| LocalNet + maximum | CT | small | 3.00 |" in text and "Laplacian |" not in text
 
