@@ -90,15 +90,14 @@ def _methods(item: dict[str, Any], network: Any) -> dict[str, np.ndarray]:
     ddfs = {NO_REGISTRATION: zero}
     for name, register in _registrations().items():
         ddfs[f"{name} + maximum"] = register(pair.fixed, pair.deformed)
-    ddfs[TRUE_FIELD] = pair.true_ddf
     pictures = {
         "fixed": colored(pair.fixed, torch.zeros_like(item["deformed"]), zero),
         "moving": colored(pair.deformed, item["deformed"], zero),
     }
     for name, ddf in ddfs.items():
-        fused = torch.maximum(pair.fixed, pair.warped(ddf))
-        pictures[name] = colored(fused, item["deformed"], ddf.float())
+        pictures[name] = _maximum(item, ddf)
     pictures[METHOD] = _fused(item, network)
+    pictures[TRUE_FIELD] = _maximum(item, pair.true_ddf)
     return {name.replace(" + ", "\n+ "): picture for name, picture in pictures.items()}
 
 
@@ -110,6 +109,13 @@ def _registrations() -> dict[str, Registration]:
 
         methods["ANTs SyN"] = syn
     return methods
+
+
+def _maximum(item: dict[str, Any], ddf: torch.Tensor) -> np.ndarray:
+    """The maximum of both sources after warping by a field, in colour."""
+    pair = picture_pair(item)
+    fused = torch.maximum(pair.fixed, pair.warped(ddf))
+    return colored(fused, item["deformed"], ddf.float())
 
 
 def _fused(item: dict[str, Any], network: Any) -> np.ndarray:

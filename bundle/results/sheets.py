@@ -71,10 +71,10 @@ def field_sheet(
         columns: pictures per row.
     """
     count = -(-len(fields) // columns)
-    size = (1.9 * columns, 2.1 * count)
+    size = (1.9 * columns, 2.3 * count)
     figure, axes = plt.subplots(count, columns, figsize=size, squeeze=False)
     for axis in axes.flat:
-        axis.set_axis_off()
+        _bare(axis)
     for axis, (title, field) in zip(axes.flat, fields.items(), strict=False):
         axis.imshow(pair.fixed[0, 0].numpy(), cmap="gray", vmin=0, vmax=400)
         _draw_grid(axis, field.numpy())
