@@ -65,15 +65,14 @@ class BiMSRecLoss(nn.Module):
             "fusion": fusion_weight,
         }
 
-    def forward(
-        self, outputs: dict[str, Any], batch: dict[str, torch.Tensor]
-    ) -> dict[str, torch.Tensor]:
+    def forward(self, outputs: dict[str, Any], batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         """Compute.
 
         Args:
             outputs: the network's training outputs.
             batch: ``fixed`` (B, 1, H, W), ``aligned`` and ``deformed`` (B, 3, H, W; Y, Cb, Cr)
-                in [0, 1], ``ddf`` (B, 2, H, W).
+                in [0, 1], ``ddf`` (B, 2, H, W); ``modality``, B names, where the fusion's shares
+                differ.
 
         Returns:
             every weighted term and their sum as ``loss``, scalars.
@@ -97,7 +96,8 @@ class BiMSRecLoss(nn.Module):
             loss = self.registration(warped, batch["aligned"])
             terms["registration"] = self.weights["registration"] * loss
         if "fused" in outputs and self.weights["fusion"] > 0:
-            parts = self.fusion(outputs["fused"], fixed, batch["aligned"][:, :1])
+            aligned = batch["aligned"][:, :1]
+            parts = self.fusion(outputs["fused"], fixed, aligned, batch.get("modality", ()))
             terms |= {name: self.weights["fusion"] * part for name, part in parts.items()}
         terms["loss"] = torch.stack(list(terms.values())).sum()
         return terms

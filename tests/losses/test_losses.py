@@ -61,6 +61,19 @@ def test_fusion_loss_prefers_both_sources():
     assert loss(torch.maximum(fixed, aligned), fixed, aligned)["fusion_gradient"] == 0
 
 
+def test_fusion_loss_weighs_the_sources_of_each_modality():
+    torch.manual_seed(0)
+    fixed, aligned = torch.rand(2, 1, 32, 32), torch.rand(2, 1, 32, 32)
+    fused = torch.stack([fixed[0], aligned[1]])  # a copy of the MRI, a copy of the PET picture
+    loss = FusionLoss(fixed_share={"CT": 1.0, "PET": 0.0})
+    assert loss(fused, fixed, aligned, ["CT", "PET"])["fusion_ssim"] == pytest.approx(0, abs=1e-5)
+    wrong = float(loss(fused, fixed, aligned, ["PET", "CT"])["fusion_ssim"])
+    both = FusionLoss(fixed_share=0.5)(fused, fixed, aligned)["fusion_ssim"]
+    assert wrong > 0.5 and both == pytest.approx(wrong / 2, abs=1e-5)
+    with pytest.raises(KeyError, match="SPECT"):
+        loss(fused, fixed, aligned, ["CT", "SPECT"])
+
+
 def test_sobel_is_signed():
     ramp = torch.arange(8.0)[:, None].expand(8, 8)[None, None]
     rows, columns = sobel(ramp)[0]
