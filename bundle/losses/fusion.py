@@ -66,7 +66,7 @@ class FusionLoss(nn.Module):
         Raises:
             KeyError: a modality has no share.
         """
-        to_fixed, to_aligned = (self.ssim(fused, source).flatten(1) for source in (fixed, aligned))
+        to_fixed, to_aligned = self.ssim(fused, fixed), self.ssim(fused, aligned)  # (B, 1)
         structure = torch.lerp(to_aligned, to_fixed, self._shares(fused, modalities)).mean()
         intensity = functional.l1_loss(fused, torch.maximum(fixed, aligned))
         from_fixed, from_aligned = sobel(fixed), sobel(aligned)
