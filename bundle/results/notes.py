@@ -51,4 +51,7 @@ def ablation_note(budget: Mapping[str, Any] | None) -> str:
             f", {budget['max_epochs']} epochs{parts}, batches of {budget['batch_size']}, seed "
             f"{budget['seed']}, at {budget['image_size']} px"
         )
-    return text + ". `paper recipe` has the paper's losses and optimiser."
+    return text + (
+        ". `paper recipe` has the paper's losses and optimiser. Where this differs from the "
+        "paper's ranking, and why: [checks.md](checks.md#ablation)."
+    )
