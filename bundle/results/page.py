@@ -19,8 +19,6 @@ from bundle.results.paper_rows import ABLATION, MEASURES, MISALIGNED, MODALITIES
 
 LEVELS = ("aligned", "small", "medium", "large")
 SOURCES = ("SD", "Q", "VIF_A", "VIF_B", "SSIM_A", "SSIM_B", "VIFF", "MEF_SSIM")
-
-
 BASELINE = {"EPE": 2, "RES": 2, "MAE": 1, "NCC": 3, "Q": 3, "VIF": 3, "SSIM": 3, "seconds": 2}
 ANATOMY = {"Dice": 3, "TRE": 2}
 
