@@ -17,7 +17,8 @@ from bundle.metrics.head_mask import head_mask
 from bundle.phantom import make_pairs, write_volumes
 from bundle.pictures.write import write_picture
 from bundle.transforms.elastic import elastic_displacement
-from bundle.transforms.reat import LEVELS, affine_matrix, apply_affine, centred_grid, invert
+from bundle.transforms.maps import affine_matrix, apply_affine, centred_grid, invert
+from bundle.transforms.reat import LEVELS
 
 LEVEL = "medium"
 GRID: dict[str, Any] = {
@@ -83,7 +84,7 @@ def misalign(aligned: torch.Tensor, seed: int) -> tuple[torch.Tensor, torch.Tens
         elastic = math.cos(angle) * fields[0] + math.sin(angle) * fields[1]
         source = apply_affine(grid + elastic, matrix) - grid
         slices.append(warp(image[None], source[None], outside)[0])
-        ddfs.append(invert(elastic, matrix))
+        ddfs.append(invert(elastic[None], matrix[None])[0])
     return torch.stack(slices, dim=-1), torch.stack(ddfs, dim=-1)
 
 

@@ -1,10 +1,12 @@
-"""Print what the network costs on this machine's CPU: time, arithmetic, size and memory.
+"""Print what the network costs on this machine: time, arithmetic, size and memory.
 
 Run from the repository root, with nothing else running::
 
     python -m scripts.benchmark
     python -m scripts.benchmark --training --image_size 128
     python -m scripts.benchmark --training --image_size 64 --reduction 4 --override amp=false
+    python -m scripts.benchmark --gpu --training --image_size 64 --reduction 4 \\
+        --batch_size 256 --config configs/on_device.json
 
 The weights do not matter for the figures: none are loaded.
 """
@@ -19,16 +21,19 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from bundle.engine.gpu_cost import gpu_ms
 from bundle.engine.training_cost import training_cost
 from bundle.errors import InputError, or_exit
 from bundle.losses import BiMSRecLoss
 from bundle.networks import BiMSRec
 
 PRECISIONS = ("float32", "bf16")
+GPU_BATCHES = (1, 8, 64)
 RUN_OPTIONS = ("image_size", "reduction", "batch_size", "num_workers")
 
 
@@ -46,6 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"one pair of {options.image_size} x {options.image_size}")
     print(f"  {'parameters':<28}{parameters() / 1e6:>9.2f} M")
     print(f"  {'arithmetic':<28}{gflop(options.image_size):>9.2f} GFLOP")
+    (print_gpu_cost if options.gpu else print_cpu_cost)(options)
+    if options.training:
+        print_training_cost(options)
+
+
+def print_cpu_cost(options: argparse.Namespace) -> None:
+    """Print time and memory of one pair, and of training steps alone, on the CPU."""
     for name in PRECISIONS:
         for threads in options.threads:
             value = inference_ms(options.image_size, name, threads, options.repeats)
@@ -59,18 +71,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for threads in options.threads:
                 rate = training_rate(stage, threads, options)
                 print(f"  {f'{stage}, threads: {threads}':<28}{rate:>9.2f} pairs/s", flush=True)
-        print_training_cost(options)
+
+
+def print_gpu_cost(options: argparse.Namespace) -> None:
+    """Print the time of one pair and of many at once on the GPU."""
+    print(f"  {torch.cuda.get_device_name()}, torch {torch.__version__}")
+    for name in PRECISIONS:
+        for batch in GPU_BATCHES:
+            value = gpu_ms(options.image_size, batch, name, options.repeats)
+            print(
+                f"  {f'median, {name}, pairs: {batch}':<28}{value:>9.1f} ms, "
+                f"{value / batch:.2f} ms a pair",
+                flush=True,
+            )
 
 
 def print_training_cost(options: argparse.Namespace) -> None:
     """Print what a run of the bundle costs, with loading, on the GPU if there is one."""
-    changed = ", ".join(options.override) or "nothing changed"
+    changed = ", ".join([*options.config, *options.override]) or "nothing changed"
     print(f"training as configured ({changed}), loading processes: {options.num_workers}")
     settings = {name: getattr(options, name) for name in RUN_OPTIONS}
     settings |= dict(one.split("=", 1) for one in options.override)
     for stage in ("registration", "all"):
         for threads in options.threads:
-            cost = training_cost(settings | {"stage": stage}, options.steps, threads)
+            chosen = settings | {"stage": stage}
+            cost = training_cost(chosen, options.steps, threads, options.config)
             print(
                 f"  {f'{stage}, threads: {threads}':<28}{cost.pairs_per_second:>9.2f} pairs/s, "
                 f"{100 * cost.data_wait:.0f} % waiting for data, {cost.memory:.0f} MiB, "
@@ -81,11 +106,12 @@ def print_training_cost(options: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scripts.benchmark")
-    parser.description = "Measure the network's time, arithmetic, size and memory on the CPU."
+    parser.description = "Measure the network's time, arithmetic, size and memory."
     parser.add_argument("--image_size", type=int, default=256, help="pixels per side")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=11, help="timed runs per median")
     parser.add_argument("--training", action="store_true", help="time training steps as well")
+    parser.add_argument("--gpu", action="store_true", help="time inference there, not on the CPU")
     parser.add_argument("--batch_size", type=int, default=8, help="pairs per training step")
     parser.add_argument("--reduction", type=int, default=1, help="of the network in training")
     parser.add_argument("--num_workers", type=int, default=1, help="processes that load data")
@@ -93,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
         "--override", nargs="+", default=[], metavar="ID=VALUE",
         help="options of the training run, such as amp=false, compile=true or cache_rate=0",
     )  # fmt: skip
+    parser.add_argument(
+        "--config", nargs="+", default=[], help="overlays of the training run's configuration"
+    )
     parser.add_argument("--steps", type=int, default=3, help="timed training steps")
     return parser
 
@@ -103,6 +132,11 @@ def _check(options: argparse.Namespace) -> None:
     for name in ("repeats", "batch_size", "steps"):
         if getattr(options, name) < 1:
             raise InputError(f"--{name} {getattr(options, name)}: give 1 or more")
+    if options.gpu and not torch.cuda.is_available():
+        raise InputError("--gpu: torch sees no GPU here; leave it out")
+    for name in options.config:
+        if not Path(name).is_file():
+            raise InputError(f"--config {name}: no such file; give configs/on_device.json, say")
     for one in options.override:
         if "=" not in one:
             raise InputError(f"--override {one}: write ID=VALUE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -66,43 +67,51 @@ class Muon(torch.optim.AdamW):
                 loss = closure()
         for group in self.param_groups:
             if group["momentum"] is not None:
+                alike: dict[torch.Size, list[torch.Tensor]] = defaultdict(list)
                 for kernel in group["params"]:
                     if kernel.grad is not None:
-                        self._step_kernel(kernel, kernel.grad, group)
-                        kernel.grad = None  # AdamW passes over it
+                        alike[kernel.flatten(1).shape].append(kernel)
+                for kernels in alike.values():
+                    self._step_kernels(kernels, group)
         super().step()
         return loss
 
-    def _step_kernel(
-        self, kernel: torch.Tensor, gradient: torch.Tensor, group: dict[str, Any]
-    ) -> None:
-        state = self.state[kernel]
+    def _step_kernels(self, kernels: list[torch.Tensor], group: dict[str, Any]) -> None:
+        """Step kernels of one shape together: a GPU waits for many small products."""
+        updates = torch.stack([self._momentum(kernel, group["momentum"]) for kernel in kernels])
+        updates = orthogonalised(updates)
+        scale = RMS * max(updates.shape[1:]) ** 0.5
+        for kernel, update in zip(kernels, updates, strict=True):
+            kernel.mul_(1 - group["lr"] * group["weight_decay"])
+            kernel.add_(update.view_as(kernel), alpha=-group["lr"] * scale)
+            kernel.grad = None  # AdamW passes over it
+
+    def _momentum(self, kernel: torch.Tensor, share: float) -> torch.Tensor:
+        """Bring a kernel's momentum up to date; the step before it is made orthogonal, (n, m)."""
+        state, gradient = self.state[kernel], kernel.grad
+        assert gradient is not None
         if "momentum" not in state:
             state["step"] = torch.zeros(())  # AdamW looks for it when a state is loaded
             state["momentum"] = torch.zeros_like(kernel)
         state["step"] += 1
-        momentum = state["momentum"]
-        momentum.lerp_(gradient, 1 - group["momentum"])
-        update = orthogonalised(torch.lerp(gradient, momentum, group["momentum"]).flatten(1))
-        kernel.mul_(1 - group["lr"] * group["weight_decay"])
-        scale = RMS * max(update.shape) ** 0.5
-        kernel.add_(update.view_as(kernel), alpha=-group["lr"] * scale)
+        state["momentum"].lerp_(gradient, 1 - share)
+        return torch.lerp(gradient, state["momentum"], share).flatten(1)
 
 
 def orthogonalised(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
     """Bring all singular values near 1 and leave the singular vectors as they are.
 
     Args:
-        matrix: (n, m).
+        matrix: (..., n, m).
         steps: of a Newton-Schulz iteration with the polynomial of Jordan et al. (2024).
 
     Returns:
-        (n, m), singular values about 0.7 to 1.2.
+        (..., n, m), singular values about 0.7 to 1.2.
     """
-    wide = matrix.shape[0] <= matrix.shape[1]
-    result = matrix if wide else matrix.T
-    result = result / (result.norm() + 1e-7)
+    wide = matrix.shape[-2] <= matrix.shape[-1]
+    result = matrix if wide else matrix.mT
+    result = result / (result.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):
-        gram = result @ result.T
+        gram = result @ result.mT
         result = 3.4445 * result + (-4.7750 * gram + 2.0315 * gram @ gram) @ result
-    return result if wide else result.T
+    return result if wide else result.mT

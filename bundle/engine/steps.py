@@ -55,7 +55,8 @@ def train_step(engine: SupervisedTrainer, batch: dict[str, Any]) -> list[dict[st
     engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
     engine.optimizer.step()
     engine.fire_event(IterationEvents.MODEL_COMPLETED)
-    return [{name: float(term.detach()) for name, term in terms.items()}]
+    values = torch.stack([term.detach() for term in terms.values()]).tolist()  # one wait for a GPU
+    return [dict(zip(terms, values, strict=True))]
 
 
 def _labels(batch: dict[str, Any]) -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ import multiprocessing
 import resource
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,29 +40,33 @@ class Cost:
     device_memory: float
 
 
-def training_cost(settings: dict[str, Any], steps: int, threads: int) -> Cost:
+def training_cost(
+    settings: dict[str, Any], steps: int, threads: int, overlays: Sequence[str] = ()
+) -> Cost:
     """Train on phantom pairs in a fresh process, with loading, augmentation and checkpoints.
 
     Args:
         settings: options of ``configs/train.json``; needs ``image_size`` and ``batch_size``.
         steps: measured steps.
         threads: of torch.
+        overlays: configurations after ``configs/train.json``, paths from the bundle's root.
 
     Returns:
         the figures.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_measure, settings, steps, threads).result()
+        return pool.submit(_measure, settings, steps, threads, overlays).result()
 
 
-def _measure(settings: dict[str, Any], steps: int, threads: int) -> Cost:
+def _measure(settings: dict[str, Any], steps: int, threads: int, overlays: Sequence[str]) -> Cost:
     torch.set_num_threads(threads)
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
         for split in ("train", "val"):
             write_pairs(folder, 2, size=settings["image_size"], split=split)
         workflow = create_workflow(
-            config_file=str(ROOT / "configs" / "train.json"), workflow_type="train",
+            config_file=[str(ROOT / name) for name in ("configs/train.json", *overlays)],
+            workflow_type="train",
             logging_file=False, bundle_root=str(ROOT), dataset_dir=folder,
             ckpt_dir=f"{folder}/run", max_epochs=2, val_interval=9,
             epoch_repeat=math.ceil(steps * settings["batch_size"] / 6), **settings,

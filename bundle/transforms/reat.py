@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from monai.networks.blocks import Warp
-from monai.transforms import MapTransform, RandAffine, Randomizable
-from monai.transforms.utils import create_grid
+from monai.transforms import MapTransform, Randomizable
 from monai.utils import convert_to_tensor
-from torch.nn import functional
 
 from bundle.transforms.elastic import elastic_displacement, smooth_displacement
+from bundle.transforms.maps import affine_matrix, apply_affine, centred_grid, invert
 
 
 @dataclass(frozen=True)
@@ -46,99 +43,25 @@ LEVELS = {
 REFERENCE_SIZE = 256.0
 
 
-def affine_matrix(
-    size: Sequence[int],
-    rotation: float,
-    scale: float,
-    translation: float,
-    random: np.random.RandomState,
-) -> torch.Tensor:
-    """Random affine map about the picture's centre from MONAI's ``RandAffine``.
+def source_displacements(
+    elastic: torch.Tensor, matrix: torch.Tensor, shape: torch.Tensor, pose: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where the pictures of a posed, then misaligned pair come from.
 
     Args:
-        size: (H, W).
-        rotation: half range in degrees.
-        scale: half range of the scaling.
-        translation: half range in voxels.
-        random: source of randomness.
+        elastic: of the misalignment, (B, 2, H, W), voxels, ij.
+        matrix: of the misalignment, (B, 3, 3), on centred voxel coordinates.
+        shape: elastic displacement of the common pose, (B, 2, H, W).
+        pose: affine map of the common pose, (B, 3, 3).
 
     Returns:
-        (3, 3) homogeneous matrix on centred voxel coordinates ij, output to source point.
+        displacements of the posed and of the deformed picture, each (B, 2, H, W), voxels, ij,
+        pull-back from the pictures as they were.
     """
-    affine = RandAffine(
-        prob=1.0,
-        rotate_range=math.radians(rotation),
-        scale_range=(scale, scale),
-        translate_range=(translation, translation),
-    )
-    affine.set_random_state(int(random.randint(2**31)))
-    affine.randomize()
-    affine.rand_affine_grid(spatial_size=list(size), randomize=False)
-    matrix = affine.rand_affine_grid.get_transformation_matrix()
-    return convert_to_tensor(matrix, dtype=torch.float32)[:3, :3]
-
-
-def apply_affine(points: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-    """Map centred points (2, H, W), ij, by a homogeneous (3, 3) matrix."""
-    return torch.einsum("rc,chw->rhw", matrix[:2, :2], points) + matrix[:2, 2, None, None]
-
-
-def centred_grid(size: Sequence[int]) -> torch.Tensor:
-    """Voxel coordinates (2, H, W), ij, with 0 in the middle of the picture, float32."""
-    return convert_to_tensor(create_grid(list(size), backend="torch"))[:2].float()
-
-
-def invert(elastic: torch.Tensor, matrix: torch.Tensor, tolerance: float = 5e-3) -> torch.Tensor:
-    """Invert y -> A(y + e(y)) by fixed-point iteration y <- A^-1 x - e(y).
-
-    The displacement is smooth, so the iteration runs at a quarter of the size until it stands;
-    a few steps at full size then take out what that cost.
-
-    Args:
-        elastic: e, (2, H, W), voxels, ij.
-        matrix: A, (3, 3), on centred voxel coordinates.
-        tolerance: largest change in voxels at which to stop.
-
-    Returns:
-        ddf (2, H, W), voxels, ij: y(x) - x, so that a picture distorted by A(y + e(y)) is
-        restored by pulling it back with the ddf.
-    """
-    points = centred_grid(elastic.shape[1:])
-    target = apply_affine(points, torch.linalg.inv(matrix)) - points
-    height, width = elastic.shape[1:]
-    small = (max(2, height // 4), max(2, width // 4))
-    ratio = torch.tensor([(height - 1) / (small[0] - 1), (width - 1) / (small[1] - 1)])
-    coarse = _fixed_point(
-        _resize(elastic, small) / ratio[:, None, None],
-        _resize(target, small) / ratio[:, None, None],
-        torch.zeros(2, *small),
-        tolerance / float(ratio.max()),
-        iterations=60,
-    )
-    start = _resize(coarse * ratio[:, None, None], (height, width))
-    return _fixed_point(elastic, target, start, tolerance, iterations=12)
-
-
-def _fixed_point(
-    elastic: torch.Tensor,
-    target: torch.Tensor,
-    ddf: torch.Tensor,
-    tolerance: float,
-    iterations: int,
-) -> torch.Tensor:
-    """Iterate u <- target - e(x + u)."""
-    warp = Warp("bilinear", "border")
-    for _ in range(iterations):
-        step = target - warp(elastic[None], ddf[None])[0]
-        change = float((step - ddf).abs().amax())
-        ddf = step
-        if change < tolerance:
-            break
-    return ddf
-
-
-def _resize(field: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    return functional.interpolate(field[None], size, mode="bilinear", align_corners=True)[0]
+    grid = centred_grid(elastic.shape[2:]).to(elastic.device)
+    source = apply_affine(grid + elastic, matrix)
+    at_source = source + Warp("bilinear", "border")(shape, source - grid)
+    return apply_affine(grid + shape, pose) - grid, apply_affine(at_source, pose) - grid
 
 
 class RandMisalignd(Randomizable, MapTransform):
@@ -189,7 +112,6 @@ class RandMisalignd(Randomizable, MapTransform):
         self.pose, self.pose_scale, self.pose_translation = pose, pose_scale, pose_translation
         self.pose_elastic = pose_elastic
         self.warp = Warp("bilinear", "zeros")
-        self.extend = Warp("bilinear", "border")
         self.warp_labels = Warp("nearest", "zeros")
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -200,12 +122,11 @@ class RandMisalignd(Randomizable, MapTransform):
         size = fixed.shape[1:]
         level = item.get("level") or str(self.R.choice(self.levels, p=self.weights))
         elastic, matrix = self._draw(LEVELS[level], size)
-        grid = centred_grid(size)
-        source = apply_affine(grid + elastic, matrix)
         pose, shape = self._draw_pose(size)
-        at_source = source + self.extend(shape[None], (source - grid)[None])[0]
-        posed = apply_affine(grid + shape, pose) - grid
-        displaced = apply_affine(at_source, pose) - grid
+        posed, displaced = (
+            one[0]
+            for one in source_displacements(elastic[None], matrix[None], shape[None], pose[None])
+        )
         item["aligned"] = self._sample(moving, posed)
         item["deformed"] = self._sample(moving, displaced)
         if "labels" in item:
@@ -215,7 +136,7 @@ class RandMisalignd(Randomizable, MapTransform):
         if self.pose > 0:
             fixed = self._sample(fixed, posed)
         item[self.fixed] = fixed
-        item["ddf"] = invert(elastic, matrix)
+        item["ddf"] = invert(elastic[None], matrix[None])[0]
         item["level"] = level
         return item
 

@@ -1,0 +1,50 @@
+"""New anatomy from two pairs: each gives a part of the head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from bundle.transforms.batched.random import chosen, normal, uniform
+
+
+class BatchBlend:
+    """Blend a pair with another of its modality by one smooth random mask for both pictures.
+
+    Both pairs are aligned, so the blend is: a head that no patient has and that cannot be learnt
+    by heart.
+
+    Args:
+        prob: share of pairs that are blended.
+        knots: control points per side of the mask.
+        steepness: of the change from one pair to the other.
+    """
+
+    def __init__(self, prob: float = 0.3, knots: int = 5, steepness: float = 4.0) -> None:
+        self.prob = prob
+        self.knots = knots
+        self.steepness = steepness
+
+    def __call__(self, batch: dict[str, Any], random: torch.Generator) -> dict[str, Any]:
+        """Apply to one batch."""
+        fixed, moving = batch["fixed"], batch["moving"]
+        count = len(fixed)
+        partner = self._partners(batch["modality"], random)
+        coarse = normal(random, (count, 1, self.knots, self.knots))
+        size = tuple(fixed.shape[2:])
+        mask = functional.interpolate(coarse, size, mode="bicubic", align_corners=True)
+        share = torch.sigmoid(self.steepness * mask) * chosen(random, count, self.prob)
+        flip = uniform(random, (count, 1, 1, 1)) < 0.5
+        return batch | {
+            key: torch.lerp(image, torch.where(flip, image.flip(-1), image)[partner], share)
+            for key, image in (("fixed", fixed), ("moving", moving))
+        }
+
+    def _partners(self, modalities: list[str], random: torch.Generator) -> torch.Tensor:
+        """A random pair of the same modality for each."""
+        kinds = sorted(set(modalities))
+        kind = torch.tensor([kinds.index(name) for name in modalities], device=random.device)
+        alike = (kind[:, None] == kind).float()
+        return torch.multinomial(alike, 1, generator=random)[:, 0]

@@ -1,0 +1,110 @@
+"""Affine and elastic maps of the plane, for single pictures and for batches, and their inverse."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from monai.networks.blocks import Warp
+from monai.transforms import RandAffine
+from monai.transforms.utils import create_grid
+from monai.utils import convert_to_tensor
+from torch.nn import functional
+
+
+def affine_matrix(
+    size: Sequence[int],
+    rotation: float,
+    scale: float,
+    translation: float,
+    random: np.random.RandomState,
+) -> torch.Tensor:
+    """Random affine map about the picture's centre from MONAI's ``RandAffine``.
+
+    Args:
+        size: (H, W).
+        rotation: half range in degrees.
+        scale: half range of the scaling.
+        translation: half range in voxels.
+        random: source of randomness.
+
+    Returns:
+        (3, 3) homogeneous matrix on centred voxel coordinates ij, output to source point.
+    """
+    affine = RandAffine(
+        prob=1.0,
+        rotate_range=math.radians(rotation),
+        scale_range=(scale, scale),
+        translate_range=(translation, translation),
+    )
+    affine.set_random_state(int(random.randint(2**31)))
+    affine.randomize()
+    affine.rand_affine_grid(spatial_size=list(size), randomize=False)
+    matrix = affine.rand_affine_grid.get_transformation_matrix()
+    return convert_to_tensor(matrix, dtype=torch.float32)[:3, :3]
+
+
+def apply_affine(points: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+    """Map centred points (..., 2, H, W), ij, by homogeneous (..., 3, 3) matrices."""
+    turned = torch.einsum("...rc,...chw->...rhw", matrix[..., :2, :2], points)
+    return turned + matrix[..., :2, 2, None, None]
+
+
+def centred_grid(size: Sequence[int]) -> torch.Tensor:
+    """Voxel coordinates (2, H, W), ij, with 0 in the middle of the picture, float32."""
+    return convert_to_tensor(create_grid(list(size), backend="torch"))[:2].float()
+
+
+def invert(elastic: torch.Tensor, matrix: torch.Tensor, tolerance: float = 5e-3) -> torch.Tensor:
+    """Invert y -> A(y + e(y)) by fixed-point iteration y <- A^-1 x - e(y).
+
+    The displacement is smooth, so the iteration runs at a quarter of the size until it stands;
+    a few steps at full size then take out what that cost.
+
+    Args:
+        elastic: e, (B, 2, H, W), voxels, ij.
+        matrix: A, (B, 3, 3), on centred voxel coordinates.
+        tolerance: largest change in voxels at which to stop.
+
+    Returns:
+        ddf (B, 2, H, W), voxels, ij: y(x) - x, so that a picture distorted by A(y + e(y)) is
+        restored by pulling it back with the ddf.
+    """
+    height, width = elastic.shape[2:]
+    points = centred_grid((height, width)).to(elastic.device)
+    target = apply_affine(points, torch.linalg.inv(matrix)) - points
+    small = (max(2, height // 4), max(2, width // 4))
+    ratio = elastic.new_tensor([(height - 1) / (small[0] - 1), (width - 1) / (small[1] - 1)])
+    coarse = _fixed_point(
+        _resize(elastic, small) / ratio[:, None, None],
+        _resize(target, small) / ratio[:, None, None],
+        elastic.new_zeros(len(elastic), 2, *small),
+        tolerance / float(ratio.max()),
+        iterations=60,
+    )
+    start = _resize(coarse * ratio[:, None, None], (height, width))
+    return _fixed_point(elastic, target, start, tolerance, iterations=12)
+
+
+def _fixed_point(
+    elastic: torch.Tensor,
+    target: torch.Tensor,
+    ddf: torch.Tensor,
+    tolerance: float,
+    iterations: int,
+) -> torch.Tensor:
+    """Iterate u <- target - e(x + u)."""
+    warp = Warp("bilinear", "border")
+    for _ in range(iterations):
+        step = target - warp(elastic, ddf)
+        change = float((step - ddf).abs().amax())
+        ddf = step
+        if change < tolerance:
+            break
+    return ddf
+
+
+def _resize(field: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    return functional.interpolate(field, size, mode="bilinear", align_corners=True)
