@@ -79,11 +79,11 @@ class Muon(torch.optim.AdamW):
     def _step_kernels(self, kernels: list[torch.Tensor], group: dict[str, Any]) -> None:
         """Step kernels of one shape together: a GPU waits for many small products."""
         updates = torch.stack([self._momentum(kernel, group["momentum"]) for kernel in kernels])
-        updates = orthogonalised(updates)
         scale = RMS * max(updates.shape[1:]) ** 0.5
+        updates = orthogonalised(updates) * (group["lr"] * scale)
         for kernel, update in zip(kernels, updates, strict=True):
             kernel.mul_(1 - group["lr"] * group["weight_decay"])
-            kernel.add_(update.view_as(kernel), alpha=-group["lr"] * scale)
+            kernel.sub_(update.view_as(kernel))
             kernel.grad = None  # AdamW passes over it
 
     def _momentum(self, kernel: torch.Tensor, share: float) -> torch.Tensor:

@@ -11,6 +11,7 @@ from monai.networks.blocks import Warp
 from monai.transforms import MapTransform, Randomizable
 from monai.utils import convert_to_tensor
 
+from bundle.networks.warp import warp_tokens
 from bundle.transforms.elastic import elastic_displacement, smooth_displacement
 from bundle.transforms.maps import affine_matrix, apply_affine, centred_grid, invert
 
@@ -58,9 +59,9 @@ def source_displacements(
         displacements of the posed and of the deformed picture, each (B, 2, H, W), voxels, ij,
         pull-back from the pictures as they were.
     """
-    grid = centred_grid(elastic.shape[2:]).to(elastic.device)
+    grid = centred_grid(elastic.shape[2:], elastic.device)
     source = apply_affine(grid + elastic, matrix)
-    at_source = source + Warp("bilinear", "border")(shape, source - grid)
+    at_source = source + warp_tokens(shape, source - grid)
     return apply_affine(grid + shape, pose) - grid, apply_affine(at_source, pose) - grid
 
 

@@ -31,7 +31,7 @@ class BatchBlend:
         """Apply to one batch."""
         fixed, moving = batch["fixed"], batch["moving"]
         count = len(fixed)
-        partner = self._partners(batch["modality"], random)
+        partner = self._partners(batch["kind"], random)
         coarse = normal(random, (count, 1, self.knots, self.knots))
         size = tuple(fixed.shape[2:])
         mask = functional.interpolate(coarse, size, mode="bicubic", align_corners=True)
@@ -42,9 +42,9 @@ class BatchBlend:
             for key, image in (("fixed", fixed), ("moving", moving))
         }
 
-    def _partners(self, modalities: list[str], random: torch.Generator) -> torch.Tensor:
-        """A random pair of the same modality for each."""
-        kinds = sorted(set(modalities))
-        kind = torch.tensor([kinds.index(name) for name in modalities], device=random.device)
-        alike = (kind[:, None] == kind).float()
-        return torch.multinomial(alike, 1, generator=random)[:, 0]
+    def _partners(self, kind: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        """For each pair another one of its modality; the last of each keeps to itself."""
+        order = torch.argsort(kind + uniform(random, kind.shape))  # modality by modality
+        following = order.roll(-1)
+        alike = kind[order] == kind[following]
+        return torch.empty_like(order).scatter(0, order, torch.where(alike, following, order))

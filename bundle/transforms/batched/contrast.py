@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from bundle.data.pairs import MODALITIES
 from bundle.transforms.batched.random import chosen, uniform
 
 KNOTS = 7
@@ -92,18 +93,18 @@ class BatchContrast:
         luminance, chrominance, activity = moving[:, :1], moving[:, 1:3], moving[:, 3:]
         scalar = chosen(random, len(moving), self.activity_prob)
         luminance = torch.where(scalar, activity, luminance)
-        luminance = self._windowed(luminance, batch["modality"], random)
+        luminance = self._windowed(luminance, batch["kind"], random)
         moving = torch.cat([self._varied(luminance, random), chrominance * ~scalar], dim=1)
         return batch | {"moving": moving, "fixed": self._varied(batch["fixed"], random)}
 
     def _windowed(
-        self, luminance: torch.Tensor, modalities: list[str], random: torch.Generator
+        self, luminance: torch.Tensor, kind: torch.Tensor, random: torch.Generator
     ) -> torch.Tensor:
         shape = (len(luminance), 1, 1, 1)
-        is_ct = torch.tensor([name == "CT" for name in modalities], device=luminance.device)
+        is_ct = kind.view(shape) == MODALITIES.index("CT")
         low, high = uniform(random, shape, 0.0, 0.25), uniform(random, shape, 0.6, 1.3)
         window = ((luminance - low) / (high - low)).clamp(0.0, 1.0)
-        wanted = is_ct.view(shape) & chosen(random, len(luminance), self.window_prob)
+        wanted = is_ct & chosen(random, len(luminance), self.window_prob)
         return torch.where(wanted, window, luminance)
 
     def _varied(self, image: torch.Tensor, random: torch.Generator) -> torch.Tensor:

@@ -4,43 +4,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import torch
-from monai.networks.blocks import Warp
 from monai.transforms.utils import create_control_grid
 from torch.nn import functional
 
+from bundle.networks.warp import warp_tokens
 from bundle.transforms.batched.random import normal, uniform
 from bundle.transforms.elastic import MAGNITUDE_PER_STD, POSE_KNOTS, SPACING_PER_SIGMA
-from bundle.transforms.maps import invert
+from bundle.transforms.maps import inverse_in_steps
 from bundle.transforms.reat import LEVELS, REFERENCE_SIZE, Level, source_displacements
 
 
-def random_affine(
-    batch: int, rotation: float, scale: float, translation: float, random: torch.Generator
-) -> torch.Tensor:
+def random_affine(ranges: torch.Tensor, random: torch.Generator) -> torch.Tensor:
     """Random affine maps about the centre, as :func:`bundle.transforms.maps.affine_matrix`.
 
     Args:
-        batch: how many.
-        rotation: half range in degrees.
-        scale: half range of the scaling.
-        translation: half range in voxels.
+        ranges: (3, B), half ranges of the rotation in degrees, of the scaling, and of the
+            translation in voxels.
         random: source of randomness.
 
     Returns:
         (B, 3, 3): a scaling, then a shift, then a rotation of centred voxel coordinates ij.
     """
-    angle = uniform(random, (batch,), -1.0, 1.0) * math.radians(rotation)
-    shift = uniform(random, (batch, 2), -translation, translation)
-    scaling = uniform(random, (batch, 2), 1.0 - scale, 1.0 + scale)
+    batch = ranges.shape[1]
+    angle = uniform(random, (batch,), -1.0, 1.0) * ranges[0] * (math.pi / 180)
+    scaling = 1.0 + uniform(random, (batch, 2), -1.0, 1.0) * ranges[1, :, None]
+    shift = uniform(random, (batch, 2), -1.0, 1.0) * ranges[2, :, None]
     cos, sin = angle.cos(), angle.sin()
     turn = torch.stack([cos, -sin, sin, cos], dim=1).view(batch, 2, 2)
-    matrix = torch.eye(3, device=random.device).repeat(batch, 1, 1)
-    matrix[:, :2, :2] = turn * scaling[:, None]
-    matrix[:, :2, 2] = (turn @ shift[:, :, None])[..., 0]
-    return matrix
+    upper = torch.cat([turn * scaling[:, None], turn @ shift[:, :, None]], dim=2)
+    last = torch.zeros_like(upper[:, :1])
+    last[..., 2] = 1.0
+    return torch.cat([upper, last], dim=1)
 
 
 def random_elastic(
@@ -59,7 +58,7 @@ def random_elastic(
         (B, 2, H, W), voxels, ij.
     """
     spacing = max(1, round(SPACING_PER_SIGMA * sigma))
-    knots = create_control_grid(size, (spacing, spacing)).shape[1:]
+    knots = _knots(tuple(size), spacing)
     offsets = MAGNITUDE_PER_STD * std * normal(random, (batch, 2, *knots))
     field = functional.interpolate(
         offsets, scale_factor=float(spacing), mode="bicubic", align_corners=False
@@ -68,11 +67,18 @@ def random_elastic(
     return field[..., top : top + size[0], left : left + size[1]]
 
 
+@lru_cache(maxsize=16)
+def _knots(size: tuple[int, ...], spacing: int) -> tuple[int, ...]:
+    """Numbers of control points of MONAI's elastic deformations."""
+    return tuple(create_control_grid(size, (spacing, spacing)).shape[1:])
+
+
 class BatchMisalign:
     """Misalign the moving pictures and keep the true inverse fields.
 
-    Adds ``deformed``, ``aligned``, ``ddf`` (B, 2, H, W; voxels, ij, pull-back) and ``level``, B
-    names, as :class:`bundle.transforms.reat.RandMisalignd` does, with the same arguments.
+    Adds ``deformed``, ``aligned``, ``ddf`` (B, 2, H, W; voxels, ij, pull-back) and ``level`` (B,),
+    places in ``levels``, as :class:`bundle.transforms.reat.RandMisalignd` does, with the same
+    arguments.
     """
 
     def __init__(
@@ -88,47 +94,48 @@ class BatchMisalign:
         if unknown:
             raise KeyError(f"unknown level {sorted(unknown)}; there are {list(LEVELS)}")
         self.levels = list(levels)
-        self.weights = list(weights) if weights is not None else [1.0] * len(self.levels)
+        shares = list(weights) if weights is not None else [1.0] * len(self.levels)
+        self.bounds = [bound / sum(shares) for bound in accumulate(shares)]
         self.pose, self.pose_scale, self.pose_translation = pose, pose_scale, pose_translation
         self.pose_elastic = pose_elastic
-        self.warp = Warp("bilinear", "zeros")
 
     def __call__(self, batch: dict[str, Any], random: torch.Generator) -> dict[str, Any]:
         """Apply to one batch."""
         fixed, moving = batch["fixed"], batch["moving"]
-        count, size = len(fixed), fixed.shape[2:]
-        weights = torch.tensor(self.weights, device=random.device).expand(count, -1)
-        drawn = torch.multinomial(weights, 1, generator=random)[:, 0].tolist()
-        elastic, matrix = self._maps(drawn, size, random)
-        shape, pose = self._poses(count, size, random)
+        size = fixed.shape[2:]
+        position = uniform(random, (len(fixed),))
+        level = torch.zeros_like(position, dtype=torch.long)
+        for bound in self.bounds[:-1]:
+            level = level + (position >= bound)
+        elastic, matrix = self._maps(level, size, random)
+        shape, pose = self._poses(len(fixed), size, random)
         posed, displaced = source_displacements(elastic, matrix, shape, pose)
         return batch | {
-            "fixed": self.warp(fixed, posed) if self.pose > 0 else fixed,
-            "aligned": self.warp(moving, posed),
-            "deformed": self.warp(moving, displaced),
-            "ddf": invert(elastic, matrix),
-            "level": [self.levels[index] for index in drawn],
+            "fixed": warp_tokens(fixed, posed, "zeros") if self.pose > 0 else fixed,
+            "aligned": warp_tokens(moving, posed, "zeros"),
+            "deformed": warp_tokens(moving, displaced, "zeros"),
+            "ddf": inverse_in_steps(elastic, matrix),
+            "level": level,
         }
 
     def _maps(
-        self, drawn: list[int], size: torch.Size, random: torch.Generator
+        self, level: torch.Tensor, size: torch.Size, random: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Elastic displacements (B, 2, H, W) and affine maps (B, 3, 3) of the drawn levels."""
         ratio = max(size) / REFERENCE_SIZE
-        elastic = torch.zeros(len(drawn), 2, *size, device=random.device)
-        matrix = torch.eye(3, device=random.device).repeat(len(drawn), 1, 1)
+        elastic = torch.zeros(len(level), 2, *size, device=random.device)
+        ranges = torch.zeros(3, len(level), device=random.device)
         for index, name in enumerate(self.levels):
-            level: Level = LEVELS[name]
-            where = [i for i, one in enumerate(drawn) if one == index]
-            if not where or level == Level():
+            one, drawn = LEVELS[name], (level == index).float()
+            if one == Level():
                 continue
-            elastic[where] = random_elastic(
-                len(where), size, level.sigma * ratio, level.std * ratio, random
-            )
-            matrix[where] = random_affine(
-                len(where), level.rotation, level.scale, level.translation * ratio, random
-            )
-        return elastic, matrix
+            field = random_elastic(
+                len(level), size, one.sigma * ratio, one.std * ratio, random
+            )  # of all pairs: to choose them costs more on a GPU
+            elastic = elastic + field * drawn[:, None, None, None]
+            spread = (one.rotation, one.scale, one.translation * ratio)
+            ranges = ranges + torch.stack([drawn * half for half in spread])
+        return elastic, random_affine(ranges, random)
 
     def _poses(
         self, count: int, size: torch.Size, random: torch.Generator
@@ -137,10 +144,10 @@ class BatchMisalign:
         ratio = max(size) / REFERENCE_SIZE
         knots = normal(random, (count, 2, POSE_KNOTS, POSE_KNOTS)) * self.pose_elastic * ratio
         shape = functional.interpolate(knots, tuple(size), mode="bicubic", align_corners=True)
-        if self.pose == 0:
-            return shape, torch.eye(3, device=random.device).repeat(count, 1, 1)
-        translation = self.pose_translation * ratio
-        matrix = random_affine(count, self.pose, self.pose_scale, translation, random)
-        flip = torch.ones(count, 3, device=random.device)
-        flip[:, 1] = torch.where(uniform(random, (count,)) < 0.5, -1.0, 1.0)
-        return shape, flip[:, :, None] * matrix
+        posed = float(self.pose > 0)
+        spread = (self.pose, self.pose_scale * posed, self.pose_translation * ratio * posed)
+        one = torch.ones(count, device=random.device)
+        matrix = random_affine(torch.stack([one * half for half in spread]), random)
+        flipped = (uniform(random, (count,)) < 0.5) & (self.pose > 0)
+        columns = torch.where(flipped, -one, one)
+        return shape, torch.stack([one, columns, one], dim=1)[:, :, None] * matrix
