@@ -46,7 +46,7 @@ class OnDeviceDataset(Dataset):
         progress: bool = True,
     ) -> None:
         files = [os.path.realpath(item["moving"]) for item in data]
-        unique = dict(zip(files, data, strict=True))
+        unique = dict(zip(reversed(files), reversed(data), strict=True))
         with ThreadPoolExecutor() as pool:
             read = pool.map(transform, unique.values())
             items = list(tqdm(read, "reading pairs", len(unique), disable=not progress))

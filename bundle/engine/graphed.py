@@ -1,7 +1,8 @@
 """Training as one CUDA graph: a GPU that does not wait for Python.
 
-A training step of this network is ten thousand small kernels. Started one by one they keep a GPU
-waiting most of the time; recorded once and replayed as a graph they follow one another at once.
+A training step of this network is about ten thousand small kernels. Started one by one they keep a
+fast GPU waiting most of the time; recorded once and replayed as a graph they follow one another at
+once (figures: docs/scaling.md).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from monai.engines import SupervisedEvaluator
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from bundle.data.on_device import OnDeviceDataset
+from bundle.engine.parallel import world_size
 from bundle.errors import InputError
 from bundle.losses import BiMSRecLoss
 
@@ -30,7 +32,8 @@ REPORT = 50
 class GraphedStep:
     """Draw a batch, train on it and average the weights, all of it on the device.
 
-    Every call is one step. On a GPU the first call records; without one each call runs as it is.
+    Every call is one step. On a GPU the first call records it, after a few that do not learn;
+    without one each call runs as it is.
 
     Args:
         network: what is trained, on its device.
@@ -72,7 +75,7 @@ class GraphedStep:
             group["foreach"] = self.device.type == "cuda"
 
     def __call__(self, lr: float) -> None:
-        """One step with the given learning rate; the values are in :meth:`terms` then."""
+        """One step with the given learning rate."""
         self.lr.fill_(lr)
         self.run()
 
@@ -150,24 +153,26 @@ def train(
     ckpt_dir: str,
     validations: int = 4,
 ) -> None:
-    """Train for a given time, validate, and keep the averaged weights.
+    """Train for a given time on one device, now and then validate and keep the averaged weights.
 
-    Validations and the last epoch's weights are written to ``ckpt_dir``: ``model.pt``, the best
-    so far, by the evaluator, and ``last.pt``. Such a run cannot be resumed; a further one
-    starts from its weights.
+    ``ckpt_dir`` gets ``last.pt``, the averaged weights of the last validation, and from the
+    evaluator ``model.pt``, the best of all. Such a run cannot be resumed; a further one starts
+    from its weights.
 
     Args:
         step: one training step.
-        evaluator: validates ``average``.
-        average: averaged network.
+        evaluator: validates ``average`` and saves the best.
+        average: the averaged network.
         learning_rate: highest of the schedule.
-        seconds: how long.
+        seconds: how long; the schedule is stretched over it.
         ckpt_dir: folder.
         validations: how many, evenly spread.
 
     Raises:
-        InputError: the loss is not finite.
+        InputError: there are several processes, or the loss is not finite.
     """
+    if world_size() > 1:
+        raise InputError("configs/graphed.json: trains on one GPU; leave out multi_gpu_train.json")
     folder = Path(ckpt_dir)
     folder.mkdir(parents=True, exist_ok=True)
     step.network.train()
@@ -178,7 +183,9 @@ def train(
         terms = step.terms()
         steps += REPORT
         if not math.isfinite(terms["loss"]):
-            raise InputError(f"the loss is {terms['loss']} after {steps} steps; lower the rate")
+            raise InputError(
+                f"the loss is {terms['loss']} after {steps} steps; lower --learning_rate"
+            )
         rate = steps * step.batch_size / (time.perf_counter() - start)
         figures = " ".join(f"{name} {value:.4f}" for name, value in terms.items())
         logger.info("step %d: %s, %.1f pairs/s", steps, figures, rate)
@@ -189,6 +196,7 @@ def train(
 
 
 def _keep(evaluator: SupervisedEvaluator, average: torch.nn.Module, folder: Path) -> None:
+    """Write the averaged weights, atomically, and validate them."""
     staging = folder / "last.tmp"
     torch.save(average.state_dict(), staging)
     staging.replace(folder / "last.pt")

@@ -8,7 +8,8 @@ from bundle.transforms.cut import RandCutd
 def cut(prob, reach, seed=0):
     transform = RandCutd(prob, reach)
     transform.set_random_state(seed)
-    return transform({"moving": torch.ones(3, 40, 60), "fixed": torch.ones(1, 40, 60)})
+    pictures = {"moving": torch.ones(3, 40, 60), "fixed": torch.ones(1, 40, 60)}
+    return transform({**pictures, "modality": "CT"})
 
 
 def test_a_line_through_the_middle_leaves_one_half():

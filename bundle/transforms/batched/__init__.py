@@ -2,9 +2,9 @@
 
 Each is called with a batch and a generator of that device. A batch holds ``fixed`` (B, 1, H, W)
 and ``moving`` (B, 4, H, W; Y, Cb, Cr, activity) in [0, 1], and ``kind`` (B,), the places of the
-modalities in :data:`bundle.data.pairs.MODALITIES`. They do what the transforms of single items of
-the same name do; the random numbers differ.
+modalities in :data:`bundle.data.pairs.MODALITIES`.
 
 None waits for the device and none copies from the CPU, so that all of them can be part of a CUDA
-graph (:mod:`bundle.engine.graphed`).
+graph (:mod:`bundle.engine.graphed`). :mod:`bundle.transforms.batched.single` makes transforms of
+single items of them.
 """

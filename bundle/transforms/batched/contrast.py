@@ -41,9 +41,13 @@ def random_curves(
 class BatchSelfPair:
     """Now and then take the fixed picture itself, in another contrast, as the moving one.
 
+    Such a pair is aligned exactly, unlike any pair of two scans (after Hoffmann et al.,
+    SynthMorph, IEEE TMI 2022).
+
     Args:
         prob: share of such pairs.
-        strength: range of the change of contrast, see :func:`random_curves`.
+        strength: range of the change of contrast, see :func:`random_curves`. A network learns
+            to match from nearly equal contrasts first, then from any, then across modalities.
     """
 
     def __init__(self, prob: float = 0.15, strength: tuple[float, float] = (0.3, 1.0)) -> None:
@@ -63,7 +67,7 @@ class BatchContrast:
     """Vary the contrast of both pictures; inverted and windowed ones are among the results.
 
     The moving picture's fourth channel (activity) takes the place of its luminance in a share
-    of the pairs. Chrominance is then dropped.
+    of the pairs: scalar PET and SPECT volumes look like that. Chrominance is then dropped.
 
     Args:
         prob: share of pictures whose curve is changed.

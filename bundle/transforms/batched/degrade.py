@@ -14,6 +14,8 @@ from bundle.transforms.batched.random import chosen, normal, uniform
 class BatchCut:
     """Blank one side of the moving pictures along a straight line, as the end of a scan does.
 
+    Without it a network takes the rest for a whole head and centres it.
+
     Args:
         prob: share of pictures that are cut.
         reach: how far the line may lie from the middle, as a share of half the picture's side.

@@ -1,0 +1,146 @@
+"""A training step that stays on its device, and runs made of it."""
+
+import copy
+from contextlib import nullcontext
+
+import pytest
+import torch
+from torch.optim.lr_scheduler import OneCycleLR
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+import bundle.engine.graphed as graphed
+from bundle.data.on_device import OnDeviceDataset
+from bundle.engine.muon import Muon
+from bundle.errors import InputError
+from bundle.losses import BiMSRecLoss
+from bundle.losses.field import FieldLoss
+from bundle.networks import BiMSRec
+from bundle.transforms.batched.misalign import BatchMisalign
+from tests.engine.test_training import pairs, workflow  # noqa: F401 (a fixture)
+
+
+def dataset(device="cpu"):
+    values = torch.rand(6, 5, 8, 8, generator=torch.Generator().manual_seed(0))
+    smooth = torch.nn.functional.interpolate(values, (32, 32), mode="bilinear")
+    items = [
+        {"fixed": one[:1], "moving": one[1:], "modality": "CT", "name": str(number)}
+        for number, one in enumerate(smooth)
+    ]
+    found = OnDeviceDataset(
+        [{"moving": str(number), "modality": "CT", "name": str(number)} for number in range(6)],
+        lambda item: items[int(item["name"])],
+        [BatchMisalign(["small"])],
+        torch.device("cpu"),
+        progress=False,
+    )
+    found.device = torch.device(device)
+    found.pictures = {key: value.to(device) for key, value in found.pictures.items()}
+    found.places, found.kinds = found.places.to(device), found.kinds.to(device)
+    return found
+
+
+def step(device="cpu", refinements=3):
+    torch.manual_seed(0)
+    network = BiMSRec(reduction=4, stage="registration", refinements=refinements).to(device)
+    optimizer = Muon([p for p in network.parameters() if p.requires_grad])
+    loss = BiMSRecLoss(field=FieldLoss(ssim_weight=0.0))
+    average = copy.deepcopy(network)
+    one = graphed.GraphedStep(network.train(), average, loss, optimizer, dataset(device), 4)
+    return one, average
+
+
+def test_schedule_is_the_one_cycle_of_torch():
+    optimizer = torch.optim.SGD([torch.zeros(1)])
+    schedule = OneCycleLR(optimizer, 1e-3, total_steps=1001, pct_start=0.05)
+    for number in range(1001):
+        expected = optimizer.param_groups[0]["lr"]
+        assert graphed.one_cycle(number / 1000, 1e-3) == pytest.approx(expected, rel=0.03, abs=1e-8)
+        optimizer.step()
+        if number < 1000:
+            schedule.step()
+
+
+def test_steps_learn_and_the_average_follows_slowly():
+    one, average = step()
+    before = copy.deepcopy(average.state_dict())
+    one(1e-3)
+    first = one.terms()
+    for _ in range(14):
+        one(1e-3)
+    assert set(first) >= {"flows", "ddf", "loss"}
+    assert one.terms()["correspondence"] < first["correspondence"]
+    name = "embedding.embed.0.0.0.weight"
+    moved = (one.network.state_dict()[name] - before[name]).norm()
+    followed = (average.state_dict()[name] - before[name]).norm()
+    assert 0 < followed < 0.1 * moved
+
+
+def test_no_rate_no_change():
+    one, average = step()
+    one(0.0)
+    for name, value in one.network.state_dict().items():
+        torch.testing.assert_close(value, average.state_dict()[name])
+
+
+class Strangers(TorchDispatchMode):
+    """Collects operations with a tensor that is not on the meta device."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        tensors = [x for x in tree_leaves((args, kwargs, result)) if isinstance(x, torch.Tensor)]
+        if any(x.device.type != "meta" and x.numel() > 1 for x in tensors):
+            self.found.add(str(function))
+        return result
+
+
+def test_a_whole_step_stays_on_its_device(monkeypatch):
+    """A graph can be recorded only of a step that copies nothing from the CPU and looks at no
+    number; on a meta device there are no numbers, so a look raises."""
+
+    class Meta:
+        device = torch.device("meta")
+
+    monkeypatch.setattr(graphed.GraphedStep, "_generator", lambda _: Meta())
+    one, _ = step("meta", refinements=1)
+    for name in ("rand", "randn"):
+        draw = getattr(torch, name)
+        monkeypatch.setattr(
+            torch, name, lambda *shape, generator, device, draw=draw: draw(*shape, device=device)
+        )
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda _: None)  # torch's part of Muon's step
+    one._step()  # the first one makes the optimiser's state
+    with Strangers() as strangers:
+        one._step()
+    assert not strangers.found
+
+
+@pytest.mark.parametrize("overlays", [("on_device",), ("on_device", "graphed")])
+def test_the_overlays_train(pairs, tmp_path, overlays, capsys, monkeypatch):  # noqa: F811
+    length = {"seconds": 0.1, "validations": 1} if "graphed" in overlays else {"max_epochs": 1}
+    monkeypatch.setattr(graphed, "REPORT", 2)
+    workflow(pairs, tmp_path, overlays, stage="registration", epoch_repeat=1, **length).run()
+    said = capsys.readouterr().out
+    assert "pairs/s" in said and "EPE in px" in said
+    BiMSRec().load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+    assert (tmp_path / "last.pt").is_file()
+
+
+def test_several_processes_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(graphed, "world_size", lambda: 2)
+    one, average = step()
+    with pytest.raises(InputError, match="one GPU"):
+        graphed.train(one, None, average, 1e-3, 1.0, str(tmp_path))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(monkeypatch, tmp_path):
+    monkeypatch.setattr(graphed, "REPORT", 1)
+    one, average = step()
+    one.loss = lambda outputs, _: {"loss": outputs["ddf"].sum() * float("nan")}
+    with pytest.raises(InputError, match="nan after 1 steps"):
+        graphed.train(one, None, average, 1e-3, 9.0, str(tmp_path))
