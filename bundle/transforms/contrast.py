@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bundle.transforms.batched.contrast import BatchContrast, BatchSelfPair
 from bundle.transforms.batched.single import OneByOne
 
 
 class RandSelfPaird(OneByOne):
-    """Now and then take the fixed picture itself as the moving one; see :class:`BatchSelfPair`."""
+    """Now and then take the fixed picture itself as the moving one.
 
-    def __init__(self, prob: float = 0.15, strength: tuple[float, float] = (0.3, 1.0)) -> None:
-        super().__init__(BatchSelfPair(prob, strength))
+    Args:
+        arguments: of :class:`BatchSelfPair`.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(BatchSelfPair(**arguments))
 
 
 class RandContrastd(OneByOne):
-    """Vary the contrast of both pictures; see :class:`BatchContrast`."""
+    """Vary the contrast of both pictures.
 
-    def __init__(
-        self,
-        prob: float = 0.5,
-        strength: float = 0.5,
-        activity_prob: float = 0.3,
-        window_prob: float = 0.3,
-        invert_prob: float = 0.1,
-    ) -> None:
-        super().__init__(BatchContrast(prob, strength, activity_prob, window_prob, invert_prob))
+    Args:
+        arguments: of :class:`BatchContrast`.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(BatchContrast(**arguments))
