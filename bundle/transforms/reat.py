@@ -44,6 +44,14 @@ LEVELS = {
 REFERENCE_SIZE = 256.0
 
 
+def known_levels(names: Sequence[str]) -> list[str]:
+    """The names as a list; raises KeyError if one is not in :data:`LEVELS`."""
+    unknown = set(names) - set(LEVELS)
+    if unknown:
+        raise KeyError(f"unknown level {sorted(unknown)}; there are {list(LEVELS)}")
+    return list(names)
+
+
 def source_displacements(
     elastic: torch.Tensor, matrix: torch.Tensor, shape: torch.Tensor, pose: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -103,11 +111,8 @@ class RandMisalignd(Randomizable, MapTransform):
         pose_elastic: float = 0.0,
     ) -> None:
         MapTransform.__init__(self, [fixed, moving])
-        unknown = set(levels) - set(LEVELS)
-        if unknown:
-            raise KeyError(f"unknown level {sorted(unknown)}; there are {list(LEVELS)}")
         self.fixed, self.moving = fixed, moving
-        self.levels = list(levels)
+        self.levels = known_levels(levels)
         total = sum(weights) if weights is not None else 1.0
         self.weights = None if weights is None else [weight / total for weight in weights]
         self.pose, self.pose_scale, self.pose_translation = pose, pose_scale, pose_translation

@@ -16,7 +16,13 @@ from bundle.networks.warp import warp_tokens
 from bundle.transforms.batched.random import normal, uniform
 from bundle.transforms.elastic import MAGNITUDE_PER_STD, POSE_KNOTS, SPACING_PER_SIGMA
 from bundle.transforms.maps import inverse_in_steps
-from bundle.transforms.reat import LEVELS, REFERENCE_SIZE, Level, source_displacements
+from bundle.transforms.reat import (
+    LEVELS,
+    REFERENCE_SIZE,
+    Level,
+    known_levels,
+    source_displacements,
+)
 
 
 def random_affine(ranges: torch.Tensor, random: torch.Generator) -> torch.Tensor:
@@ -90,10 +96,7 @@ class BatchMisalign:
         pose_translation: float = 12.0,
         pose_elastic: float = 0.0,
     ) -> None:
-        unknown = set(levels) - set(LEVELS)
-        if unknown:
-            raise KeyError(f"unknown level {sorted(unknown)}; there are {list(LEVELS)}")
-        self.levels = list(levels)
+        self.levels = known_levels(levels)
         shares = list(weights) if weights is not None else [1.0] * len(self.levels)
         self.bounds = [bound / sum(shares) for bound in accumulate(shares)]
         self.pose, self.pose_scale, self.pose_translation = pose, pose_scale, pose_translation
