@@ -35,8 +35,8 @@ class FusionLoss(nn.Module):
         self,
         ssim_weight: float = 1.0,
         fixed_share: float | Mapping[str, float] = 0.5,
-        intensity_weight: float = 0.3,
-        gradient_weight: float = 2.0,
+        intensity_weight: float = 4.0,
+        gradient_weight: float = 4.0,
     ) -> None:
         super().__init__()
         self.ssim_weight = ssim_weight
