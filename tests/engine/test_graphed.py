@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 import bundle.engine.graphed as graphed
 from bundle.data.on_device import OnDeviceDataset
+from bundle.engine.gpu_cost import gpu_ms
 from bundle.engine.muon import Muon
 from bundle.errors import InputError
 from bundle.losses import BiMSRecLoss
@@ -18,6 +19,8 @@ from bundle.losses.field import FieldLoss
 from bundle.networks import BiMSRec
 from bundle.transforms.batched.misalign import BatchMisalign
 from tests.engine.test_training import pairs, workflow  # noqa: F401 (a fixture)
+
+NAME = "embedding.embed.0.0.0.weight"
 
 
 def dataset(device="cpu"):
@@ -70,9 +73,8 @@ def test_steps_learn_and_the_average_follows_slowly():
         one(1e-3)
     assert set(first) >= {"flows", "ddf", "loss"}
     assert one.terms()["correspondence"] < first["correspondence"]
-    name = "embedding.embed.0.0.0.weight"
-    moved = (one.network.state_dict()[name] - before[name]).norm()
-    followed = (average.state_dict()[name] - before[name]).norm()
+    moved = (one.network.state_dict()[NAME] - before[NAME]).norm()
+    followed = (average.state_dict()[NAME] - before[NAME]).norm()
     assert 0 < followed < 0.1 * moved
 
 
@@ -144,3 +146,23 @@ def test_a_loss_that_is_not_finite_stops_the_run(monkeypatch, tmp_path):
     one.loss = lambda outputs, _: {"loss": outputs["ddf"].sum() * float("nan")}
     with pytest.raises(InputError, match="nan after 1 steps"):
         graphed.train(one, None, average, 1e-3, 9.0, str(tmp_path))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_recorded_step_learns_on_a_gpu():
+    one, average = step("cuda")
+    before = copy.deepcopy(average.state_dict())
+    one(1e-3)
+    first = one.terms()
+    for _ in range(14):
+        one(1e-3)
+    assert one.run.__name__ == "replay"
+    assert one.terms()["correspondence"] < first["correspondence"]
+    assert not torch.equal(average.state_dict()[NAME], before[NAME])
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_time_on_a_gpu():
+    assert 0 < gpu_ms(64, 2, "float32", 1) < 60_000
