@@ -60,6 +60,8 @@ def training_cost(
 
 def _measure(settings: dict[str, Any], steps: int, threads: int, overlays: Sequence[str]) -> Cost:
     torch.set_num_threads(threads)
+    # Loading processes start as in a run of the bundle; this one was spawned, so theirs would be.
+    multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
         for split in ("train", "val"):
