@@ -59,7 +59,7 @@ class GraphedStep:
         momentum: float = 0.002,
         amp: bool = True,
     ) -> None:
-        self.network, self.loss, self.optimizer = network, loss, optimizer
+        self.network, self.average, self.loss, self.optimizer = network, average, loss, optimizer
         self.dataset, self.batch_size, self.clip, self.amp = dataset, batch_size, clip, amp
         self.weights = list(network.parameters())
         self.averaged = list(average.parameters())
@@ -147,7 +147,6 @@ def one_cycle(progress: float, peak: float, rise: float = 0.05) -> float:
 def train(
     step: GraphedStep,
     evaluator: SupervisedEvaluator,
-    average: torch.nn.Module,
     learning_rate: float,
     seconds: float,
     ckpt_dir: str,
@@ -161,8 +160,7 @@ def train(
 
     Args:
         step: one training step.
-        evaluator: validates ``average`` and saves the best.
-        average: the averaged network.
+        evaluator: validates the averaged network and saves the best.
         learning_rate: highest of the schedule.
         seconds: how long; the schedule is stretched over it.
         ckpt_dir: folder.
@@ -191,8 +189,8 @@ def train(
         logger.info("step %d: %s, %.1f pairs/s", steps, figures, rate)
         if progress * validations > validated + 1:
             validated += 1
-            _keep(evaluator, average, folder)
-    _keep(evaluator, average, folder)
+            _keep(evaluator, step.average, folder)
+    _keep(evaluator, step.average, folder)
 
 
 def _keep(evaluator: SupervisedEvaluator, average: torch.nn.Module, folder: Path) -> None:

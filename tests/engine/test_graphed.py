@@ -135,17 +135,17 @@ def test_the_overlays_train(pairs, tmp_path, overlays, capsys, monkeypatch):  # 
 
 def test_several_processes_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(graphed, "world_size", lambda: 2)
-    one, average = step()
+    one, _ = step()
     with pytest.raises(InputError, match="one GPU"):
-        graphed.train(one, None, average, 1e-3, 1.0, str(tmp_path))
+        graphed.train(one, None, 1e-3, 1.0, str(tmp_path))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(monkeypatch, tmp_path):
     monkeypatch.setattr(graphed, "REPORT", 1)
-    one, average = step()
+    one, _ = step()
     one.loss = lambda outputs, _: {"loss": outputs["ddf"].sum() * float("nan")}
     with pytest.raises(InputError, match="nan after 1 steps"):
-        graphed.train(one, None, average, 1e-3, 9.0, str(tmp_path))
+        graphed.train(one, None, 1e-3, 9.0, str(tmp_path))
 
 
 @pytest.mark.cuda
