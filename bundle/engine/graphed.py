@@ -154,7 +154,7 @@ def train(
 ) -> None:
     """Train for a given time on one device, now and then validate and keep the averaged weights.
 
-    ``ckpt_dir`` gets ``last.pt``, the averaged weights of the last validation, and from the
+    ``ckpt_dir`` gets ``average.pt``, the averaged weights of the last validation, and from the
     evaluator ``model.pt``, the best of all. Such a run cannot be resumed; a further one starts
     from its weights.
 
@@ -195,7 +195,7 @@ def train(
 
 def _keep(evaluator: SupervisedEvaluator, average: torch.nn.Module, folder: Path) -> None:
     """Write the averaged weights, atomically, and validate them."""
-    staging = folder / "last.tmp"
+    staging = folder / "average.tmp"
     torch.save(average.state_dict(), staging)
-    staging.replace(folder / "last.pt")
+    staging.replace(folder / "average.pt")
     evaluator.run()

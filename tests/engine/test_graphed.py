@@ -130,7 +130,7 @@ def test_the_overlays_train(pairs, tmp_path, overlays, capsys, monkeypatch):  # 
     said = capsys.readouterr().out
     assert "pairs/s" in said and "EPE in px" in said
     BiMSRec().load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
-    assert (tmp_path / "last.pt").is_file()
+    assert (tmp_path / ("average.pt" if "graphed" in overlays else "last.pt")).is_file()
 
 
 def test_several_processes_are_refused(monkeypatch, tmp_path):
