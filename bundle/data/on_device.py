@@ -14,9 +14,8 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from bundle.data.pairs import MODALITIES
+from bundle.transforms.batched.single import PICTURES
 from bundle.transforms.reat import LEVELS
-
-PICTURES = ("fixed", "moving")
 
 
 class OnDeviceDataset(Dataset):

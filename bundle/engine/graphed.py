@@ -167,8 +167,10 @@ def train(
         validations: how many, evenly spread.
 
     Raises:
-        InputError: there are several processes, or the loss is not finite.
+        InputError: there are several processes, no time, or the loss is not finite.
     """
+    if seconds <= 0:
+        raise InputError(f"--seconds {seconds}: give more than 0")
     if world_size() > 1:
         raise InputError("configs/graphed.json: trains on one GPU; leave out multi_gpu_train.json")
     folder = Path(ckpt_dir)

@@ -132,8 +132,8 @@ def inverse_in_steps(
 def _inverse(matrix: torch.Tensor) -> torch.Tensor:
     """Inverse of affine maps (B, 3, 3) by cofactors: ``torch.linalg.inv`` waits for a GPU."""
     (a, b, c), (d, e, f) = (row.unbind(dim=-1) for row in matrix[:, :2].unbind(dim=1))
-    none, one, area = torch.zeros_like(a), torch.ones_like(a), a * e - b * d
-    rows = [e, -b, b * f - c * e, -d, a, c * d - a * f, none, none, one * area]
+    area, none = a * e - b * d, torch.zeros_like(a)
+    rows = [e, -b, b * f - c * e, -d, a, c * d - a * f, none, none, area]
     return (torch.stack(rows, dim=1) / area[:, None]).view(-1, 3, 3)
 
 

@@ -23,7 +23,7 @@ def dataset(tmp_path, read, repeat=1, seed=0):
 
     items = [{"moving": path, "modality": "PET", "name": path[-5]} for path in listed]
     return OnDeviceDataset(
-        items, transform, [BatchMisalign(["aligned"])], torch.device("cpu"), seed, repeat, False
+        items, transform, [BatchMisalign(["small"])], torch.device("cpu"), seed, repeat, False
     )
 
 
@@ -35,7 +35,7 @@ def test_pictures_listed_twice_are_read_once(tmp_path):
     values = batch["image"][:, 0, 4, 4]
     torch.testing.assert_close(values, torch.tensor([0.25, 0.75, 0.75, 0.25, 0.75]))
     assert batch["name"] == ["a", "b", "b", "k", "b"]
-    assert batch["level"] == ["aligned"] * 5 and batch["kind"].tolist() == [1] * 5
+    assert batch["level"] == ["small"] * 5 and batch["kind"].tolist() == [1] * 5
 
 
 def test_a_batch_depends_on_seed_epoch_and_indices_only(tmp_path):

@@ -140,6 +140,12 @@ def test_several_processes_are_refused(monkeypatch, tmp_path):
         graphed.train(one, None, 1e-3, 1.0, str(tmp_path))
 
 
+def test_no_time_is_refused(tmp_path):
+    one, _ = step()
+    with pytest.raises(InputError, match="--seconds 0: "):
+        graphed.train(one, None, 1e-3, 0, str(tmp_path))
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(monkeypatch, tmp_path):
     monkeypatch.setattr(graphed, "REPORT", 1)
     one, _ = step()

@@ -74,6 +74,11 @@ def test_levels_are_drawn_by_their_weights(batch):
     torch.testing.assert_close(shares, torch.tensor([0.1, 0.2, 0.3, 0.4]), atol=0.03, rtol=0)
 
 
+def test_levels_are_named_by_their_place_among_all(batch):
+    level = BatchMisalign(["medium", "large"], [3, 1])(batch, generator())["level"]
+    assert set(level.tolist()) == {list(LEVELS).index("medium"), list(LEVELS).index("large")}
+
+
 def test_unknown_level_is_refused():
     with pytest.raises(KeyError, match="huge"):
         BatchMisalign(["huge"])
@@ -93,7 +98,8 @@ def test_affine_maps_are_rotation_after_shift_after_scaling():
 
 @pytest.mark.parametrize("level", ["medium", "large"])
 def test_inverse_in_steps_is_the_inverse(level):
-    maps = BatchMisalign([level])._maps(torch.zeros(16, dtype=torch.long), (96, 80), generator())
+    drawn = torch.full((16,), list(LEVELS).index(level))
+    maps = BatchMisalign([level])._maps(drawn, (96, 80), generator())
     found, expected = inverse_in_steps(*maps), invert(*maps, tolerance=1e-4)
     assert (found - expected).abs().mean() < 1e-3
 

@@ -83,7 +83,7 @@ class BatchMisalign:
     """Misalign the moving pictures and keep the true inverse fields.
 
     Adds ``deformed``, ``aligned``, ``ddf`` (B, 2, H, W; voxels, ij, pull-back) and ``level`` (B,),
-    places in ``levels``, as :class:`bundle.transforms.reat.RandMisalignd` does, with the same
+    places in :data:`LEVELS`, as :class:`bundle.transforms.reat.RandMisalignd` does, with the same
     arguments.
     """
 
@@ -96,9 +96,9 @@ class BatchMisalign:
         pose_translation: float = 12.0,
         pose_elastic: float = 0.0,
     ) -> None:
-        self.levels = known_levels(levels)
-        shares = list(weights) if weights is not None else [1.0] * len(self.levels)
-        self.bounds = [bound / sum(shares) for bound in accumulate(shares)]
+        names = known_levels(levels)
+        shares = dict(zip(names, weights or [1.0] * len(names), strict=True))
+        self.shares = [shares.get(name, 0.0) / sum(shares.values()) for name in LEVELS]
         self.pose, self.pose_scale, self.pose_translation = pose, pose_scale, pose_translation
         self.pose_elastic = pose_elastic
 
@@ -108,7 +108,7 @@ class BatchMisalign:
         size = fixed.shape[2:]
         position = uniform(random, (len(fixed),))
         level = torch.zeros_like(position, dtype=torch.long)
-        for bound in self.bounds[:-1]:
+        for bound in list(accumulate(self.shares))[:-1]:
             level = level + (position >= bound)
         elastic, matrix = self._maps(level, size, random)
         shape, pose = self._poses(len(fixed), size, random)
@@ -128,10 +128,10 @@ class BatchMisalign:
         ratio = max(size) / REFERENCE_SIZE
         elastic = torch.zeros(len(level), 2, *size, device=random.device)
         ranges = torch.zeros(3, len(level), device=random.device)
-        for index, name in enumerate(self.levels):
-            one, drawn = LEVELS[name], (level == index).float()
-            if one == Level():
+        for index, (one, share) in enumerate(zip(LEVELS.values(), self.shares, strict=True)):
+            if one == Level() or share == 0:
                 continue
+            drawn = (level == index).float()
             field = random_elastic(
                 len(level), size, one.sigma * ratio, one.std * ratio, random
             )  # of all pairs: to choose them costs more on a GPU
