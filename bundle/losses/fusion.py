@@ -1,4 +1,4 @@
-"""Fusion losses: structure of both sources, the brighter value, the stronger gradient."""
+"""Fusion loss: structure, information and edges of both sources, the brighter value."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from monai.losses import SSIMLoss
 from torch import nn
 from torch.nn import functional
 
-
-def sobel(image: torch.Tensor) -> torch.Tensor:
-    """Signed Sobel gradient along rows and columns: (B, 1, H, W) to (B, 2, H, W)."""
-    kernel = image.new_tensor([[1.0, 2.0, 1.0], [0.0, 0.0, 0.0], [-1.0, -2.0, -1.0]]) / 4
-    kernels = torch.stack([kernel, kernel.T])[:, None]
-    return functional.conv2d(functional.pad(image, [1, 1, 1, 1], mode="replicate"), kernels)
+from bundle.losses.edges import edge_loss, sobel
+from bundle.losses.information import information_loss
 
 
 class FusionLoss(nn.Module):
-    """SSIM to both sources, L1 to their maximum, L1 to the stronger signed gradient.
+    """SSIM to both sources, L1 to their maximum, L1 to the stronger signed gradient; two more.
 
     The moving source is the ALIGNED picture: aiming at the network's own warped one would
-    teach ghosts. Signed gradients, because unsigned ones permit flips.
+    teach ghosts. Signed gradients, because unsigned ones permit flips. The paper has the first
+    three terms. They leave a fused picture that a mere blend of the sources equals; what it
+    keeps of their information and edges is therefore asked for directly. Both are differentiable
+    forms of measures that fusion is judged by (VIF and Q), so those two favour this loss.
 
     Args:
         ssim_weight: weight of 1 - SSIM, averaged over the sources.
-        fixed_share: share of the fixed source in that average, one or one per modality: CT shows
+        information_weight: weight of - log VIF, averaged over the sources.
+        fixed_share: share of the fixed source in both averages, one or one per modality: CT shows
             by itself what MRI does not, blurred tracer pictures little.
+        edge_weight: weight of 1 - Q.
         intensity_weight: weight of L1 to the maximum.
         gradient_weight: weight of L1 to the gradient of larger magnitude.
     """
@@ -34,13 +35,17 @@ class FusionLoss(nn.Module):
     def __init__(
         self,
         ssim_weight: float = 1.0,
+        information_weight: float = 0.4,
         fixed_share: float | Mapping[str, float] = 0.5,
-        intensity_weight: float = 4.0,
-        gradient_weight: float = 4.0,
+        edge_weight: float = 1.0,
+        intensity_weight: float = 2.0,
+        gradient_weight: float = 1.5,
     ) -> None:
         super().__init__()
         self.ssim_weight = ssim_weight
+        self.information_weight = information_weight
         self.fixed_share = fixed_share
+        self.edge_weight = edge_weight
         self.intensity_weight = intensity_weight
         self.gradient_weight = gradient_weight
         self.ssim = SSIMLoss(spatial_dims=2, data_range=1.0, win_size=11, reduction="none")
@@ -52,7 +57,7 @@ class FusionLoss(nn.Module):
         aligned: torch.Tensor,
         modalities: Sequence[str] = (),
     ) -> dict[str, torch.Tensor]:
-        """Compute the three terms, weighted.
+        """Compute the terms, weighted; one of weight 0 is left out.
 
         Args:
             fused: (B, 1, H, W), scale 0 to 1.
@@ -61,25 +66,38 @@ class FusionLoss(nn.Module):
             modalities: of the moving pictures, B names; needed where shares differ.
 
         Returns:
-            ``fusion_ssim``, ``fusion_intensity`` and ``fusion_gradient``, scalars.
+            ``fusion_ssim``, ``fusion_information``, ``fusion_edges``, ``fusion_intensity`` and
+            ``fusion_gradient``, scalars.
 
         Raises:
             KeyError: a modality has no share.
+            ValueError: H or W is below 41 and information is asked for.
         """
-        to_fixed, to_aligned = self.ssim(fused, fixed), self.ssim(fused, aligned)  # (B, 1)
-        structure = torch.lerp(to_aligned, to_fixed, self._shares(fused, modalities)).mean()
-        intensity = functional.l1_loss(fused, torch.maximum(fixed, aligned))
-        from_fixed, from_aligned = sobel(fixed), sobel(aligned)
-        stronger = from_fixed.norm(dim=1, keepdim=True) > from_aligned.norm(dim=1, keepdim=True)
-        target = torch.where(stronger, from_fixed, from_aligned)
-        return {
-            "fusion_ssim": self.ssim_weight * structure,
-            "fusion_intensity": self.intensity_weight * intensity,
-            "fusion_gradient": self.gradient_weight * functional.l1_loss(sobel(fused), target),
-        }
+        share = self._shares(fused, modalities)
+        structure = torch.cat([self.ssim(fused, fixed), self.ssim(fused, aligned)], dim=1)
+        terms = {"fusion_ssim": self.ssim_weight * (share * structure).sum(dim=1).mean()}
+        if self.information_weight > 0:
+            lost = (share * information_loss(fused, fixed, aligned)).sum(dim=1).mean()
+            terms["fusion_information"] = self.information_weight * lost
+        if self.edge_weight > 0:
+            terms["fusion_edges"] = self.edge_weight * edge_loss(fused, fixed, aligned).mean()
+        brighter = functional.l1_loss(fused, torch.maximum(fixed, aligned))
+        gradient = functional.l1_loss(sobel(fused), _stronger(sobel(fixed), sobel(aligned)))
+        terms["fusion_intensity"] = self.intensity_weight * brighter
+        terms["fusion_gradient"] = self.gradient_weight * gradient
+        return terms
 
     def _shares(self, fused: torch.Tensor, modalities: Sequence[str]) -> torch.Tensor:
-        """Share of the fixed source, (B, 1) or (1, 1)."""
+        """Shares of fixed and aligned, (B, 2) or (1, 2)."""
         if isinstance(self.fixed_share, Mapping):
-            return fused.new_tensor([[self.fixed_share[name]] for name in modalities])
-        return fused.new_tensor([[self.fixed_share]])
+            shares = [self.fixed_share[name] for name in modalities]
+        else:
+            shares = [self.fixed_share]
+        share = fused.new_tensor(shares)[:, None]
+        return torch.cat([share, 1 - share], dim=1)
+
+
+def _stronger(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Pixel by pixel the gradient (B, 2, H, W) of larger magnitude."""
+    larger = first.norm(dim=1, keepdim=True) > second.norm(dim=1, keepdim=True)
+    return torch.where(larger, first, second)

@@ -71,6 +71,19 @@ def _preservation(strength: torch.Tensor, orientation: torch.Tensor) -> torch.Te
     # Where both are flat the source's weight is 0, so any finite ratio will do.
     ratio = torch.minimum(fused, sources) / torch.where(stronger == 0, 1.0, stronger)
     turn = (orientation[:, 1:] - orientation[:, :1]).abs() / (math.pi / 2)
+    return preservation(ratio, turn)
+
+
+def preservation(ratio: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
+    """How much of an edge is kept, 0 to 0.9748, element by element.
+
+    Args:
+        ratio: weaker over stronger gradient, 0 to 1.
+        turn: angle between the gradients over pi / 2.
+
+    Returns:
+        product of the sigmoids of strength and orientation.
+    """
     return _sigmoid(ratio, *STRENGTH) * _sigmoid(1 - turn, *ORIENTATION)
 
 

@@ -1,10 +1,11 @@
-"""Separable window averages in float64, shared by VIF, VIFF and MEF-SSIM."""
+"""Separable window averages, shared by VIF, VIFF, MEF-SSIM and the loss on information."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 import torch
+from torch.nn import functional
 
 
 def gaussian_window(size: int, sigma: float) -> np.ndarray:
@@ -25,10 +26,11 @@ def gaussian_window(size: int, sigma: float) -> np.ndarray:
 def window_mean(images: torch.Tensor, window: np.ndarray) -> torch.Tensor:
     """Average over the window around every pixel whose whole window lies in the image.
 
-    OpenCV does the work: torch has no fast float64 convolution on CPUs (about ten times slower).
+    float64 is averaged by OpenCV (torch has no fast float64 convolution on CPUs: about ten times
+    slower), float32 by torch, and then gradients pass through.
 
     Args:
-        images: (B, C, H, W), float64.
+        images: (B, C, H, W), float64 or float32.
         window: (size,) weights of one axis, symmetric, size odd, sum 1.
 
     Returns:
@@ -37,14 +39,29 @@ def window_mean(images: torch.Tensor, window: np.ndarray) -> torch.Tensor:
     Raises:
         ValueError: the image is smaller than the window.
     """
-    batch, channels, height, width = images.shape
-    margin = len(window) // 2
+    height, width = images.shape[-2:]
     if min(height, width) < len(window):
         raise ValueError(
             f"a measure's {len(window)} x {len(window)} window does not fit into a (scaled) image "
             f"of {height} x {width} px: give a larger picture"
         )
+    flat = images.flatten(0, 1)
+    means = _filtered(flat, window) if images.dtype == torch.float64 else _convolved(flat, window)
+    return means.unflatten(0, images.shape[:2])
+
+
+def _filtered(images: torch.Tensor, window: np.ndarray) -> torch.Tensor:
+    """Average (N, H, W) in float64 by OpenCV."""
+    margin = len(window) // 2
+    height, width = images.shape[-2:]
     inner = slice(margin, height - margin), slice(margin, width - margin)
-    flat = images.reshape(-1, height, width).cpu().numpy()
-    means = np.stack([cv2.sepFilter2D(image, cv2.CV_64F, window, window)[inner] for image in flat])
-    return torch.from_numpy(means).to(images.device).unflatten(0, (batch, channels))
+    arrays = images.cpu().numpy()
+    means = [cv2.sepFilter2D(image, cv2.CV_64F, window, window)[inner] for image in arrays]
+    return torch.from_numpy(np.stack(means)).to(images.device)
+
+
+def _convolved(images: torch.Tensor, window: np.ndarray) -> torch.Tensor:
+    """Average (N, H, W) by torch."""
+    kernel = torch.from_numpy(window).to(images)
+    rows = functional.conv2d(images[:, None], kernel.view(1, 1, -1, 1))
+    return functional.conv2d(rows, kernel.view(1, 1, 1, -1))[:, 0]

@@ -5,10 +5,14 @@ import torch
 
 from bundle.losses import BiMSRecLoss
 from bundle.losses.correspondence import CorrespondenceLoss, matching_weights
+from bundle.losses.edges import edge_loss, sobel
 from bundle.losses.field import FieldLoss
-from bundle.losses.fusion import FusionLoss, sobel
+from bundle.losses.fusion import FusionLoss
+from bundle.losses.information import information_loss
 from bundle.losses.registration import RegistrationLoss
 from bundle.losses.smoothness import FoldingLoss
+from bundle.metrics.gradient_transfer import gradient_transfer
+from bundle.metrics.visual_information import visual_information
 from bundle.networks.cross_attention import unit_tokens
 from bundle.networks.local_correlation import local_correlation
 
@@ -63,15 +67,65 @@ def test_fusion_loss_prefers_both_sources():
 
 def test_fusion_loss_weighs_the_sources_of_each_modality():
     torch.manual_seed(0)
-    fixed, aligned = torch.rand(2, 1, 32, 32), torch.rand(2, 1, 32, 32)
+    fixed, aligned = torch.rand(2, 1, 48, 48), torch.rand(2, 1, 48, 48)
     fused = torch.stack([fixed[0], aligned[1]])  # a copy of the MRI, a copy of the PET picture
-    loss = FusionLoss(fixed_share={"CT": 1.0, "PET": 0.0})
-    assert loss(fused, fixed, aligned, ["CT", "PET"])["fusion_ssim"] == pytest.approx(0, abs=1e-5)
-    wrong = float(loss(fused, fixed, aligned, ["PET", "CT"])["fusion_ssim"])
-    both = FusionLoss(fixed_share=0.5)(fused, fixed, aligned)["fusion_ssim"]
-    assert wrong > 0.5 and both == pytest.approx(wrong / 2, abs=1e-5)
+    loss = FusionLoss(fixed_share={"CT": 1.0, "PET": 0.0}, information_weight=1.0)
+    half = FusionLoss(fixed_share=0.5, information_weight=1.0)(fused, fixed, aligned)
+    right = loss(fused, fixed, aligned, ["CT", "PET"])
+    wrong = loss(fused, fixed, aligned, ["PET", "CT"])
+    for term in ("fusion_ssim", "fusion_information"):
+        assert right[term] == pytest.approx(0, abs=1e-3)
+        assert wrong[term] > 0.5 and half[term] == pytest.approx(float(wrong[term]) / 2, abs=1e-3)
     with pytest.raises(KeyError, match="SPECT"):
         loss(fused, fixed, aligned, ["CT", "SPECT"])
+
+
+def smooth_pictures(count):
+    coarse = torch.rand(count, 1, 16, 16, generator=torch.Generator().manual_seed(1))
+    return torch.nn.functional.interpolate(coarse, size=64, mode="bicubic").clamp(0, 1)
+
+
+def test_information_loss_is_minus_the_logarithm_of_vif():
+    fused, fixed, aligned = smooth_pictures(3)[:, None]
+    measured = visual_information(255 * fused, 255 * fixed, 255 * aligned)
+    expected = -torch.stack([measured["VIF_A"], measured["VIF_B"]], dim=1).log()
+    found = information_loss(fused, fixed, aligned)
+    torch.testing.assert_close(found.double(), expected, rtol=0.01, atol=0)
+    assert information_loss(fixed, fixed, torch.zeros_like(fixed)).abs().max() < 1e-4
+
+
+def test_edge_loss_is_what_the_edge_transfer_misses():
+    _, fixed, aligned = smooth_pictures(3)[:, None]
+    for picture in (fixed, 0.6 * fixed + 0.4 * aligned, torch.maximum(fixed, aligned)):
+        missed = 1 - float(gradient_transfer(255 * picture, 255 * fixed, 255 * aligned)["Q"])
+        # beside the measure's zeros around the frame, the loss counts turned polarity as lost
+        assert edge_loss(picture, fixed, aligned) == pytest.approx(missed, abs=0.05)
+    assert edge_loss(fixed, fixed, fixed) == pytest.approx(0.025, abs=0.005)
+    assert edge_loss(1 - fixed, fixed, fixed) > 0.9
+
+
+@pytest.mark.parametrize("blank", ["fused", "fixed", "aligned", "all"])
+def test_fusion_loss_has_a_finite_gradient_for_blank_pictures(blank):
+    names = ("fused", "fixed", "aligned")
+    images = dict(zip(names, smooth_pictures(3)[:, None], strict=True))
+    for name in names if blank == "all" else (blank,):
+        images[name] = torch.zeros_like(images[name])
+    images["fused"].requires_grad_()
+    total = sum(FusionLoss()(**images).values())
+    total.backward()
+    assert torch.isfinite(total) and torch.isfinite(images["fused"].grad).all()
+
+
+@pytest.mark.parametrize("term", ["fusion_information", "fusion_edges"])
+def test_following_the_gradient_keeps_more(term):
+    fused, fixed, aligned = smooth_pictures(3)[:, None]
+    weights = {"information_weight": 1.0, "edge_weight": 1.0}
+    fused = fused.clone().requires_grad_()
+    before = FusionLoss(**weights)(fused, fixed, aligned)[term]
+    before.backward()
+    with torch.no_grad():
+        step = 1e-3 * fused.grad / fused.grad.abs().max()
+        assert FusionLoss(**weights)(fused - step, fixed, aligned)[term] < before
 
 
 def test_sobel_is_signed():
@@ -103,8 +157,8 @@ def test_combined_loss_logs_its_terms():
     }
     terms = BiMSRecLoss(registration_weight=1.0)(outputs, batch)
     assert set(terms) == {"flows", "ddf", "matches", "correspondence", "folding",
-                          "registration", "fusion_ssim", "fusion_intensity", "fusion_gradient",
-                          "loss"}  # fmt: skip
+                          "registration", "fusion_ssim", "fusion_information", "fusion_edges",
+                          "fusion_intensity", "fusion_gradient", "loss"}  # fmt: skip
     parts = sum(float(term) for name, term in terms.items() if name != "loss")
     assert float(terms["loss"]) == pytest.approx(parts, rel=1e-5)
 

@@ -84,7 +84,7 @@ def test_validation_is_there_by_level_and_modality(resumed):
 def test_every_setting_and_the_data_are_there(resumed, pairs):
     _, _, (run,) = resumed
     found = run.data.params
-    assert found["image_size"] == "64" and found["loss.fusion.gradient_weight"] == "4.0"
+    assert found["image_size"] == "64" and found["loss.fusion.gradient_weight"] == "1.5"
     assert found["optimizer._target_"] == "bundle.engine.muon.Muon"
     assert found["train.random_transforms.2.prob"] == "0.1"
     assert found["data.train.pairs.CT"] == found["data.validation.pairs.SPECT"] == "1"
