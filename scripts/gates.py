@@ -68,7 +68,7 @@ def _train(options: argparse.Namespace) -> dict[str, dict[int, float]]:
         if getattr(options, name) < 1:
             raise InputError(f"--{name} {getattr(options, name)}: give 1 or more")
     data = evaluation_data(options.dataset_dir, SIZE, levels=[options.level])
-    count = len(data)  # type: ignore[arg-type]
+    count = len(data)
     if options.pairs > count:
         raise InputError(f"--pairs {options.pairs}: there are only {count}")
     # spread over the list, so that every modality is there

@@ -65,7 +65,7 @@ def _examine(options: argparse.Namespace) -> list[list[str]]:
     network, inferer = shipped_network(options.checkpoint)
     infer = partial(inferer, network=network)
     data = evaluation_data(options.dataset_dir, options.image_size, options.stride, [options.level])
-    items = [data[index] for index in range(len(data))]  # type: ignore[arg-type]
+    items = [data[index] for index in range(len(data))]
     cases = [_case(item["image"], item["ddf"]) for item in items]
     lines = []
     for name, change in CHANGES.items():

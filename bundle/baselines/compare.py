@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from monai.bundle import ConfigParser
-from torch.utils.data import Dataset, Subset, default_collate
+from torch.utils.data import Subset, default_collate
 from tqdm import tqdm
 
 from bundle.baselines.fusion_rules import FUSION_RULES
@@ -27,7 +27,7 @@ def evaluation_data(
     image_size: int = 256,
     stride: int = 1,
     levels: Sequence[str] = tuple(LEVELS),
-) -> Dataset:
+) -> Subset:
     """The very items of ``run evaluating``: files, levels and deformations.
 
     A stride leaves pairs out and does not change the others, whose deformations are seeded by

@@ -8,6 +8,8 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from bundle.data.dataset import SeededDataset
+
 
 class ControlledDataset(Dataset):
     """Items of a data set with their ``case`` and the fixed image of the control.
@@ -17,13 +19,17 @@ class ControlledDataset(Dataset):
         pairs: the same pairs with ``modality``, ``name``, ``case`` and ``level``.
     """
 
-    def __init__(self, dataset: Dataset, pairs: Sequence[Mapping[str, str]]) -> None:
+    def __init__(self, dataset: SeededDataset, pairs: Sequence[Mapping[str, str]]) -> None:
         self.dataset = dataset
         self.pairs = pairs
         self.others = other_patients(pairs)
 
     def __len__(self) -> int:
         return len(self.pairs)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose other deformations of the same pairs."""
+        self.dataset.set_epoch(epoch)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         item = {**self.dataset[index], "case": self.pairs[index]["case"]}
