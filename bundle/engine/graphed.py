@@ -7,26 +7,16 @@ once (figures: docs/scaling.md).
 
 from __future__ import annotations
 
-import logging
-import math
-import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import torch
-from monai.engines import SupervisedEvaluator
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from bundle.data.on_device import OnDeviceDataset
-from bundle.engine.parallel import world_size
-from bundle.errors import InputError
 from bundle.losses import BiMSRecLoss
 
-logger = logging.getLogger(__name__)
-
 WARM_UP = 3
-REPORT = 50
-"""Steps between two looks at the losses; only then the CPU waits for the GPU."""
 
 
 class GraphedStep:
@@ -69,10 +59,7 @@ class GraphedStep:
         self.random = self._generator()
         self.names: list[str] = []
         self.run: Callable[[], None] = self._record if self.device.type == "cuda" else self._step
-        for group in optimizer.param_groups:
-            group["lr"] = self.lr
-            group["capturable"] = self.device.type == "cuda"
-            group["foreach"] = self.device.type == "cuda"
+        self._prepare_optimizer()
 
     def __call__(self, lr: float) -> None:
         """One step with the given learning rate."""
@@ -82,6 +69,28 @@ class GraphedStep:
     def terms(self) -> dict[str, float]:
         """Losses of the last step; waits for the device."""
         return dict(zip(self.names, self.values.tolist(), strict=True))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Network, average and optimiser."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict`; before the first step."""
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self._prepare_optimizer()
+
+    def _prepare_optimizer(self) -> None:
+        """Let it read the learning rate off the device, and step without looking at it."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr
+            group["capturable"] = self.device.type == "cuda"
+            group["foreach"] = self.device.type == "cuda"
 
     def _generator(self) -> torch.Generator:
         """Random numbers of the device; those of a GPU's own generator move on in a graph."""
@@ -124,80 +133,3 @@ class GraphedStep:
         self.update_average(self.averaged, self.weights, None)
         self.names = list(terms)
         self.values = torch.stack([term.detach() for term in terms.values()])
-
-
-def one_cycle(progress: float, peak: float, rise: float = 0.05) -> float:
-    """Learning rate of a cosine schedule that rises first, as ``OneCycleLR`` has it.
-
-    Args:
-        progress: share of the run that is done.
-        peak: highest rate.
-        rise: share of the run until then.
-
-    Returns:
-        the rate; a 25th of the peak at the start, nearly 0 at the end.
-    """
-    first, last = peak / 25, peak / 250_000
-    low, share = (first, progress / rise) if progress < rise else (
-        last, 1 - (progress - rise) / (1 - rise)
-    )  # fmt: skip
-    return low + (peak - low) * (1 - math.cos(math.pi * share)) / 2
-
-
-def train(
-    step: GraphedStep,
-    evaluator: SupervisedEvaluator,
-    learning_rate: float,
-    seconds: float,
-    ckpt_dir: str,
-    validations: int = 4,
-) -> None:
-    """Train for a given time on one device, now and then validate and keep the averaged weights.
-
-    ``ckpt_dir`` gets ``average.pt``, the averaged weights of the last validation, and from the
-    evaluator ``model.pt``, the best of all. Such a run cannot be resumed; a further one starts
-    from its weights.
-
-    Args:
-        step: one training step.
-        evaluator: validates the averaged network and saves the best.
-        learning_rate: highest of the schedule.
-        seconds: how long; the schedule is stretched over it.
-        ckpt_dir: folder.
-        validations: how many, evenly spread.
-
-    Raises:
-        InputError: there are several processes, no time, or the loss is not finite.
-    """
-    if seconds <= 0:
-        raise InputError(f"--seconds {seconds}: give more than 0")
-    if world_size() > 1:
-        raise InputError("configs/graphed.json: trains on one GPU; leave out multi_gpu_train.json")
-    folder = Path(ckpt_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    step.network.train()
-    start, steps, validated = time.perf_counter(), 0, 0
-    while (progress := (time.perf_counter() - start) / seconds) < 1:
-        for _ in range(REPORT):
-            step(one_cycle(min(1.0, progress), learning_rate))
-        terms = step.terms()
-        steps += REPORT
-        if not math.isfinite(terms["loss"]):
-            raise InputError(
-                f"the loss is {terms['loss']} after {steps} steps; lower --learning_rate"
-            )
-        rate = steps * step.batch_size / (time.perf_counter() - start)
-        figures = " ".join(f"{name} {value:.4f}" for name, value in terms.items())
-        logger.info("step %d: %s, %.1f pairs/s", steps, figures, rate)
-        if progress * validations > validated + 1:
-            validated += 1
-            _keep(evaluator, step.average, folder)
-    _keep(evaluator, step.average, folder)
-
-
-def _keep(evaluator: SupervisedEvaluator, average: torch.nn.Module, folder: Path) -> None:
-    """Write the averaged weights, atomically, and validate them."""
-    staging = folder / "average.tmp"
-    torch.save(average.state_dict(), staging)
-    staging.replace(folder / "average.pt")
-    evaluator.run()

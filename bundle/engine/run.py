@@ -25,6 +25,7 @@ __all__ = [
     "save_state",
     "train",
     "unwrap",
+    "write_state",
 ]
 
 logger = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ def _epochs(state: dict[str, Any]) -> int:
 
 
 def save_state(saved: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint beside ``path``, then rename: a crash leaves the old one whole.
+    """Write a checkpoint, see :func:`write_state`.
 
     Every process has to call it, for its random numbers; the main one writes.
 
@@ -117,10 +118,18 @@ def save_state(saved: dict[str, Any], path: Path) -> None:
         InputError: it cannot be written; ``path`` is as before.
     """
     states = random_states()
-    if not is_main_process():
-        return
+    if is_main_process():
+        parts = {name: part.state_dict() for name, part in saved.items()}
+        write_state(parts | {"random": states}, path)
+
+
+def write_state(state: dict[str, Any], path: Path) -> None:
+    """Write beside ``path``, then rename: a crash leaves the old checkpoint whole.
+
+    Raises:
+        InputError: it cannot be written; ``path`` is as before.
+    """
     staging = path.with_suffix(".tmp")
-    state = {name: part.state_dict() for name, part in saved.items()} | {"random": states}
     try:
         torch.save(state, staging)
         with staging.open("rb+") as file:

@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import bundle.engine.graphed as graphed
+import bundle.engine.graphed_run as graphed_run
 from bundle.data.on_device import OnDeviceDataset
 from bundle.engine.gpu_cost import gpu_ms
 from bundle.engine.muon import Muon
@@ -58,7 +59,9 @@ def test_schedule_is_the_one_cycle_of_torch():
     schedule = OneCycleLR(optimizer, 1e-3, total_steps=1001, pct_start=0.05)
     for number in range(1001):
         expected = optimizer.param_groups[0]["lr"]
-        assert graphed.one_cycle(number / 1000, 1e-3) == pytest.approx(expected, rel=0.03, abs=1e-8)
+        assert graphed_run.one_cycle(number / 1000, 1e-3) == pytest.approx(
+            expected, rel=0.03, abs=1e-8
+        )
         optimizer.step()
         if number < 1000:
             schedule.step()
@@ -125,7 +128,7 @@ def test_a_whole_step_stays_on_its_device(monkeypatch):
 @pytest.mark.parametrize("overlays", [("on_device",), ("on_device", "graphed")])
 def test_the_overlays_train(pairs, tmp_path, overlays, capsys, monkeypatch):  # noqa: F811
     length = {"seconds": 0.1, "validations": 1} if "graphed" in overlays else {"max_epochs": 1}
-    monkeypatch.setattr(graphed, "REPORT", 2)
+    monkeypatch.setattr(graphed_run, "REPORT", 2)
     workflow(pairs, tmp_path, overlays, stage="registration", epoch_repeat=1, **length).run()
     said = capsys.readouterr().out
     assert "pairs/s" in said and "EPE in px" in said
@@ -133,25 +136,61 @@ def test_the_overlays_train(pairs, tmp_path, overlays, capsys, monkeypatch):  # 
     assert (tmp_path / ("average.pt" if "graphed" in overlays else "last.pt")).is_file()
 
 
+class Validator:
+    """Stands for the evaluator; counts its runs."""
+
+    runs = 0
+
+    def run(self):
+        self.runs += 1
+
+
+def test_a_run_goes_on_where_it_stopped(monkeypatch, tmp_path, caplog):
+    monkeypatch.setattr(graphed_run, "REPORT", 1)
+    caplog.set_level("INFO")
+    clock = iter(range(1000))
+    monkeypatch.setattr(graphed_run.time, "perf_counter", lambda: float(next(clock)))
+    first, average = step()
+    graphed_run.train(first, Validator(), 1e-3, 3.0, str(tmp_path))
+    kept = torch.load(tmp_path / "average.pt", weights_only=True)
+    torch.testing.assert_close(kept[NAME], average.state_dict()[NAME])
+    assert torch.load(tmp_path / "last.pt", weights_only=True)["steps"] == 3
+
+    second, _ = step()
+    validator = Validator()
+    graphed_run.train(second, validator, 1e-3, 3.0, str(tmp_path), resume=True)
+    assert "raise --seconds" in caplog.text and not validator.runs
+    state, expected = second.state_dict(), first.state_dict()
+    torch.testing.assert_close(state["network"], expected["network"])
+    torch.testing.assert_close(state["optimizer"]["state"], expected["optimizer"]["state"])
+
+    third, _ = step()
+    graphed_run.train(third, validator, 1e-3, 6.0, str(tmp_path), validations=2, resume=True)
+    assert "resumed from" in caplog.text and validator.runs == 1  # the other one was before
+    assert torch.load(tmp_path / "last.pt", weights_only=True)["steps"] == 6
+    assert third.optimizer.param_groups[0]["lr"] is third.lr  # and so read off the device
+    assert not torch.equal(third.network.state_dict()[NAME], first.network.state_dict()[NAME])
+
+
 def test_several_processes_are_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(graphed, "world_size", lambda: 2)
+    monkeypatch.setattr(graphed_run, "world_size", lambda: 2)
     one, _ = step()
     with pytest.raises(InputError, match="one GPU"):
-        graphed.train(one, None, 1e-3, 1.0, str(tmp_path))
+        graphed_run.train(one, None, 1e-3, 1.0, str(tmp_path))
 
 
 def test_no_time_is_refused(tmp_path):
     one, _ = step()
     with pytest.raises(InputError, match="--seconds 0: "):
-        graphed.train(one, None, 1e-3, 0, str(tmp_path))
+        graphed_run.train(one, None, 1e-3, 0, str(tmp_path))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(monkeypatch, tmp_path):
-    monkeypatch.setattr(graphed, "REPORT", 1)
+    monkeypatch.setattr(graphed_run, "REPORT", 1)
     one, _ = step()
     one.loss = lambda outputs, _: {"loss": outputs["ddf"].sum() * float("nan")}
     with pytest.raises(InputError, match="nan after 1 steps"):
-        graphed.train(one, None, 1e-3, 9.0, str(tmp_path))
+        graphed_run.train(one, None, 1e-3, 9.0, str(tmp_path))
 
 
 @pytest.mark.cuda
