@@ -71,7 +71,7 @@ class FusionLoss(nn.Module):
 
         Raises:
             KeyError: a modality has no share.
-            ValueError: H or W is below 41 and information is asked for.
+            ValueError: H or W is below 17 and information is asked for.
         """
         share = self._shares(fused, modalities)
         structure = torch.cat([self.ssim(fused, fixed), self.ssim(fused, aligned)], dim=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from bundle.metrics.distortion_channel import distortion_channels
+from bundle.metrics.distortion_channel import TAPS, distortion_channels, smallest_side
 from bundle.metrics.visual_information import NOISE
 
 
@@ -16,6 +16,7 @@ def information_loss(
     A logarithm, because a blurred tracer picture keeps a tenth of what the MRI keeps: a step of
     one per cent counts the same for either. In float32, so that gradients pass through; the
     value is that of :func:`bundle.metrics.visual_information.visual_information` to a per cent.
+    Pictures too small for all four scales have those that fit.
 
     Args:
         fused: (B, 1, H, W), scale 0 to 1.
@@ -26,10 +27,11 @@ def information_loss(
         (B, 2): against fixed, against aligned; 0 for a copy and for a source that is blank.
 
     Raises:
-        ValueError: H or W is below 41.
+        ValueError: H or W is below 17.
     """
     sources = torch.cat([fixed, aligned], dim=1).float()
-    channels = distortion_channels(255 * fused.float(), 255 * sources)
+    fitting = [k for k in range(1, len(TAPS) + 1) if smallest_side(k) <= min(fused.shape[-2:])]
+    channels = distortion_channels(255 * fused.float(), 255 * sources, max(fitting, default=1))
     kept = torch.stack([channel.kept(NOISE).sum(dim=(2, 3)) for channel in channels]).sum(dim=0)
     available = torch.stack([channel.available(NOISE).sum(dim=(2, 3)) for channel in channels])
     return -torch.log((kept + 1.0) / (available.sum(dim=0) + 1.0))

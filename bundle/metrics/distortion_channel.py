@@ -12,6 +12,9 @@ from bundle.metrics.windows import gaussian_window, window_mean
 # Variances below this (grey levels squared) are rounding errors of flat windows.
 FLAT = 1e-10
 
+TAPS = (17, 9, 5, 3)
+"""Of the windows, finest scale first."""
+
 
 class DistortionChannel(NamedTuple):
     """Statistics of all windows at one scale, tensors (B, sources, h, w).
@@ -49,7 +52,9 @@ class DistortionChannel(NamedTuple):
         return torch.log10(1 + self.variance / noise)
 
 
-def distortion_channels(fused: torch.Tensor, sources: torch.Tensor) -> list[DistortionChannel]:
+def distortion_channels(
+    fused: torch.Tensor, sources: torch.Tensor, scales: int = len(TAPS)
+) -> list[DistortionChannel]:
     """Fit the model in the pixel domain at four scales (Sheikh and Bovik, IEEE TIP 15(2), 2006).
 
     The windows are Gaussians of 17, 9, 5 and 3 taps with sigma = taps / 5; from the second scale on
@@ -58,24 +63,30 @@ def distortion_channels(fused: torch.Tensor, sources: torch.Tensor) -> list[Dist
     Args:
         fused: (B, 1, H, W), float64.
         sources: (B, S, H, W), float64.
+        scales: how many, the finest first.
 
     Returns:
         finest scale first.
 
     Raises:
-        ValueError: H or W is below 41.
+        ValueError: H or W is below :func:`smallest_side`, 41 for all scales.
     """
-    if min(fused.shape[-2:]) < 41:
-        height, width = fused.shape[-2:]
-        raise ValueError(f"VIF and VIFF need at least 41 x 41 px, got {height} x {width}")
+    height, width = fused.shape[-2:]
+    if min(height, width) < (side := smallest_side(scales)):
+        raise ValueError(f"VIF and VIFF need at least {side} x {side} px, got {height} x {width}")
     channels = []
-    for scale, taps in enumerate((17, 9, 5, 3)):
+    for scale, taps in enumerate(TAPS[:scales]):
         window = gaussian_window(taps, taps / 5)
         if scale > 0:
             fused = window_mean(fused, window)[..., ::2, ::2]
             sources = window_mean(sources, window)[..., ::2, ::2]
         channels.append(_fit(fused, sources, window))
     return channels
+
+
+def smallest_side(scales: int) -> int:
+    """Pixels per side that so many scales need: 17, 25, 33 or 41."""
+    return 9 + 8 * scales
 
 
 def _fit(fused: torch.Tensor, sources: torch.Tensor, window: np.ndarray) -> DistortionChannel:

@@ -94,6 +94,15 @@ def test_information_loss_is_minus_the_logarithm_of_vif():
     assert information_loss(fixed, fixed, torch.zeros_like(fixed)).abs().max() < 1e-4
 
 
+@pytest.mark.parametrize("side", [17, 32, 40])
+def test_information_loss_takes_small_pictures(side):
+    fused, fixed, aligned = smooth_pictures(3)[:, None, ..., :side, :side]
+    found = information_loss(fused, fixed, aligned)
+    assert (found > 0.5).all() and information_loss(fixed, fixed, aligned)[0, 0] < 0.01
+    with pytest.raises(ValueError, match="17 x 17"):
+        information_loss(*(image[..., :16] for image in (fused, fixed, aligned)))
+
+
 def test_edge_loss_is_what_the_edge_transfer_misses():
     _, fixed, aligned = smooth_pictures(3)[:, None]
     for picture in (fixed, 0.6 * fixed + 0.4 * aligned, torch.maximum(fixed, aligned)):
