@@ -12,7 +12,7 @@ from monai.engines import SupervisedEvaluator
 
 from bundle.engine.graphed import GraphedStep
 from bundle.engine.parallel import world_size
-from bundle.engine.run import LAST, write_state
+from bundle.engine.run import LAST, read_state, write_state
 from bundle.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,8 @@ def train(
         resume: go on from ``last.pt``, if there is one, with random numbers drawn anew.
 
     Raises:
-        InputError: there are several processes, no time, or the loss is not finite.
+        InputError: there are several processes, no time, another run's ``last.pt``, or the loss is
+            not finite.
     """
     if seconds <= 0:
         raise InputError(f"--seconds {seconds}: give more than 0")
@@ -99,7 +100,7 @@ def _restore(step: GraphedStep, path: Path) -> tuple[float, int]:
     """Load the state of a run: seconds spent and steps done, none without a file."""
     if not path.is_file():
         return 0.0, 0
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    state = read_state(path, "step")
     step.load_state_dict(state["step"])
     torch.manual_seed(state["steps"])  # not the numbers of the first part again
     logger.info("resumed from %s after %d steps", path, state["steps"])

@@ -22,6 +22,7 @@ __all__ = [
     "local_device",
     "of_this_rank",
     "prepare_network",
+    "read_state",
     "save_state",
     "train",
     "unwrap",
@@ -75,7 +76,7 @@ def train(trainer: Engine, saved: dict[str, Any], ckpt_dir: str, resume: bool) -
     folder = Path(ckpt_dir)
     folder.mkdir(parents=True, exist_ok=True)
     if resume and (folder / LAST).is_file():
-        restore(saved, folder / LAST)
+        or_exit(restore, saved, folder / LAST)
         trainer.add_event_handler(Events.STARTED, lambda: restore_random(folder / LAST))
         logger.info("resumed from %s, epoch %d", folder / LAST, trainer.state.epoch)
         if trainer.state.epoch >= (trainer.state.max_epochs or 0):
@@ -89,7 +90,7 @@ def train(trainer: Engine, saved: dict[str, Any], ckpt_dir: str, resume: bool) -
 
 def restore(saved: dict[str, Any], path: Path) -> None:
     """Load the state of a run; the length of the run and its schedule stay as configured."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    state = read_state(path, "trainer")
     for name, part in saved.items():
         if isinstance(part, EmaProgress):  # checkpoints without it count by the trainer's steps
             part.load_state_dict(state.get(name) or {"steps": state["trainer"]["iteration"]})
@@ -121,6 +122,21 @@ def save_state(saved: dict[str, Any], path: Path) -> None:
     if is_main_process():
         parts = {name: part.state_dict() for name, part in saved.items()}
         write_state(parts | {"random": states}, path)
+
+
+def read_state(path: Path, part: str) -> dict[str, Any]:
+    """Read a checkpoint that has to hold some part.
+
+    Raises:
+        InputError: it does not: a run of another kind wrote it.
+    """
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    if part not in state:
+        raise InputError(
+            f"{path}: was written with other overlays (graphed.json or without); resume with the "
+            "same ones, or name another --ckpt_dir"
+        )
+    return state
 
 
 def write_state(state: dict[str, Any], path: Path) -> None:

@@ -25,8 +25,8 @@ class FusionLoss(nn.Module):
     Args:
         ssim_weight: weight of 1 - SSIM, averaged over the sources.
         information_weight: weight of - log VIF, averaged over the sources.
-        fixed_share: share of the fixed source in both averages, one or one per modality: CT shows
-            by itself what MRI does not, blurred tracer pictures little.
+        fixed_share: share of the fixed source in both averages, one or one per modality: more keeps
+            the MRI's texture, less what the moving picture shows.
         edge_weight: weight of 1 - Q.
         intensity_weight: weight of L1 to the maximum.
         gradient_weight: weight of L1 to the gradient of larger magnitude.

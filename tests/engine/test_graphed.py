@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from ignite.engine import Engine
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -14,6 +15,7 @@ import bundle.engine.graphed_run as graphed_run
 from bundle.data.on_device import OnDeviceDataset
 from bundle.engine.gpu_cost import gpu_ms
 from bundle.engine.muon import Muon
+from bundle.engine.run import train
 from bundle.errors import InputError
 from bundle.losses import BiMSRecLoss
 from bundle.losses.field import FieldLoss
@@ -170,6 +172,16 @@ def test_a_run_goes_on_where_it_stopped(monkeypatch, tmp_path, caplog):
     assert torch.load(tmp_path / "last.pt", weights_only=True)["steps"] == 6
     assert third.optimizer.param_groups[0]["lr"] is third.lr  # and so read off the device
     assert not torch.equal(third.network.state_dict()[NAME], first.network.state_dict()[NAME])
+
+
+def test_a_run_of_another_kind_is_not_resumed(tmp_path):
+    torch.save({"trainer": {}}, tmp_path / "last.pt")
+    one, _ = step()
+    with pytest.raises(InputError, match=r"last.pt: was written with other overlays"):
+        graphed_run.train(one, Validator(), 1e-3, 1.0, str(tmp_path), resume=True)
+    graphed_run.write_state({"step": {}}, tmp_path / "last.pt")
+    with pytest.raises(SystemExit, match=r"last.pt: was written with other overlays"):
+        train(Engine(lambda *_: None), {}, str(tmp_path), resume=True)
 
 
 def test_several_processes_are_refused(monkeypatch, tmp_path):
