@@ -100,7 +100,7 @@ def _restore(step: GraphedStep, path: Path) -> tuple[float, int]:
     """Load the state of a run: seconds spent and steps done, none without a file."""
     if not path.is_file():
         return 0.0, 0
-    state = read_state(path, "step")
+    state = read_state(path, ["step", "seconds", "steps"])
     step.load_state_dict(state["step"])
     torch.manual_seed(state["steps"])  # not the numbers of the first part again
     logger.info("resumed from %s after %d steps", path, state["steps"])

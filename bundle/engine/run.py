@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,13 @@ def train(trainer: Engine, saved: dict[str, Any], ckpt_dir: str, resume: bool) -
 
 
 def restore(saved: dict[str, Any], path: Path) -> None:
-    """Load the state of a run; the length of the run and its schedule stay as configured."""
-    state = read_state(path, "trainer")
+    """Load the state of a run; the length of the run and its schedule stay as configured.
+
+    Raises:
+        InputError: see :func:`read_state`.
+    """
+    needed = [name for name, part in saved.items() if not isinstance(part, EmaProgress)]
+    state = read_state(path, needed)
     for name, part in saved.items():
         if isinstance(part, EmaProgress):  # checkpoints without it count by the trainer's steps
             part.load_state_dict(state.get(name) or {"steps": state["trainer"]["iteration"]})
@@ -124,14 +130,14 @@ def save_state(saved: dict[str, Any], path: Path) -> None:
         write_state(parts | {"random": states}, path)
 
 
-def read_state(path: Path, part: str) -> dict[str, Any]:
-    """Read a checkpoint that has to hold some part.
+def read_state(path: Path, parts: Sequence[str]) -> dict[str, Any]:
+    """Read a checkpoint that has to hold some parts.
 
     Raises:
         InputError: it does not: a run of another kind wrote it.
     """
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    if part not in state:
+    if not set(parts) <= set(state):
         raise InputError(
             f"{path}: was written with other overlays (graphed.json or without); resume with the "
             "same ones, or name another --ckpt_dir"

@@ -181,7 +181,8 @@ def test_a_run_of_another_kind_is_not_resumed(tmp_path):
         graphed_run.train(one, Validator(), 1e-3, 1.0, str(tmp_path), resume=True)
     graphed_run.write_state({"step": {}}, tmp_path / "last.pt")
     with pytest.raises(SystemExit, match=r"last.pt: was written with other overlays"):
-        train(Engine(lambda *_: None), {}, str(tmp_path), resume=True)
+        trainer = Engine(lambda *_: None)
+        train(trainer, {"trainer": trainer}, str(tmp_path), resume=True)
 
 
 def test_several_processes_are_refused(monkeypatch, tmp_path):
