@@ -61,8 +61,8 @@ def distortion_channels(
     the images are first smoothed by that scale's window and halved. No padding anywhere.
 
     Args:
-        fused: (B, 1, H, W), float64.
-        sources: (B, S, H, W), float64.
+        fused: (B, 1, H, W), grey levels 0 to 255, float64; float32 where gradients are wanted.
+        sources: (B, S, H, W), as ``fused``.
         scales: how many, the finest first.
 
     Returns:
