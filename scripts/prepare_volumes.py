@@ -9,13 +9,14 @@ Run from the repository root::
     {"testing": [{"id": "a", "fixed": "a/mri.nii.gz", "moving": "a/ct.nii.gz",
                   "modality": "CT"}]}
 
-An id is a patient; ``a__ct`` and ``a__pet`` are one patient. CT is windowed in HU, all others by
-percentiles. Patients are split into training and validation.
+An id is a patient; ``a__ct`` and ``a__pet`` are one patient, and so are ``a__1`` and ``a__2``. CT is
+windowed in HU, all others by percentiles. Patients are split into training and validation.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from bundle.data.slices import slice_pairs, write_slices
 from bundle.data.split import split_by_case
 from bundle.errors import InputError, or_exit
 from bundle.inference.datalist import read_datalist
+from bundle.volumes.planes import PLANES
 from bundle.volumes.start import INITS
 
 
@@ -47,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", type=int, default=256, help="pixels per side of the slices")
     parser.add_argument("--step", type=float, default=4.0, help="mm between slices")
     parser.add_argument("--init", choices=INITS, default="none", help="alignment before cutting")
+    parser.add_argument("--plane", choices=PLANES, default="auto", help="of the slices")
     parser.add_argument("--ct_window", type=float, nargs=2, default=(-20.0, 150.0), help="HU")
     parser.add_argument("--percentiles", type=float, nargs=2, default=(0.5, 99.5))
     parser.add_argument("--val_share", type=float, default=0.15, help="of the patients, 0 to 1")
@@ -69,17 +72,20 @@ def _run(options: argparse.Namespace) -> None:
             f"{options.datalist}: {len(cases)} patient(s); add another of the same modality, so "
             "that one can validate"
         )
+    free: Counter[tuple[str, str]] = Counter()  # first free number of a modality's patient
     with new_folder(options.output_dir) as folder:
         for record in records:
             split = "val" if record["case"] in chosen else "train"
             place = folder / f"{record['modality']}-MRI" / split
             slices = slice_pairs(record, options.size, options.step, options.init,
-                                 options.ct_window, options.percentiles)  # fmt: skip
-            number = cases.index(record["case"]) + 1
-            count = write_slices(slices, place, record["modality"], number)
-            print(f"{record['id']}: {count} slices, {split}, case {number}")
-            if not count:
+                                 options.plane, options.ct_window,
+                                 options.percentiles)  # fmt: skip
+            case, modality = cases.index(record["case"]) + 1, record["modality"]
+            numbers = write_slices(slices, place, modality, case, free[modality, record["case"]])
+            if not numbers:
                 raise InputError(f"{record['moving']}: shares no slice with {record['fixed']}")
+            free[modality, record["case"]] = numbers[-1] + 1
+            print(f"{record['id']}: {len(numbers)} slices, {split}, case {case}")
     print(f"all in {options.output_dir}")
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import SimpleITK as sitk
 import torch
 from torch.nn import functional
 
 from bundle.errors import InputError
 from bundle.inference.loading import LoadPaird, NormalizePaird, is_volume
-from bundle.inference.volumes import read_volume
 from bundle.pictures.write import write_picture
 
 CONTENT = 0.1
@@ -23,18 +21,20 @@ def slice_pairs(
     size: int = 256,
     step: float = 4.0,
     init: str = "none",
+    plane: str = "auto",
     ct_window: Sequence[float] = (-20.0, 150.0),
     percentiles: Sequence[float] = (0.5, 99.5),
     least: float = 0.1,
 ) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
-    """Cut axial slices of two aligned volumes, with square pixels, in the middle of a square.
+    """Cut slices of two aligned volumes, with square pixels, in the middle of a square.
 
     Args:
-        record: ``fixed`` and ``moving`` files and ``modality``.
+        record: ``fixed`` and ``moving`` files and ``modality``, see :class:`LoadPaird`.
         size: pixels per side.
         step: mm between slices, at least the volume's own distance.
         init: how the volumes are brought together first, see
             :func:`bundle.volumes.start.find_start`; "none" trusts their headers.
+        plane: axial, coronal, sagittal, or auto: the one that inference would choose.
         ct_window: HU shown as black and white.
         percentiles: shown as black and white in all other volumes.
         least: share of a slice's pixels that must be head in both volumes.
@@ -48,8 +48,8 @@ def slice_pairs(
     for key in ("fixed", "moving"):
         if not is_volume(record[key]):
             raise InputError(f"{record[key]}: is a picture; hand over volumes")
-    data = NormalizePaird(ct_window, percentiles)(LoadPaird(init)(record))
-    rows, columns, distance = _spacing(record["fixed"])
+    data = NormalizePaird(ct_window, percentiles)(LoadPaird(init, plane)(record))
+    rows, columns, distance = data["spacing"].tolist()
     image = data["image"]
     width = max(image.shape[1] * rows, image.shape[2] * columns) / size
     shape = [
@@ -67,30 +67,36 @@ def slice_pairs(
         yield k, both[0, :1], both[0, 1:]
 
 
-def _spacing(path: str) -> tuple[float, float, float]:
-    """Millimetres along the rows, columns and slices of ``to_slices``."""
-    x, y, z = sitk.DICOMOrient(read_volume(path), "LPS").GetSpacing()
-    return y, x, z
-
-
 def write_slices(
-    slices: Iterator[tuple[int, torch.Tensor, torch.Tensor]], folder: Path, modality: str, case: int
-) -> int:
-    """Write ``MRI/NAME.png`` and ``<modality>/NAME.png``, NAME = case x 1000 + slice.
+    slices: Iterator[tuple[int, torch.Tensor, torch.Tensor]],
+    folder: Path,
+    modality: str,
+    case: int,
+    first: int = 0,
+) -> list[int]:
+    """Write ``MRI/NAME.png`` and ``<modality>/NAME.png``, NAME = case x 1000 + number.
 
     Args:
         slices: of :func:`slice_pairs`.
         folder: such as ``my_pairs/CT-MRI/train``.
         modality: CT, PET or SPECT.
         case: number of the patient.
+        first: number of slice 0, for another volume of the same patient.
 
     Returns:
-        how many were written.
+        the numbers of the slices that were written.
+
+    Raises:
+        InputError: the numbers of a patient reach 1000.
     """
-    written = 0
+    numbers = []
     for k, fixed, moving in slices:
+        if first + k > 999:
+            raise InputError(
+                f"case {case}: has more than 1000 {modality} slices; list fewer of its volumes"
+            )
         for kind, picture in (("MRI", fixed), (modality, moving)):
             (folder / kind).mkdir(parents=True, exist_ok=True)
-            write_picture(picture, folder / kind / f"{case * 1000 + k}.png")
-        written += 1
-    return written
+            write_picture(picture, folder / kind / f"{case * 1000 + first + k}.png")
+        numbers.append(first + k)
+    return numbers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from bundle.data.pairs import list_pairs
+from bundle.data.slices import slice_pairs
 from bundle.data.verify import verify_folder
 from bundle.phantom import write_volumes
 from scripts import prepare_aanlib, prepare_volumes
@@ -116,6 +118,28 @@ def test_slices_have_square_pixels_and_the_window_of_ct(heads, tmp_path):
     # 200 x 224 mm: seven eighths of the width hold the volume, air is black, bone not yet white
     assert (picture[:, :3] == 0).all() and (picture[:, -3:] == 0).all()
     assert 150 < picture.max() < 255 and abs(int(np.median(picture[picture > 60])) - 87) < 12
+
+
+def test_two_volumes_of_one_patient_keep_all_their_slices(heads, tmp_path, capsys):
+    entries = [("anna__1", "CT"), ("anna__2", "CT"), ("bert", "CT")]
+    prepare_volumes.main([*datalist(heads, tmp_path / "list.json", *entries), "--step", "20"])
+    counts = [int(n) for n in re.findall(r": (\d+) slices", capsys.readouterr().out)]
+    pairs = [p for split in ("train", "val") for p in list_pairs(tmp_path / "pairs", split)]
+    assert len(pairs) == sum(counts) and counts[0] == counts[1] > 0
+
+
+def test_a_coronal_acquisition_is_cut_in_its_own_plane(tmp_path):
+    shape, spacing = (84, 40, 84), (2.4, 6.0, 2.4)  # thick from front to back
+    record = {"modality": "CT", "fixed": str(tmp_path / "mri_t1.nii.gz")}
+    write_volumes(tmp_path, 0, shape=shape, spacing=spacing)
+    record["moving"] = str(tmp_path / "ct.nii.gz")
+    slices = list(slice_pairs(record, size=64, step=6.0, least=0.3))
+    axial = list(slice_pairs(record, size=64, step=6.0, plane="axial", least=0.3))
+    assert 10 < len(slices) <= 40 and slices[1][0] - slices[0][0] == 1
+    for _, fixed, moving in (*slices, *axial):  # a head is about as wide as it is high or deep
+        rows, columns = (fixed[0] > 25).any(1).sum(), (fixed[0] > 25).any(0).sum()
+        assert fixed.shape == moving.shape == (1, 64, 64) and 0.6 < rows / columns < 1.7
+    assert axial[1][0] - axial[0][0] == 2  # 6 mm at 2.4 mm a slice
 
 
 @pytest.mark.parametrize(
