@@ -16,13 +16,17 @@ import SimpleITK as sitk
 
 from bundle.errors import InputError, or_exit
 from bundle.inference.volumes import read_volume
-from bundle.volumes.total import resample, total_field
+from bundle.volumes.inverse import inverted
+from bundle.volumes.total import resample
 
 INTERPOLATIONS = {
     "linear": sitk.sitkLinear,
     "nearest": sitk.sitkNearestNeighbor,
     "bspline": sitk.sitkBSpline,
 }
+
+WORST = 2.0
+"""Mean error in mm of an inverse that is still applied."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -64,6 +68,11 @@ def _run(options: argparse.Namespace) -> None:
     transform = read_transform(options.transform)
     if options.inverse:
         transform, error = inverted(transform, reference)
+        if not error <= WORST:
+            raise InputError(
+                f"{options.transform}: its inverse misses by {error:.1f} mm on this reference; "
+                "hand over the moving image as --reference, and the transform that belongs to it"
+            )
         print(f"inverse: mean error {error:.3f} mm")
     result = resample(moving, reference, transform, INTERPOLATIONS[options.interpolation])
     try:
@@ -102,26 +111,6 @@ def read_transform(path: Path) -> sitk.Transform:
         return sitk.ReadTransform(str(path))
     except RuntimeError as error:
         raise InputError(f"{path}: no transform; name the transform.h5 of a result") from error
-
-
-def inverted(transform: sitk.Transform, grid: sitk.Image) -> tuple[sitk.Transform, float]:
-    """Invert numerically on a grid.
-
-    Args:
-        transform: maps fixed to moving points.
-        grid: where the inverse is wanted: the moving image's space.
-
-    Returns:
-        the transform from moving to fixed points, and the mean of |T(T^-1(x)) - x| in mm.
-    """
-    field = sitk.Cast(total_field(transform, grid), sitk.sitkVectorFloat64)
-    inverse = sitk.InvertDisplacementField(
-        field, maximumNumberOfIterations=50, enforceBoundaryCondition=False
-    )
-    backward = sitk.DisplacementFieldTransform(sitk.Image(inverse))
-    both = sitk.CompositeTransform([transform, backward])
-    error = sitk.VectorMagnitude(total_field(both, grid))
-    return backward, float(sitk.GetArrayViewFromImage(error).mean())
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from monai.bundle import ConfigParser
 from tqdm import tqdm
 
 from bundle.engine import parallel
+from bundle.engine.options import check_device
 from bundle.errors import InputError
 from bundle.inference import (
     PairEvaluator,
@@ -63,7 +64,11 @@ def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
 
 
 def _records(options: argparse.Namespace) -> list[dict[str, str]]:
-    """The pairs that the command names."""
+    """The pairs that the command names; refuses what else it cannot use."""
+    if options.device is not None:
+        check_device(options.device)
+    if options.workers < 0:
+        raise InputError(f"--workers {options.workers}: give 0 or more")
     ways = [options.fixed or options.moving, options.datalist, options.input_dir]
     if sum(way is not None for way in ways) != 1:
         raise InputError("name --fixed and --moving, or --datalist, or --input_dir")

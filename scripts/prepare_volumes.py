@@ -9,8 +9,8 @@ Run from the repository root::
     {"testing": [{"id": "a", "fixed": "a/mri.nii.gz", "moving": "a/ct.nii.gz",
                   "modality": "CT"}]}
 
-An id is a patient; ``a__ct`` and ``a__pet`` are one patient, and so are ``a__1`` and ``a__2``. CT is
-windowed in HU, all others by percentiles. Patients are split into training and validation.
+An id is a patient; ``a__ct`` and ``a__pet`` are one patient, and so are ``a__1`` and ``a__2``. CT
+is windowed in HU, all others by percentiles. Patients are split into training and validation.
 """
 
 from __future__ import annotations

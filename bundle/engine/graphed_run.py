@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from monai.engines import SupervisedEvaluator
 
+from bundle.engine.checkpoint import LAST, BestSaver, make_folder, read_state, write_state
 from bundle.engine.graphed import GraphedStep
 from bundle.engine.parallel import world_size
-from bundle.engine.run import LAST, read_state, write_state
 from bundle.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ def one_cycle(progress: float, peak: float, rise: float = 0.05) -> float:
 def train(
     step: GraphedStep,
     evaluator: SupervisedEvaluator,
+    best: BestSaver,
     learning_rate: float,
     seconds: float,
     ckpt_dir: str,
@@ -51,11 +52,13 @@ def train(
     """Train for a given time on one device, now and then validate and keep the state.
 
     At every validation ``ckpt_dir`` gets ``average.pt``, the averaged weights, ``last.pt``, from
-    which a run that was stopped goes on, and from the evaluator ``model.pt``, the best of all.
+    which a run that was stopped goes on, and from ``best`` ``model.pt``, the best of all. A new
+    run keeps the files of an earlier one under other names.
 
     Args:
         step: one training step.
-        evaluator: validates the averaged network and saves the best.
+        evaluator: validates the averaged network.
+        best: its handler that writes the best.
         learning_rate: highest of the schedule.
         seconds: how long, all parts of a resumed run together; the schedule is stretched over it.
         ckpt_dir: folder.
@@ -70,9 +73,8 @@ def train(
         raise InputError(f"--seconds {seconds}: give more than 0")
     if world_size() > 1:
         raise InputError("configs/graphed.json: trains on one GPU; leave out multi_gpu_train.json")
-    folder = Path(ckpt_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    spent, steps = _restore(step, folder / LAST) if resume else (0.0, 0)
+    folder = make_folder(ckpt_dir, resume)
+    spent, steps = _restore(step, best, folder / LAST) if resume else (0.0, 0)
     if spent >= seconds:
         logger.info("all %g seconds are spent; raise --seconds to go on", seconds)
     start, validated = time.perf_counter() - spent, int(spent / seconds * validations)
@@ -92,22 +94,20 @@ def train(
         spent = now
         if spent >= seconds or spent / seconds * validations > validated + 1:
             validated += 1
-            _keep(step, folder, spent, steps)
             evaluator.run()
+            state = {"step": step.state_dict(), "best": best.state_dict()}
+            write_state(step.average.state_dict(), folder / "average.pt")
+            write_state({**state, "seconds": spent, "steps": steps}, folder / LAST)
 
 
-def _restore(step: GraphedStep, path: Path) -> tuple[float, int]:
+def _restore(step: GraphedStep, best: BestSaver, path: Path) -> tuple[float, int]:
     """Load the state of a run: seconds spent and steps done, none without a file."""
     if not path.is_file():
         return 0.0, 0
     state = read_state(path, ["step", "seconds", "steps"])
     step.load_state_dict(state["step"])
+    if "best" in state:  # not in checkpoints of earlier versions
+        best.load_state_dict(state["best"])
     torch.manual_seed(state["steps"])  # not the numbers of the first part again
     logger.info("resumed from %s after %d steps", path, state["steps"])
     return state["seconds"], state["steps"]
-
-
-def _keep(step: GraphedStep, folder: Path, seconds: float, steps: int) -> None:
-    """Write the averaged weights and the state of the run."""
-    write_state(step.average.state_dict(), folder / "average.pt")
-    write_state({"step": step.state_dict(), "seconds": seconds, "steps": steps}, folder / LAST)

@@ -1,4 +1,4 @@
-"""Refuse options that no configuration knows, expressions that are none, and absent devices."""
+"""Refuse options that no configuration knows, values that cannot be, and absent devices."""
 
 from __future__ import annotations
 
@@ -18,19 +18,35 @@ from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 from monai.utils import optional_import
 
 from bundle.errors import InputError, one_line
+from bundle.volumes.planes import PLANES
+from bundle.volumes.refine import REFINES
+from bundle.volumes.start import INITS
+
+LEAST = {"max_epochs": 1, "batch_size": 1, "epoch_repeat": 1, "val_interval": 1, "val_stride": 1,
+         "early_stopping": 1, "image_size": 32, "num_workers": 0}  # fmt: skip
+CHOICES: dict[str, Sequence[str]] = {
+    "stage": ("all", "registration", "fusion"),
+    "reduction": ("1", "2", "4"),
+    "init": INITS,
+    "plane": PLANES,
+    "refine": REFINES,
+}
+SWITCHES = ("resume", "amp", "compile", "overwrite", "save_fields", "guard", "dicom_output")
 
 
 def refuse_unknown_options(arguments: Sequence[str] | None = None) -> None:
     """Compare the options of ``python -m monai.bundle run`` with the ids of its configurations.
 
-    MONAI itself takes unknown ids silently. Also reads each expression and tries ``--device``.
+    MONAI itself takes unknown ids silently. Also reads each expression, looks at the values of the
+    commonest options and tries ``--device``.
 
     Args:
         arguments: the command line, by default the process's own; any other command passes.
 
     Raises:
         InputError: an option is neither an id nor one of MONAI's own (names the nearest one), a
-            value that starts with ``$`` is no Python expression, or the device cannot be used.
+            value that starts with ``$`` is no Python expression, a value cannot be, or the device
+            cannot be used.
     """
     arguments = sys.argv if arguments is None else arguments
     if Path(arguments[0]).parts[-3:] != ("monai", "bundle", "__main__.py"):
@@ -43,6 +59,7 @@ def refuse_unknown_options(arguments: Sequence[str] | None = None) -> None:
         if name not in own:
             _refuse_unknown_id(name, {"bundle_root": "."} | tracking | config, own)
         check_expression(name, given[name])
+        check_value(name, given[name])
     if "device" in given:
         check_device(_evaluated("device", given["device"], config))
 
@@ -67,6 +84,27 @@ def check_expression(name: str, value: str) -> None:
             f"--{name} {value}: is no Python expression ({error.args[0]}); mend it, or leave the "
             "$ away to give a plain value"
         ) from error
+
+
+def check_value(name: str, value: str) -> None:
+    """Look at the value of an option that only takes some.
+
+    Args:
+        name: of the option; most pass.
+        value: its value; expressions pass.
+
+    Raises:
+        InputError: it is none of those that the option takes.
+    """
+    if value.startswith(("$", "@")):
+        return
+    least, choices = LEAST.get(name), CHOICES.get(name)
+    if least is not None and not (re.fullmatch(r"-?\d+", value) and int(value) >= least):
+        raise InputError(f"--{name} {value}: give a whole number, {least} or more")
+    if choices is not None and value not in choices:
+        raise InputError(f"--{name} {value}: give one of {', '.join(choices)}")
+    if name in SWITCHES and value.lower() not in ("true", "false", "yes", "no"):
+        raise InputError(f"--{name} {value}: give true or false")
 
 
 def _evaluated(name: str, value: str, config: Mapping[str, Any]) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +10,11 @@ import torch
 from ignite.engine import Engine, Events
 from monai.handlers import ValidationHandler
 
+from bundle.engine.checkpoint import LAST, BestSaver, make_folder, read_state, write_state
 from bundle.engine.failures import run_or_explain
 from bundle.engine.parallel import is_main_process, local_device, unwrap
 from bundle.engine.resume import EmaProgress, random_states, restore_random
-from bundle.errors import InputError, one_line, or_exit
+from bundle.errors import InputError, or_exit
 from bundle.inference.weights import load_weights
 
 __all__ = [
@@ -23,15 +22,12 @@ __all__ = [
     "local_device",
     "of_this_rank",
     "prepare_network",
-    "read_state",
     "save_state",
     "train",
     "unwrap",
-    "write_state",
 ]
 
 logger = logging.getLogger(__name__)
-LAST = "last.pt"
 
 
 def prepare_network(
@@ -68,14 +64,19 @@ def of_this_rank(handlers: list[Any]) -> list[Any]:
 def train(trainer: Engine, saved: dict[str, Any], ckpt_dir: str, resume: bool) -> None:
     """Run a trainer with a resumable checkpoint after every epoch.
 
+    A new run keeps the files of an earlier one in the same folder under other names.
+
     Args:
         trainer: the trainer.
         saved: objects with a ``state_dict`` that make up the state of the run.
         ckpt_dir: folder of the checkpoints.
         resume: go on from the newest complete checkpoint, if there is one.
+
+    Raises:
+        SystemExit: there are no batches, a checkpoint cannot be read or written, or see
+            :func:`bundle.engine.failures.run_or_explain`; with one line on stderr.
     """
-    folder = Path(ckpt_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = or_exit(_prepare, trainer, ckpt_dir, resume)
     if resume and (folder / LAST).is_file():
         or_exit(restore, saved, folder / LAST)
         trainer.add_event_handler(Events.STARTED, lambda: restore_random(folder / LAST))
@@ -89,15 +90,30 @@ def train(trainer: Engine, saved: dict[str, Any], ckpt_dir: str, resume: bool) -
     run_or_explain(trainer, folder)
 
 
+def _prepare(trainer: Engine, ckpt_dir: str, resume: bool) -> Path:
+    """Make the folder of a run that has a batch at least."""
+    loader: Any = trainer.state.dataloader
+    if loader is not None and len(loader) == 0:
+        raise InputError(
+            f"{len(loader.dataset)} training pairs do not fill a batch; lower --batch_size "
+            f"{loader.batch_size}, or raise --epoch_repeat"
+        )
+    return make_folder(ckpt_dir, resume)
+
+
 def restore(saved: dict[str, Any], path: Path) -> None:
     """Load the state of a run; the length of the run and its schedule stay as configured.
+
+    Checkpoints of earlier versions lack the state of some handlers, which then start anew.
 
     Raises:
         InputError: see :func:`read_state`.
     """
-    needed = [name for name, part in saved.items() if not isinstance(part, EmaProgress)]
+    needed = [n for n, part in saved.items() if not isinstance(part, EmaProgress | BestSaver)]
     state = read_state(path, needed)
     for name, part in saved.items():
+        if isinstance(part, BestSaver) and name not in state:
+            continue
         if isinstance(part, EmaProgress):  # checkpoints without it count by the trainer's steps
             part.load_state_dict(state.get(name) or {"steps": state["trainer"]["iteration"]})
         elif isinstance(part, Engine):
@@ -128,38 +144,3 @@ def save_state(saved: dict[str, Any], path: Path) -> None:
     if is_main_process():
         parts = {name: part.state_dict() for name, part in saved.items()}
         write_state(parts | {"random": states}, path)
-
-
-def read_state(path: Path, parts: Sequence[str]) -> dict[str, Any]:
-    """Read a checkpoint that has to hold some parts.
-
-    Raises:
-        InputError: it does not: a run of another kind wrote it.
-    """
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    if not set(parts) <= set(state):
-        raise InputError(
-            f"{path}: was written with other overlays (graphed.json or without); resume with the "
-            "same ones, or name another --ckpt_dir"
-        )
-    return state
-
-
-def write_state(state: dict[str, Any], path: Path) -> None:
-    """Write beside ``path``, then rename: a crash leaves the old checkpoint whole.
-
-    Raises:
-        InputError: it cannot be written; ``path`` is as before.
-    """
-    staging = path.with_suffix(".tmp")
-    try:
-        torch.save(state, staging)
-        with staging.open("rb+") as file:
-            os.fsync(file.fileno())
-        staging.replace(path)
-    except (OSError, RuntimeError) as error:  # torch raises the latter on a full disk
-        staging.unlink(missing_ok=True)
-        raise InputError(
-            f"{path}: cannot be written ({one_line(error)}); make room, then go on with "
-            "--resume true from the last complete checkpoint"
-        ) from error

@@ -53,9 +53,8 @@ class RefuseExistingd(Transform):
         overwrite: replace existing results instead of stopping.
     """
 
-    def __init__(self, overwrite: bool | str = False) -> None:
-        # a command line hands over "true" as text
-        self.overwrite = str(overwrite).lower() in ("true", "1", "yes")
+    def __init__(self, overwrite: bool = False) -> None:
+        self.overwrite = overwrite
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Check one record."""

@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 import bundle.engine.graphed as graphed
 import bundle.engine.graphed_run as graphed_run
 from bundle.data.on_device import OnDeviceDataset
+from bundle.engine.checkpoint import BestSaver, write_state
 from bundle.engine.gpu_cost import gpu_ms
 from bundle.engine.muon import Muon
 from bundle.engine.run import train
@@ -147,29 +148,38 @@ class Validator:
         self.runs += 1
 
 
+def best():
+    return BestSaver(torch.nn.Linear(1, 1), "model.pt")
+
+
 def test_a_run_goes_on_where_it_stopped(monkeypatch, tmp_path, caplog):
     monkeypatch.setattr(graphed_run, "REPORT", 1)
     caplog.set_level("INFO")
     clock = iter(range(1000))
     monkeypatch.setattr(graphed_run.time, "perf_counter", lambda: float(next(clock)))
     first, average = step()
-    graphed_run.train(first, Validator(), 1e-3, 3.0, str(tmp_path))
+    graphed_run.train(first, Validator(), best(), 1e-3, 3.0, str(tmp_path))
     kept = torch.load(tmp_path / "average.pt", weights_only=True)
     torch.testing.assert_close(kept[NAME], average.state_dict()[NAME])
     assert torch.load(tmp_path / "last.pt", weights_only=True)["steps"] == 3
 
     second, _ = step()
     validator = Validator()
-    graphed_run.train(second, validator, 1e-3, 3.0, str(tmp_path), resume=True)
+    graphed_run.train(second, validator, best(), 1e-3, 3.0, str(tmp_path), resume=True)
     assert "raise --seconds" in caplog.text and not validator.runs
     state, expected = second.state_dict(), first.state_dict()
     torch.testing.assert_close(state["network"], expected["network"])
     torch.testing.assert_close(state["optimizer"]["state"], expected["optimizer"]["state"])
 
     third, _ = step()
-    graphed_run.train(third, validator, 1e-3, 6.0, str(tmp_path), validations=2, resume=True)
+    keeper = best()
+    keeper.best = 7.0
+    graphed_run.train(
+        third, validator, keeper, 1e-3, 6.0, str(tmp_path), validations=2, resume=True
+    )
     assert "resumed from" in caplog.text and validator.runs == 1  # the other one was before
     assert torch.load(tmp_path / "last.pt", weights_only=True)["steps"] == 6
+    assert keeper.best == float("inf")  # what the first part knew
     assert third.optimizer.param_groups[0]["lr"] is third.lr  # and so read off the device
     assert not torch.equal(third.network.state_dict()[NAME], first.network.state_dict()[NAME])
 
@@ -178,8 +188,8 @@ def test_a_run_of_another_kind_is_not_resumed(tmp_path):
     torch.save({"trainer": {}}, tmp_path / "last.pt")
     one, _ = step()
     with pytest.raises(InputError, match=r"last.pt: was written with other overlays"):
-        graphed_run.train(one, Validator(), 1e-3, 1.0, str(tmp_path), resume=True)
-    graphed_run.write_state({"step": {}}, tmp_path / "last.pt")
+        graphed_run.train(one, Validator(), best(), 1e-3, 1.0, str(tmp_path), resume=True)
+    write_state({"step": {}}, tmp_path / "last.pt")
     with pytest.raises(SystemExit, match=r"last.pt: was written with other overlays"):
         trainer = Engine(lambda *_: None)
         train(trainer, {"trainer": trainer}, str(tmp_path), resume=True)
@@ -189,13 +199,13 @@ def test_several_processes_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(graphed_run, "world_size", lambda: 2)
     one, _ = step()
     with pytest.raises(InputError, match="one GPU"):
-        graphed_run.train(one, None, 1e-3, 1.0, str(tmp_path))
+        graphed_run.train(one, None, best(), 1e-3, 1.0, str(tmp_path))
 
 
 def test_no_time_is_refused(tmp_path):
     one, _ = step()
     with pytest.raises(InputError, match="--seconds 0: "):
-        graphed_run.train(one, None, 1e-3, 0, str(tmp_path))
+        graphed_run.train(one, None, best(), 1e-3, 0, str(tmp_path))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(monkeypatch, tmp_path):
@@ -203,7 +213,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(monkeypatch, tmp_path):
     one, _ = step()
     one.loss = lambda outputs, _: {"loss": outputs["ddf"].sum() * float("nan")}
     with pytest.raises(InputError, match="nan after 1 steps"):
-        graphed_run.train(one, None, 1e-3, 9.0, str(tmp_path))
+        graphed_run.train(one, None, best(), 1e-3, 9.0, str(tmp_path))
 
 
 @pytest.mark.cuda

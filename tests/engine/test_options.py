@@ -59,6 +59,30 @@ def test_an_option_far_from_all_others_is_refused(option):
         refuse_unknown_options([*COMMAND, "configs/train.json", option, "4"])
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("max_epochs", "0", "give a whole number, 1 or more"),
+        ("val_stride", "many", "give a whole number, 1 or more"),
+        ("image_size", "16", "give a whole number, 32 or more"),
+        ("stage", "fuse", "give one of all, registration, fusion"),
+        ("reduction", "3", "give one of 1, 2, 4"),
+        ("resume", "maybe", "give true or false"),
+    ],
+)
+def test_a_value_that_cannot_be_is_one_line(option, value, message):
+    with pytest.raises(InputError, match=f"^--{option} {value}: {message}$"):
+        refuse_unknown_options([*COMMAND, "configs/train.json", f"--{option}", value])
+
+
+def test_inference_refuses_unknown_options_before_it_reads_pairs():
+    config = ["configs/inference.json", "--datalist", "nowhere.json", "--dicom_outptu", "true"]
+    words = [sys.executable, "-m", "monai.bundle", "run", "--config_file", *config]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 1 and "did you mean --dicom_output?" in last
+
+
 @pytest.mark.parametrize("name", ["gpu", "cuda:77", "$torch.device('cuda:77')", ""])
 def test_a_device_that_is_not_there_is_one_line(name):
     with pytest.raises(InputError, match="cannot be used here; this machine has cpu and "):

@@ -1,13 +1,15 @@
-"""Random numbers of a checkpoint."""
+"""What a run that goes on knows: random numbers, the best weights."""
 
 import random
 
 import numpy as np
 import pytest
 import torch
+from ignite.engine import Engine, Events
 
+from bundle.engine.checkpoint import BestSaver, make_folder
 from bundle.engine.resume import restore_random
-from bundle.engine.run import save_state
+from bundle.engine.run import restore, save_state
 
 NO_GPU = not torch.cuda.is_available()
 
@@ -55,3 +57,46 @@ def test_random_numbers_of_the_gpu_go_on(tmp_path):
     draw("cuda")
     restore_random(tmp_path / "last.pt")
     assert draw("cuda") == expected
+
+
+def validation(saver, error):
+    evaluator = Engine(lambda engine, batch: None)
+    evaluator.add_event_handler(
+        Events.EPOCH_COMPLETED, lambda engine: engine.state.metrics.update(EPE=error)
+    )
+    saver.attach(evaluator)
+    evaluator.run([0])
+
+
+def test_the_best_weights_stay_the_best_of_all_parts_of_a_run(tmp_path):
+    layer, path = torch.nn.Linear(1, 1), tmp_path / "model.pt"
+    torch.nn.init.ones_(layer.weight)
+    first = BestSaver(layer, str(path))
+    validation(first, 2.0)
+    save_state({"best": first}, tmp_path / "last.pt")
+
+    second = BestSaver(layer, str(path))
+    restore({"best": second}, tmp_path / "last.pt")
+    torch.nn.init.zeros_(layer.weight)
+    validation(second, 2.5)
+    assert torch.load(path, weights_only=True)["weight"] == 1
+    validation(second, 1.5)
+    assert torch.load(path, weights_only=True)["weight"] == 0 and second.best == 1.5
+    path.unlink()
+    validation(second, 3.0)
+    assert path.is_file() and second.best == 3.0
+
+
+def test_a_checkpoint_without_the_best_is_read(tmp_path):
+    save_state({}, tmp_path / "last.pt")
+    saver = BestSaver(torch.nn.Linear(1, 1), "model.pt")
+    restore({"best": saver}, tmp_path / "last.pt")
+    assert saver.best == float("inf")
+
+
+def test_a_new_run_keeps_what_an_earlier_one_left(tmp_path):
+    save_state({}, tmp_path / "last.pt")
+    assert make_folder(str(tmp_path), resume=True) == tmp_path
+    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
+    make_folder(str(tmp_path), resume=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["last.earlier.pt"]

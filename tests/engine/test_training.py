@@ -68,7 +68,11 @@ def test_a_run_trains_validates_and_goes_on_where_it_stopped(pairs, tmp_path, ca
     first = torch.load(tmp_path / "last.pt", weights_only=True)
     assert first["trainer"]["iteration"] == 3
 
+    model = (tmp_path / "model.pt").read_bytes()
+    assert first["best"]["best"] > 0
+    torch.save(first | {"best": {"best": 0.0}}, tmp_path / "last.pt")  # cannot be bettered
     workflow(pairs, tmp_path, max_epochs=2, stage="registration", resume=True).run()
+    assert (tmp_path / "model.pt").read_bytes() == model
     said = capsys.readouterr().out
     assert "resumed from" in said and "epoch 2:" in said and "epoch 1:" not in said
     second = torch.load(tmp_path / "last.pt", weights_only=True)
@@ -144,6 +148,11 @@ def test_a_loss_that_is_not_finite_stops_with_its_files(pairs, tmp_path, capsys)
     assert Path(pair["fixed"]).is_file() and Path(pair["moving"]).parent.name == pair["modality"]
     assert "Traceback" not in capsys.readouterr().out
     assert not (tmp_path / "last.pt").exists()
+
+
+def test_too_few_pairs_for_a_batch_are_one_line(pairs, tmp_path):
+    with pytest.raises(SystemExit, match=r"^error: 3 training pairs do not .* --batch_size 4"):
+        workflow(pairs, tmp_path, **{"train#dataloader#batch_size": 4}).run()
 
 
 class Killed(Dataset):

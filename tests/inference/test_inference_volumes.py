@@ -45,6 +45,19 @@ def test_field_applied_in_itk_gives_the_warped_volume(orientation, hounsfield, i
     assert np.abs(warped - sitk.GetArrayFromImage(image)).mean() > 10  # it does move
 
 
+def test_switches_are_understood_as_the_command_line_hands_them_over(hounsfield, infer, tmp_path):
+    write_volume(tmp_path / "f.nii.gz", smooth(SHAPE, seed=1))
+    write_volume(tmp_path / "m.nii.gz", hounsfield)
+    pair = {"id": "a", "fixed": "f.nii.gz", "moving": "m.nii.gz"}
+    out = infer(pair, guard="false", dicom_output="false") / "a"
+    said = json.loads((out / "report.json").read_text())["parameters"]
+    assert said["guard"] is False and not (out / "dicom").exists()
+    with pytest.raises(SystemExit):
+        infer(pair, overwrite="false")
+    infer(pair, overwrite="true", dicom_output="true")
+    assert len(list((out / "dicom").iterdir())) == SHAPE[0]
+
+
 def test_results_lie_on_the_fixed_grid(hounsfield, infer, tmp_path):
     fixed = write_volume(tmp_path / "f.nii.gz", smooth(SHAPE, seed=1), "RAS")
     write_volume(tmp_path / "m.nii.gz", hounsfield, "RAS")

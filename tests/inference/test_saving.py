@@ -62,20 +62,18 @@ def test_folder_below_a_file_is_refused(tmp_path):
         pass
 
 
-@pytest.mark.parametrize("overwrite", [False, "false"])
-def test_existing_results_are_refused(overwrite, tmp_path):
+def test_existing_results_are_refused(tmp_path):
     data = {"output_dir": str(tmp_path)}
     (tmp_path / "qc.png").touch()
-    assert RefuseExistingd(overwrite)(data) is data
+    assert RefuseExistingd()(data) is data
     (tmp_path / "fused.nii.gz").touch()
     with pytest.raises(InputError, match="holds results already"):
-        RefuseExistingd(overwrite)(data)
+        RefuseExistingd()(data)
 
 
-@pytest.mark.parametrize("overwrite", [True, "true"])
-def test_existing_results_are_let_pass_on_request(overwrite, tmp_path):
+def test_existing_results_are_let_pass_on_request(tmp_path):
     (tmp_path / "fused.png").touch()
-    RefuseExistingd(overwrite)({"output_dir": str(tmp_path)})
+    RefuseExistingd(overwrite=True)({"output_dir": str(tmp_path)})
 
 
 def test_an_older_series_goes_but_nobody_elses_folder(tmp_path):

@@ -1,10 +1,26 @@
 """Applying written transforms to other volumes."""
 
+import re
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
+from scipy.ndimage import gaussian_filter
 
+from bundle.volumes.total import total_field, total_transform
 from scripts.apply import main
+
+
+def smooth(shape, seed, sigma=2.0):
+    values = gaussian_filter(np.random.default_rng(seed).random(shape), sigma)
+    return (values - values.min()) / np.ptp(values)
+
+
+def volume(values, spacing):
+    image = sitk.GetImageFromArray(values.astype(np.float32))
+    image.SetSpacing(spacing)
+    return image
 
 
 @pytest.fixture
@@ -57,6 +73,46 @@ def test_the_inverse_moves_back_and_states_its_error(files, capsys):
     result = apply(folder, "ddf.nii.gz", "--interpolation", "nearest", "--inverse")
     np.testing.assert_array_equal(result[2:6, 3:7, 6:11], labels[2:6, 3:7, 4:9])
     assert "mean error" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["transform.h5", "ddf.nii.gz"])
+@pytest.mark.parametrize("shift", [5.0, 250.0])
+def test_the_inverse_of_a_start_and_a_field(tmp_path, capsys, kind, shift):
+    """The moving volume lies anywhere; a picture brought there and back is the same inside."""
+    fixed = volume(smooth((24, 48, 40), seed=1, sigma=4), spacing=(2.0, 2.0, 3.0))
+    start = np.eye(4)
+    start[:2, :2] = np.array([[np.cos(0.2), -np.sin(0.2)], [np.sin(0.2), np.cos(0.2)]]) * 1.05
+    start[:3, 3] = shift, -shift, shift / 2
+    vectors = [10 * smooth((24, 48, 40), seed=seed, sigma=6) - 5 for seed in (3, 4, 5)]
+    field = sitk.GetImageFromArray(np.stack(vectors, -1), isVector=True)
+    field.CopyInformation(fixed)
+    total = total_transform(torch.from_numpy(start), field)
+    moving = volume(smooth((30, 60, 50), seed=2), (2.0, 2.0, 3.0))
+    corner = np.asarray(total.TransformPoint(fixed.TransformIndexToPhysicalPoint((0, 0, 0))))
+    moving.SetOrigin(corner - [4, 4, 6])
+    sitk.WriteTransform(total, str(tmp_path / "transform.h5"))
+    sitk.WriteImage(total_field(total, fixed), str(tmp_path / "ddf.nii.gz"))
+    for name, image in (("fixed", fixed), ("moving", moving)):
+        sitk.WriteImage(image, str(tmp_path / f"{name}.nii.gz"))
+    words = ["--transform", str(tmp_path / kind), "--moving", str(tmp_path / "fixed.nii.gz"),
+             "--reference", str(tmp_path / "moving.nii.gz")]  # fmt: skip
+    main([*words, "--output", str(tmp_path / "there.nii.gz"), "--inverse"])
+    assert float(re.search(r"mean error (\S+) mm", capsys.readouterr().out).group(1)) < 0.1
+    there = sitk.ReadImage(str(tmp_path / "there.nii.gz"))
+    back = sitk.GetArrayFromImage(sitk.Resample(there, fixed, total, sitk.sitkLinear, 0.0))
+    known = sitk.GetArrayFromImage(fixed)
+    inner = (slice(6, 18), slice(12, 36), slice(10, 30))
+    assert np.abs(back - known)[inner].mean() < 0.05 * known[inner].std()
+
+
+def test_an_inverse_on_the_wrong_volume_is_refused(files):
+    folder, _ = files
+    far = sitk.ReadImage(str(folder / "labels.nii.gz"))
+    far.SetOrigin((900.0, 0.0, 0.0))
+    sitk.WriteImage(far, str(folder / "far.nii.gz"))
+    with pytest.raises(SystemExit, match=r"ddf\.nii\.gz: its inverse misses by nan mm"):
+        apply(folder, "ddf.nii.gz", "--inverse", "--reference", str(folder / "far.nii.gz"))
+    assert not (folder / "out.nii.gz").exists()
 
 
 def test_bad_input_is_one_line_and_nothing_is_overwritten(files):

@@ -1,0 +1,114 @@
+"""Files of a training run: whole, or as they were."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from bundle.engine.parallel import is_main_process
+from bundle.errors import InputError, one_line, or_exit
+
+logger = logging.getLogger(__name__)
+LAST = "last.pt"
+
+
+class BestSaver:
+    """Handler of the evaluator: writes the network's weights whenever its EPE is the lowest yet.
+
+    Its state belongs into the checkpoint of the run: one that goes on compares with what was
+    before, unless the file is gone.
+
+    Args:
+        network: whose ``state_dict`` is written.
+        path: such as ``runs/default/model.pt``.
+    """
+
+    def __init__(self, network: torch.nn.Module, path: str) -> None:
+        self.network = network
+        self.path = Path(path)
+        self.best = float("inf")
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the evaluator, after what sets the metric ``EPE``."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._look)
+
+    def _look(self, evaluator: Engine) -> None:
+        error = evaluator.state.metrics["EPE"]
+        if error < self.best or not self.path.is_file():
+            or_exit(write_state, self.network.state_dict(), self.path)
+            self.best = error
+
+    def state_dict(self) -> dict[str, float]:
+        """The lowest EPE."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Go on from an EPE."""
+        self.best = state["best"]
+
+
+def read_state(path: Path, parts: Sequence[str]) -> dict[str, Any]:
+    """Read a checkpoint that has to hold some parts.
+
+    Raises:
+        InputError: it does not: a run of another kind wrote it.
+    """
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    if not set(parts) <= set(state):
+        raise InputError(
+            f"{path}: was written with other overlays (graphed.json or without); resume with the "
+            "same ones, or name another --ckpt_dir"
+        )
+    return state
+
+
+def write_state(state: dict[str, Any], path: Path) -> None:
+    """Write beside ``path``, then rename: a crash leaves the old file whole.
+
+    Raises:
+        InputError: it cannot be written; ``path`` is as before.
+    """
+    staging = path.with_suffix(".tmp")
+    try:
+        torch.save(state, staging)
+        with staging.open("rb+") as file:
+            os.fsync(file.fileno())
+        staging.replace(path)
+    except (OSError, RuntimeError) as error:  # torch raises the latter on a full disk
+        staging.unlink(missing_ok=True)
+        raise InputError(
+            f"{path}: cannot be written ({one_line(error)}); make room, then go on with "
+            "--resume true from the last complete checkpoint"
+        ) from error
+
+
+def make_folder(ckpt_dir: str, resume: bool) -> Path:
+    """Make the folder of a run.
+
+    Args:
+        ckpt_dir: the folder.
+        resume: whether the run goes on. If not, files of an earlier run, which the new one would
+            replace, become ``*.earlier.pt``.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    folder = Path(ckpt_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be made ({error.strerror}); name another --ckpt_dir"
+        ) from error
+    old = [folder / name for name in (LAST, "model.pt", "average.pt")]
+    for path in old if is_main_process() and not resume else []:
+        if path.is_file():
+            kept = path.replace(path.with_suffix(".earlier.pt"))
+            logger.warning("%s: of an earlier run, kept as %s", path, kept.name)
+    return folder
