@@ -10,6 +10,8 @@ from bundle.inference.datalist import pair_record
 from bundle.inference.volumes import SUFFIXES
 from bundle.pictures import read
 
+Pair = tuple[Path, Path, str, str | None]
+"""Fixed file, moving file, name and modality."""
 BIDS_FIXED = ("_T1w", "_T2w")
 BIDS_MOVING = {"_ct": "CT", "_pet": "PET", "_spect": "SPECT"}
 
@@ -29,7 +31,7 @@ def find_pairs(input_dir: Path | str, output_dir: Path | str) -> list[dict[str, 
         records as of :func:`bundle.inference.datalist.read_datalist`, sorted by id.
 
     Raises:
-        InputError: there is no such folder, or no pair in it.
+        InputError: there is no such folder, no pair in it, or two that cannot be told apart.
     """
     root = Path(input_dir)
     if not root.is_dir():
@@ -41,14 +43,33 @@ def find_pairs(input_dir: Path | str, output_dir: Path | str) -> list[dict[str, 
             f"{root}: holds no pair; name them NAME_fixed and NAME_moving (.nii.gz, .png, or "
             "folders of DICOM slices)"
         )
-    records = []
-    for fixed, moving, name, modality in found:
-        folder = moving.parent.relative_to(root)
-        identity = (
-            "_".join([*folder.parts, name]) if name.split("_")[0] not in folder.parts else name
-        )
-        records.append({**pair_record(fixed, moving, Path(output_dir) / identity, modality)})
+    records = [
+        {**pair_record(fixed, moving, Path(output_dir) / identity, modality)}
+        for identity, (fixed, moving, _, modality) in zip(_ids(found, root), found, strict=True)
+    ]
     return sorted(records, key=lambda record: record["id"])
+
+
+def _ids(found: list[Pair], root: Path) -> list[str]:
+    """An id for each pair: its name, after those of its folders unless the name repeats one.
+
+    Where two pairs would share an id, the folders' names stand in any case.
+    """
+    folders = [moving.parent.relative_to(root).parts for _, moving, _, _ in found]
+    names = [name for _, _, name, _ in found]
+    whole = ["_".join([*parts, name]) for parts, name in zip(folders, names, strict=True)]
+    short = [
+        name if name.split("_")[0] in parts else full
+        for parts, name, full in zip(folders, names, whole, strict=True)
+    ]
+    ids = [w if short.count(s) > 1 else s for w, s in zip(whole, short, strict=True)]
+    for index, identity in enumerate(ids):
+        if identity in ids[:index]:
+            files = sorted({*found[ids.index(identity)][:2], *found[index][:2]})
+            raise InputError(
+                f"{', '.join(map(str, files))}: are two pairs called {identity!r}; rename one"
+            )
+    return ids
 
 
 def _stem(path: Path) -> str:
@@ -61,10 +82,7 @@ def _stem(path: Path) -> str:
     return ""
 
 
-Found = Iterator[tuple[Path, Path, str, "str | None"]]
-
-
-def _fixed_and_moving(named: dict[Path, str]) -> Found:
+def _fixed_and_moving(named: dict[Path, str]) -> Iterator[Pair]:
     moving = {
         (p.parent, n[: -len("_moving")]): p for p, n in named.items() if n.endswith("_moving")
     }
@@ -74,7 +92,7 @@ def _fixed_and_moving(named: dict[Path, str]) -> Found:
             yield path, moving[key], key[1], None
 
 
-def _bids(named: dict[Path, str]) -> Found:
+def _bids(named: dict[Path, str]) -> Iterator[Pair]:
     fixed: dict[str, Path] = {}
     for ending in reversed(BIDS_FIXED):
         fixed |= {_session(n): p for p, n in named.items() if n.endswith(ending)}

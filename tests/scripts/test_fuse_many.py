@@ -143,6 +143,28 @@ def test_bids_names_are_paired(tmp_path):
         find_pairs(tmp_path / "none", tmp_path)
 
 
+def touch(*paths):
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_two_studies_of_one_name_have_ids_of_their_own(tmp_path):
+    for day in ("day1", "day2"):
+        touch(*(tmp_path / "anna" / day / f"anna_{side}.png" for side in ("fixed", "moving")))
+    touch(*(tmp_path / "bert" / f"bert_{side}.png" for side in ("fixed", "moving")))
+    ids = [record["id"] for record in find_pairs(tmp_path, tmp_path / "out")]
+    assert ids == ["anna_day1_anna", "anna_day2_anna", "bert"]
+
+
+def test_pairs_that_cannot_be_told_apart_are_refused(tmp_path):
+    touch(
+        *(tmp_path / f"x_{side}.{kind}" for side in ("fixed", "moving") for kind in ("png", "nii"))
+    )
+    with pytest.raises(InputError, match=r"x_moving.*, .*x_moving.*: both would be called 'x'"):
+        find_pairs(tmp_path, tmp_path / "out")
+
+
 @pytest.mark.parametrize("command", [[], ["--fixed", "a"], ["--fixed", "a", "--datalist", "b"]])
 def test_pairs_are_named_in_one_way(command, tmp_path):
     with pytest.raises(SystemExit, match="error: name "):
