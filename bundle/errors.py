@@ -37,7 +37,9 @@ def one_line(error: BaseException) -> str:
 
 
 def or_exit(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
-    """Call a function for a command: an :class:`InputError` becomes one line and exit status 1.
+    """Call a function for a command: what the user can mend becomes one line and exit status 1.
+
+    That is an :class:`InputError`, or a file or folder that cannot be read or written.
 
     Configuration files use it for what they evaluate themselves, where MONAI would otherwise
     print a chain of tracebacks.
@@ -51,10 +53,16 @@ def or_exit(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Resul
         the function's result.
 
     Raises:
-        SystemExit: the function raised an :class:`InputError`; the interpreter prints the
-            message on stderr and exits with status 1.
+        SystemExit: the function raised an :class:`InputError` or an ``OSError`` of a file; the
+            interpreter prints the message on stderr and exits with status 1.
     """
     try:
         return function(*args, **kwargs)
     except InputError as error:
         raise SystemExit(f"error: {one_line(error)}") from error
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise SystemExit(
+            f"error: {error.filename}: {error.strerror}; check the path, or name another"
+        ) from error

@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--stride", type=int, default=1, help="keep every n-th pair")
     parser.add_argument("--levels", nargs="+", choices=list(LEVELS), default=list(LEVELS))
-    parser.add_argument("--image_size", type=int, default=256, help="pixels per side")
+    parser.add_argument("--image_size", type=int, choices=(64, 128, 256), default=256)
     parser.add_argument("--checkpoint", default="models/model.pt", help="of the method network")
     parser.add_argument(
         "--trained",
@@ -97,14 +97,14 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
         raise InputError(f"{path}: exists already; name another --output_dir or add --overwrite")
     if options.stride < 1:
         raise InputError(f"--stride {options.stride}: give 1 or more")
-    if options.image_size < 64:
-        raise InputError(f"--image_size {options.image_size}: give 64 or more")
+    if options.page and not Path(options.page).absolute().parent.is_dir():
+        raise InputError(f"{options.page}: its folder does not exist; make it first")
     methods = _methods(options)
+    path.parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     data = evaluation_data(options.dataset_dir, options.image_size, options.stride, options.levels)
     rows = compare(data, methods)
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_csv(rows, path)
     print(f"{len(rows)} rows in {path}")
     if options.page:
@@ -125,7 +125,7 @@ def _methods(options: argparse.Namespace) -> dict[str, Registration]:
         require_ants()
         methods["ANTs SyN"] = syn
     if "network" in options.methods:
-        network, _ = shipped_network(options.checkpoint)
+        network, _ = shipped_network(options.checkpoint, options.image_size)
         methods["BiMSRec"] = network_method(network)
     for pair in options.trained:
         name, _, checkpoint = pair.partition("=")
@@ -133,7 +133,8 @@ def _methods(options: argparse.Namespace) -> dict[str, Registration]:
             raise InputError(
                 f"--trained {pair}: write NAME=CHECKPOINT, NAME one of {', '.join(ARCHITECTURES)}"
             )
-        methods[name] = network_method(load_weights(MonaiRegistration(name), checkpoint))
+        trained = MonaiRegistration(name, reduction=256 // options.image_size)
+        methods[name] = network_method(load_weights(trained, checkpoint))
     return methods
 
 

@@ -26,7 +26,7 @@ from bundle.baselines.compare import Registration, evaluation_data
 from bundle.baselines.simpleitk import affine_bspline
 from bundle.checks.network import shipped_network
 from bundle.engine.reference_rows import METHOD, NO_REGISTRATION, TRUE_FIELD, picture_pair
-from bundle.errors import InputError, or_exit
+from bundle.errors import or_exit
 from bundle.inference.weights import load_weights
 from bundle.metrics.endpoint_error import endpoint_error
 from bundle.results.sheets import colored, contact_sheet, field_sheet, titled
@@ -48,14 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--ablation", default="out/ablation", help="folder of scripts.ablation")
     parser.add_argument("--output_dir", default="docs/images", help="where the pictures go")
     parser.add_argument("--level", choices=list(LEVELS), default="medium")
-    parser.add_argument("--image_size", type=int, default=256, help="pixels per side")
+    parser.add_argument("--image_size", type=int, choices=(64, 128, 256), default=256)
     or_exit(_run, parser.parse_args(arguments))
 
 
 def _run(options: argparse.Namespace) -> None:
-    if options.image_size < 64:
-        raise InputError(f"--image_size {options.image_size}: give 64 or more")
-    network, _ = shipped_network(options.checkpoint)
+    network, _ = shipped_network(options.checkpoint, options.image_size)
     items = _one_per_modality(options.image_size, options.level)
     folder = Path(options.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +61,7 @@ def _run(options: argparse.Namespace) -> None:
         {name: _methods(item, network) for name, item in items.items()}, folder / "methods.png"
     )
     _draw_fields(next(iter(items.values())), network, folder / "fields.png")
-    variants = _variants(Path(options.ablation))
+    variants = _variants(Path(options.ablation), 256 // options.image_size)
     if variants:
         rows = {
             name: {variant: _fused(item, one) for variant, one in variants.items()}
@@ -136,8 +134,8 @@ def _draw_fields(item: dict[str, Any], network: Any, path: Path) -> None:
     field_sheet(pair, dict(zip(titled(errors, names), fields, strict=True)), path)
 
 
-def _variants(folder: Path) -> dict[str, torch.nn.Module]:
-    """Networks of the ablation that were trained, at full size."""
+def _variants(folder: Path, reduction: int) -> dict[str, torch.nn.Module]:
+    """Networks of the ablation that were trained."""
     networks = {}
     for name, overlay in VARIANTS.items():
         own = folder / name.replace(" ", "_")
@@ -146,7 +144,7 @@ def _variants(folder: Path) -> dict[str, torch.nn.Module]:
             config = ConfigParser()
             overlays = [overlay] if overlay else []
             config.read_config([ROOT / "configs" / f"{one}.json" for one in ["train", *overlays]])
-            config["reduction"] = 1
+            config["reduction"] = reduction
             network = config.get_parsed_content("network_def")
             networks[name] = load_weights(network, found[0])
     return networks

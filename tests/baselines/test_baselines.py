@@ -97,7 +97,7 @@ def test_rows_without_registration_are_the_reference_row(data):
 
 
 def test_the_command_writes_table_and_page(data, tmp_path):
-    options = ["--dataset_dir", str(data), "--image_size", "96", "--stride", "3"]
+    options = ["--dataset_dir", str(data), "--image_size", "128", "--stride", "3"]
     options += ["--output_dir", str(tmp_path), "--page", str(tmp_path / "page.md")]
     main([*options, "--methods", "none", "simpleitk"])
     with (tmp_path / "baselines.csv").open(newline="") as handle:

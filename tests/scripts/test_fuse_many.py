@@ -158,10 +158,9 @@ def test_two_studies_of_one_name_have_ids_of_their_own(tmp_path):
 
 
 def test_pairs_that_cannot_be_told_apart_are_refused(tmp_path):
-    touch(
-        *(tmp_path / f"x_{side}.{kind}" for side in ("fixed", "moving") for kind in ("png", "nii"))
-    )
-    with pytest.raises(InputError, match=r"x_moving.*, .*x_moving.*: both would be called 'x'"):
+    for kind in ("png", "nii"):
+        touch(*(tmp_path / f"x_{side}.{kind}" for side in ("fixed", "moving")))
+    with pytest.raises(InputError, match=r"x_fixed.*, .*x_moving.*: are two pairs called 'x'"):
         find_pairs(tmp_path, tmp_path / "out")
 
 
