@@ -47,9 +47,8 @@ def read_datalist(
             if first != number:
                 raise InputError(f"has the id of entry {first}; give each pair an id of its own")
         except InputError as error:
-            name = (
-                str(entry.get("id", f"#{number}")) if isinstance(entry, Mapping) else f"#{number}"
-            )
+            name = str(entry.get("id", "")) if isinstance(entry, Mapping) else ""
+            name = f"{name} (entry {number})" if name in seen else name or f"#{number}"
             message = f"{path}: entry {number} of '{KEY}' {error}"
             records.append({"id": name, "error": message})
             continue

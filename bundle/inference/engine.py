@@ -58,7 +58,7 @@ class PairEvaluator(SupervisedEvaluator):
             self.failures[engine.state.iteration] = one_line(error)
             print(f"error: {batchdata['id'][0]}: {one_line(error)}", file=sys.stderr)
             return {}
-        for note in filter(None, batchdata.get("notes", [""])[0].split("\n")):
+        for note in engine.state.output[0].get("suspicious", []):
             print(f"warning: {batchdata['id'][0]}: {note}", file=sys.stderr)
         logger.info("%s: results in %s", batchdata["id"][0], batchdata["output_dir"][0])
         return output

@@ -26,7 +26,13 @@ from bundle.volumes.start import as_transform, find_start, overlap
 from bundle.volumes.total import resample
 
 HOUNSFIELD = -200.0
-"""A volume with smaller values holds Hounsfield units: air is -1000, other scales start at 0."""
+AIR = 0.05
+"""A volume with this share of its voxels below ``HOUNSFIELD`` holds Hounsfield units: air is -1000.
+
+Other scales start at 0; an MRI that was resampled by splines dips below it at few voxels.
+"""
+LEAST_OVERLAP = 0.01
+"""Share of the fixed head that the moving volume has to cover."""
 
 
 def is_volume(path: str) -> bool:
@@ -106,6 +112,11 @@ class LoadPaird(Transform):
             raise InputError(f"{moving_path}: {error}") from error
         head = find_head(fixed)
         shared = overlap(head, moving, start)
+        if shared < LEAST_OVERLAP:
+            raise InputError(
+                f"{moving_path}: covers {100 * shared:.1f} % of the fixed head; correct a header, "
+                "or put the middles onto each other with init center"
+            )
         if not (volumes.on_one_grid(fixed, moving) and (start == np.eye(4)).all()):
             moving = resample(moving, fixed, as_transform(start))
         x, y, z = sitk.DICOMOrient(fixed, CODES[plane]).GetSpacing()
@@ -147,7 +158,7 @@ def _swapped(
 ) -> Iterator[str]:
     """Fixed has to be the MRI: that is what the network has learnt."""
     units = [
-        float(sitk.GetArrayViewFromImage(volume).min()) < HOUNSFIELD for volume in (fixed, moving)
+        is_hounsfield(torch.from_numpy(sitk.GetArrayFromImage(one))) for one in (fixed, moving)
     ]
     if modalities[0] in MODALITIES or modalities[1] == "MR" or units == [True, False]:
         kinds = [m or ("CT" if u else "unknown") for m, u in zip(modalities, units, strict=True)]
@@ -184,7 +195,7 @@ class NormalizePaird(Transform):
     def _channel(self, image: torch.Tensor, data: dict[str, Any]) -> torch.Tensor:
         if image.ndim == 3:
             return luma(image) / 255
-        hounsfield = image.min() < HOUNSFIELD and data.get("modality", "CT") == "CT"
+        hounsfield = is_hounsfield(image) and data.get("modality", "CT") == "CT"
         lower, upper = self.ct_window if hounsfield else self._limits(image, data.get("head"))
         return (image - lower) / (upper - lower)
 
@@ -197,6 +208,11 @@ class NormalizePaird(Transform):
         ranks = [round(p / 100 * (len(inside) - 1)) for p in self.percentiles]
         lower, upper = inside[ranks[0]].item(), inside[ranks[1]].item()
         return (lower, upper) if lower < upper else (image.min().item(), image.max().item())
+
+
+def is_hounsfield(values: torch.Tensor) -> bool:
+    """Tell from a volume's values whether they are Hounsfield units."""
+    return bool((values < HOUNSFIELD).double().mean() >= AIR)
 
 
 def _load_pictures(fixed_path: str, moving_path: str) -> tuple[torch.Tensor, torch.Tensor]:

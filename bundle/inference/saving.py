@@ -98,6 +98,8 @@ class ApplyFieldd(Transform):
 class SavePaird(Transform):
     """Write ``fused``, ``warped`` and ``ddf`` to ``output_dir``, all of them or none.
 
+    Adds ``suspicious``, what the user should look at, a sentence each (of volumes).
+
     Args:
         parameters: what the run was set to, for ``report.json``.
         checkpoint: the file of the weights; the report says its SHA-256 (first 12 digits).
@@ -116,14 +118,15 @@ class SavePaird(Transform):
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Write one record."""
+        suspicious: list[str] = []
         with staged(Path(data["output_dir"])) as folder:
             if data["ddf"].ndim == 4:
-                _write_volumes(data, folder, self._settings())
+                suspicious = _write_volumes(data, folder, self._settings())
                 if self.dicom:
                     _write_dicom(data, folder / "dicom")
             else:
                 _write_pictures(data, folder)
-        return data
+        return {**data, "suspicious": suspicious}
 
     def _settings(self) -> dict[str, Any]:
         if self.checkpoint is None or not Path(self.checkpoint).is_file():
@@ -208,7 +211,8 @@ def _write_pictures(data: dict[str, Any], folder: Path) -> None:
     write_picture(data["fused"], folder / "fused.png")
 
 
-def _write_volumes(data: dict[str, Any], folder: Path, parameters: Mapping[str, Any]) -> None:
+def _write_volumes(data: dict[str, Any], folder: Path, parameters: Mapping[str, Any]) -> list[str]:
+    """Write all results of a volume; returns what is suspicious about them."""
     readings = {side: read_side(data, side) for side in ("fixed", "moving")}
     grid, plane = readings["fixed"].volume, data["plane"]
     require_space(folder, sum(_bytes(reading.volume) for reading in readings.values()))
@@ -227,7 +231,7 @@ def _write_volumes(data: dict[str, Any], folder: Path, parameters: Mapping[str, 
             images[f"{side}_used"] = sitk.Cast(reading.volume, sitk.sitkFloat32)
     for name, volume in images.items():
         sitk.WriteImage(volume, str(folder / f"{name}.nii.gz"), useCompression=True)
-    write_volume_report(data, grid, field, folder, parameters)
+    return write_volume_report(data, grid, field, folder, parameters)
 
 
 def _bytes(volume: sitk.Image) -> int:

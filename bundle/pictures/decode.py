@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageOps
+
+from bundle.errors import InputError
 
 
 def decode(picture: Image.Image) -> Image.Image:
@@ -11,8 +15,9 @@ def decode(picture: Image.Image) -> Image.Image:
 
     Meant as ``converter`` of MONAI's ``PILReader`` (with ``reverse_indexing=False``, so that
     arrays come as rows x columns). Palette pictures become RGB instead of palette indices,
-    16- and 32-bit grey keeps its precision as float (65535 -> 255), transparency is laid over
-    black, and a JPEG's EXIF orientation is applied.
+    16- and 32-bit grey keeps its precision as float (65535 -> 255; 4095 -> 255 where nothing is
+    brighter: 12 bits of a scanner), transparency is laid over black, and a JPEG's EXIF
+    orientation is applied.
 
     Args:
         picture: an opened PIL picture of any mode.
@@ -20,14 +25,17 @@ def decode(picture: Image.Image) -> Image.Image:
     Returns:
         the decoded picture; a grey one has mode ``L`` (8 bit) or ``F`` (deeper), a colour one
         mode ``RGB``.
+
+    Raises:
+        InputError: there are negative values, such as Hounsfield units.
     """
     picture = ImageOps.exif_transpose(picture)
     if picture.mode in ("L", "RGB"):
         return picture
     if picture.mode.startswith("I;16"):
-        return Image.fromarray(np.asarray(picture, dtype=np.float32) * np.float32(255 / 65535))
+        return _deep_grey(picture, (4095.0, 65535.0))
     if picture.mode in ("I", "F"):
-        return _float_grey(picture)
+        return _deep_grey(picture, (255.0, 4095.0, 65535.0))
     if picture.mode == "1":
         return picture.convert("L")
     if picture.mode in ("LA", "La"):
@@ -40,11 +48,14 @@ def decode(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _float_grey(picture: Image.Image) -> Image.Image:
-    """Scale 32-bit grey by the smallest of 1, 255 and 65535 that holds its maximum."""
+def _deep_grey(picture: Image.Image, limits: Sequence[float]) -> Image.Image:
+    """Scale grey by the smallest limit that holds its maximum; floating point also by 1."""
     values = np.asarray(picture, dtype=np.float32)
+    if values.min(initial=0.0) < 0:
+        raise InputError(
+            "holds negative values; window it to 0 to 255, or hand over a NIfTI volume"
+        )
     peak = float(values.max(initial=0.0))
-    full = next((limit for limit in (1.0, 255.0, 65535.0) if peak <= limit), peak)
-    if picture.mode == "I":
-        full = max(full, 255.0)
+    limits = (1.0, *limits) if picture.mode == "F" else limits
+    full = next((limit for limit in limits if peak <= limit), peak)
     return Image.fromarray(values * np.float32(255 / full))

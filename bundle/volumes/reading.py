@@ -16,8 +16,13 @@ from bundle.errors import InputError
 from bundle.volumes.dicom import read_series
 from bundle.volumes.head import find_head
 
+sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what ITK warns of is refused or noted here
+
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 """Suffixes, in lower case, of the files that are read as volumes."""
+
+UNITS = {"meter": 1000.0, "micron": 0.001}
+"""Millimetres per unit of a NIfTI header, where it is not the millimetre."""
 
 AGREE = 0.1
 """Millimetres by which the corners may differ between a file's qform and sform."""
@@ -48,7 +53,8 @@ def reading_of(path: Path | str, frame: int | None = None, series: Sequence[str]
 
     Raises:
         InputError: the file is missing, damaged, no scalar 3D volume, a single slice, or holds
-            NaN inside the head; or the frame or series is not named.
+            NaN inside the head; its header contradicts itself; or the frame or series is not
+            named.
     """
     path = Path(path)
     if path.is_dir():
@@ -68,6 +74,8 @@ def reading_of(path: Path | str, frame: int | None = None, series: Sequence[str]
     if volume.GetDimension() == 4:
         frame = _frame(path, volume.GetSize()[3], frame)
         volume, values = volume[:, :, :, frame], values[frame]
+    if "complex" in volume.GetPixelIDTypeAsString():
+        raise InputError(f"{path}: holds complex numbers; export its magnitude")
     if volume.GetDimension() != 3 or volume.GetNumberOfComponentsPerPixel() != 1:
         raise InputError(
             f"{path}: is {volume.GetDimension()}D with {volume.GetNumberOfComponentsPerPixel()} "
@@ -120,6 +128,8 @@ def _raw_values(path: Path, volume: sitk.Image) -> np.ndarray:
     if path.name.lower().endswith((".nii", ".nii.gz")):
         try:
             return np.asanyarray(nibabel.load(path).dataobj).T  # type: ignore[attr-defined]
+        except nibabel.filebasedimages.ImageFileError as error:
+            raise InputError(f"{path}: is not what its suffix says; export it anew") from error
         except (OSError, EOFError, ValueError, zlib.error) as error:
             raise InputError(f"{path}: is damaged or cut short; copy or export it anew") from error
     return sitk.GetArrayViewFromImage(volume)
@@ -140,20 +150,28 @@ def _without_gaps(path: Path, volume: sitk.Image, values: np.ndarray) -> sitk.Im
 
 
 def _geometry_notes(path: Path, volume: sitk.Image) -> list[str]:
-    """Whether a NIfTI file's two descriptions of its geometry contradict each other."""
+    """Whether what a NIfTI file says of its geometry is complete and agrees with what is used."""
     if not path.name.lower().endswith((".nii", ".nii.gz")):
         return []
     header: Any = nibabel.load(path).header  # type: ignore[attr-defined]
-    forms = {"qform": header.get_qform(coded=True)[0], "sform": header.get_sform(coded=True)[0]}
-    if any(form is None for form in forms.values()):
-        return []
+    coded = {"qform": header.get_qform(coded=True)[0], "sform": header.get_sform(coded=True)[0]}
+    forms = {name: form for name, form in coded.items() if form is not None}
+    if not forms:
+        return ["says nothing of its orientation: left and right are a guess; set its sform"]
     size = np.array(volume.GetSize())
     corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * (size - 1)
-    points = {name: corners @ form[:3, :3].T + form[:3, 3] for name, form in forms.items()}
-    apart = np.abs(points["qform"] - points["sform"]).max()
-    if apart <= AGREE:
-        return []
+    unit = UNITS.get(header.get_xyzt_units()[0], 1.0)
+    points = {n: (corners @ form[:3, :3].T + form[:3, 3]) * unit for n, form in forms.items()}
     used = [volume.TransformIndexToPhysicalPoint(corner.tolist()) for corner in corners]
     used_ras = np.array(used) * [-1, -1, 1]
-    name = min(points, key=lambda name: np.abs(points[name] - used_ras).max())
+    away = {name: np.abs(points[name] - used_ras).max() for name in points}
+    name = min(away, key=lambda name: away[name])
+    if away[name] > max(volume.GetSpacing()):
+        raise InputError(
+            f"{path}: its voxel size (pixdim) and its {name} contradict each other by up to "
+            f"{away[name]:.0f} mm; correct the header"
+        )
+    apart = np.ptp(list(points.values()), axis=0).max()
+    if apart <= AGREE:
+        return []
     return [f"qform and sform disagree by up to {apart:.1f} mm: the {name} is used"]

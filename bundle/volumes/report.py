@@ -33,7 +33,7 @@ def write_volume_report(
     field: sitk.Image,
     folder: Path,
     parameters: Mapping[str, Any],
-) -> None:
+) -> list[str]:
     """Write ``report.json``, ``report.html`` and, for PET and SPECT, ``overlay.png``.
 
     Args:
@@ -45,6 +45,9 @@ def write_volume_report(
         field: the total ITK displacement field, millimetres.
         folder: where to.
         parameters: what the run was set to.
+
+    Returns:
+        what is suspicious, a sentence each; the report says it too.
     """
     shown = _shown(data, grid, field)
     report = {
@@ -77,6 +80,7 @@ def write_volume_report(
     write_report(folder / "report.html", "Registration report", INTRODUCTION, [summary, *cases])
     if data.get("modality") in ("PET", "SPECT"):
         write_picture(_overlay(shown), folder / "overlay.png")
+    return report["suspicious"]
 
 
 def _shown(data: dict[str, Any], grid: sitk.Image, field: sitk.Image) -> dict[str, np.ndarray]:

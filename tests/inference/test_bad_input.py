@@ -61,7 +61,8 @@ def test_bad_pair_is_reported_in_one_line_and_the_others_are_done(
 def test_repeated_id_is_refused_and_its_first_use_is_done(pictures, infer, capsys):
     with pytest.raises(SystemExit):
         infer({"id": "a", **GOOD}, {"id": "a", **GOOD})
-    assert "has the id of entry 1" in capsys.readouterr().err
+    assert "error: a (entry 2): " in (said := capsys.readouterr().err)
+    assert "has the id of entry 1" in said
     assert (pictures / "out" / "a" / "fused.png").exists()
 
 

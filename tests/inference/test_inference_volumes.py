@@ -45,6 +45,15 @@ def test_field_applied_in_itk_gives_the_warped_volume(orientation, hounsfield, i
     assert np.abs(warped - sitk.GetArrayFromImage(image)).mean() > 10  # it does move
 
 
+def test_what_the_report_warns_of_is_said_on_stderr(hounsfield, infer, tmp_path, capsys):
+    write_volume(tmp_path / "f.nii.gz", smooth((12, 48, 40), seed=1))
+    write_volume(tmp_path / "m.nii.gz", hounsfield[:4])
+    out = infer({"id": "a", "fixed": "f.nii.gz", "moving": "m.nii.gz"}) / "a"
+    warned = "Less than half of the fixed head is covered by the moving volume."
+    assert warned in json.loads((out / "report.json").read_text())["suspicious"]
+    assert f"warning: a: {warned}\n" in capsys.readouterr().err
+
+
 def test_switches_are_understood_as_the_command_line_hands_them_over(hounsfield, infer, tmp_path):
     write_volume(tmp_path / "f.nii.gz", smooth(SHAPE, seed=1))
     write_volume(tmp_path / "m.nii.gz", hounsfield)

@@ -153,6 +153,59 @@ def test_forms_that_disagree_are_told(tmp_path):
     assert note.startswith("qform and sform disagree by up to 7.0 mm: the ")
 
 
+def test_a_header_that_contradicts_itself_is_refused(tmp_path):
+    path = write_volume(tmp_path / "v.nii.gz", blob(), spacing=(3.0, 3.0, 4.0))
+    image = nibabel.load(path)
+    image.set_qform(None, 0)
+    image.header.set_zooms((1.0, 1.0, 1.0))  # and the sform says 3, 3 and 4 mm
+    nibabel.save(nibabel.Nifti1Image(image.dataobj, None, image.header), path)
+    with pytest.raises(InputError, match=r"v\.nii\.gz: its voxel size \(pixdim\) and its sform"):
+        reading_of(path)
+
+
+@pytest.mark.parametrize("unit", ["mm", "meter"])
+def test_other_units_contradict_nothing(unit, tmp_path):
+    path = write_volume(tmp_path / "v.nii.gz", blob())
+    image = nibabel.load(path)
+    factor = 0.001 if unit == "meter" else 1.0
+    header = nibabel.Nifti1Image(image.dataobj, np.diag([factor] * 3 + [1]) @ image.affine).header
+    header.set_xyzt_units(unit)
+    nibabel.save(nibabel.Nifti1Image(image.dataobj, None, header), path)
+    assert reading_of(path).notes == ()
+
+
+def test_a_header_without_orientation_is_told(tmp_path):
+    path = write_volume(tmp_path / "v.nii.gz", blob())
+    image = nibabel.load(path)
+    image.set_sform(None, 0)
+    image.set_qform(None, 0)
+    nibabel.save(image, path)
+    (note,) = reading_of(path).notes
+    assert note.startswith("says nothing of its orientation: left and right are a guess")
+
+
+def test_complex_numbers_and_wrong_suffixes_are_one_line(tmp_path, capfd):
+    affine = np.eye(4)
+    nibabel.save(nibabel.Nifti1Image(blob().astype(np.complex64), affine), tmp_path / "c.nii")
+    with pytest.raises(InputError, match=r"c\.nii: holds complex numbers"):
+        reading_of(tmp_path / "c.nii")
+    nibabel.save(nibabel.Nifti1Image(blob().astype(np.float32), affine), tmp_path / "v.nii")
+    (tmp_path / "v.nii").rename(tmp_path / "v.nii.gz")
+    with pytest.raises(InputError, match=r"v\.nii\.gz: is not what its suffix says"):
+        reading_of(tmp_path / "v.nii.gz")
+    assert capfd.readouterr().err == ""  # ITK keeps its warnings to itself
+
+
+def test_volumes_that_hardly_meet_are_refused(tmp_path):
+    fixed = write_volume(tmp_path / "f.nii.gz", blob())
+    image = sitk.ReadImage(str(fixed))
+    corner = image.TransformIndexToPhysicalPoint([n - 2 for n in image.GetSize()])
+    image.SetOrigin(corner)
+    sitk.WriteImage(image, str(tmp_path / "m.nii.gz"))
+    with pytest.raises(InputError, match=r"m\.nii\.gz: covers 0.0 % of the fixed head"):
+        LoadPaird(init="none")({"fixed": str(fixed), "moving": str(tmp_path / "m.nii.gz")})
+
+
 def test_swapped_volumes_are_told(tmp_path):
     ct = write_volume(tmp_path / "ct.nii.gz", 1040.0 * (blob() > 0) - 1000)
     mri = write_volume(tmp_path / "mri.nii.gz", blob())
@@ -173,6 +226,15 @@ HOUNSFIELD = torch.tensor([-1000.0, -10.0, 0.0, 50.0, 100.0, 2000.0]).view(1, 2,
 def test_ct_is_windowed_in_hounsfield_units():
     assert normalized(HOUNSFIELD).tolist() == [0, 0, 0, 0.5, 1, 1]
     assert normalized(HOUNSFIELD, modality="CT").tolist() == [0, 0, 0, 0.5, 1, 1]
+
+
+def test_an_mri_that_dips_below_zero_is_no_ct():
+    """Interpolation by splines leaves a few negative voxels beside bright ones."""
+    mri = torch.linspace(0, 4000, 1000).view(1, 10, 100, 1)
+    dipping = torch.where(mri < 80, -350.0, mri)  # 2 %
+    record = {"fixed_image": dipping, "moving_image": mri, "modality": "CT"}
+    image = NormalizePaird()(record)["image"][0].flatten()
+    assert image[500] == pytest.approx(0.5, abs=0.02) and len(image.unique()) > 900
 
 
 def test_other_scales_use_percentiles_of_what_is_not_background():

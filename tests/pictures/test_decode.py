@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bundle.errors import InputError
 from bundle.pictures.decode import decode
 
 RAMP = np.arange(6, dtype=np.uint8).reshape(2, 3) * 50
@@ -27,7 +28,20 @@ def test_sixteen_bit_grey_keeps_its_depth():
     np.testing.assert_allclose(decoded, deep / 257.0, atol=1e-4)
 
 
-@pytest.mark.parametrize("peak", [1.0, 255.0, 65535.0])
+def test_twelve_bits_of_a_scanner_in_sixteen_are_not_nearly_black():
+    deep = np.array([[0, 819, 4095], [1638, 2457, 3276]], dtype=np.uint16)
+    decoded = np.asarray(decode(Image.fromarray(deep)))
+    np.testing.assert_allclose(decoded, [[0, 51, 255], [102, 153, 204]], atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_hounsfield_units_in_a_picture_are_refused(kind):
+    values = np.array([[-1000, 40], [0, 500]], dtype=kind)
+    with pytest.raises(InputError, match="holds negative values; window it"):
+        decode(Image.fromarray(values))
+
+
+@pytest.mark.parametrize("peak", [1.0, 255.0, 4095.0, 65535.0])
 def test_float_grey_is_scaled_by_its_kind_of_range(peak):
     values = np.linspace(0, peak, 6, dtype=np.float32).reshape(2, 3)
     decoded = np.asarray(decode(Image.fromarray(values)))

@@ -22,7 +22,7 @@ def test_writing_rounds_and_clips(tmp_path):
 
 
 def test_sixteen_bit_tiff(tmp_path):
-    deep = np.arange(2000, dtype=np.uint16).reshape(40, 50)
+    deep = 30 * np.arange(2000, dtype=np.uint16).reshape(40, 50)
     Image.fromarray(deep).save(tmp_path / "p.tif")
     np.testing.assert_allclose(read_picture(tmp_path / "p.tif")[0], deep / 257, atol=1e-4)
 

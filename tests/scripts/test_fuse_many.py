@@ -56,6 +56,20 @@ def test_a_bad_study_stops_no_other_and_stands_in_the_table(studies, stub, tmp_p
     assert (out / "a" / "fused.png").stat().st_mtime_ns == written
 
 
+def test_an_id_given_twice_is_one_row_that_failed(studies, stub, tmp_path, capsys):  # noqa: F811
+    pair = {"fixed": "c_fixed.nii.gz", "moving": "c_moving.nii.gz"}
+    listed = [{"id": "a", **pair}, {"id": "a", **pair}]
+    (studies / "p.json").write_text(json.dumps({"testing": listed}))
+    command = ["--datalist", str(studies / "p.json"), "--output_dir", str(tmp_path / "out")]
+    for options in ([], ["--skip_existing"]):
+        with pytest.raises(SystemExit) as stop:
+            fuse.main([*command, *options, "--device", "cpu"], **stub)
+        assert stop.value.code == 1
+        assert "error: a (entry 2): " in capsys.readouterr().err
+        found = {name: row["status"] for name, row in rows(tmp_path / "out").items()}
+        assert found == {"a": "skipped" if options else "done", "a (entry 2)": "failed"}
+
+
 LAUNCHED = """
 import sys
 from scripts import fuse
