@@ -54,22 +54,6 @@ def misalignment(aligned: sitk.Image, seed: int) -> tuple[sitk.Transform, sitk.T
     return forward, backward
 
 
-def misaligned(aligned: sitk.Image, seed: int) -> tuple[sitk.Transform, sitk.Image]:
-    """Move a volume by a known transform.
-
-    Args:
-        aligned: the volume.
-        seed: of the transform.
-
-    Returns:
-        the transform of :func:`misalignment`, and the moved volume on the same grid:
-        ``aligned(x) = moved(transform(x))`` up to interpolation.
-    """
-    forward, backward = misalignment(aligned, seed)
-    lowest = float(sitk.GetArrayViewFromImage(aligned).min())
-    return forward, sitk.Resample(aligned, aligned, backward, sitk.sitkLinear, lowest)
-
-
 def elastic_field(volume: sitk.Image, random: np.random.Generator) -> sitk.Image:
     """A smooth random displacement field in and around a volume, mm."""
     extent = np.array(volume.GetSize()) * volume.GetSpacing() + 2 * ROOM

@@ -14,8 +14,10 @@ from monai.transforms import Compose
 class SeededDataset(CacheDataset):
     """MONAI's ``CacheDataset``, reproducible whatever the number of workers or processes.
 
+    Each item gets ``index``, its place in ``data``.
+
     Args:
-        data: the items, as for ``CacheDataset``.
+        data: the items, dictionaries.
         transform: deterministic transforms (cached), then random ones.
         seed: with the epoch and the item's index it seeds the random transforms.
         repeat: every item appears so many times, each time with another seed.
@@ -51,7 +53,8 @@ class SeededDataset(CacheDataset):
         state = np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)
         assert isinstance(self.transform, Compose)
         self.transform.set_random_state(seed=int(state[0]))
-        return super()._transform(index % super().__len__())
+        listed = index % super().__len__()
+        return {**super()._transform(listed), "index": listed}
 
 
 class EpochSetter:

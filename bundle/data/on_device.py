@@ -58,6 +58,7 @@ class OnDeviceDataset(Dataset):
         }
         order = {path: index for index, path in enumerate(unique)}
         self.places = torch.tensor([order[file] for file in files], device=self.device)
+        self.data = data
         self.labels = {key: [item[key] for item in data] for key in ("modality", "name")}
         kinds = [MODALITIES.index(item["modality"]) for item in unique.values()]
         self.kinds = torch.tensor(kinds, device=self.device)
@@ -79,6 +80,7 @@ class OnDeviceDataset(Dataset):
         batch = self.batch(torch.tensor(listed, device=self.device), random)
         batch |= {key: [names[index] for index in listed] for key, names in self.labels.items()}
         levels = list(LEVELS)
+        batch["index"] = listed
         batch["level"] = [levels[index] for index in batch["level"].tolist()]
         return batch
 

@@ -20,11 +20,13 @@ class NotFiniteError(FloatingPointError):
 
     Args:
         loss: the loss.
-        pairs: modality, name and level of each pair of the batch.
+        pairs: modality, name, level and ``index`` in the list of each pair of the batch.
     """
 
-    def __init__(self, loss: float, pairs: list[dict[str, str]]) -> None:
-        names = ", ".join(" ".join(pair.values()) for pair in pairs)
+    def __init__(self, loss: float, pairs: list[dict[str, Any]]) -> None:
+        names = ", ".join(
+            " ".join(str(value) for key, value in pair.items() if key != "index") for pair in pairs
+        )
         super().__init__(f"the loss is {loss} on the pairs {names}")
         self.loss = loss
         self.pairs = pairs
@@ -68,15 +70,11 @@ def _no_error(record: logging.LogRecord) -> bool:
     return record.levelno < logging.ERROR
 
 
-def _with_files(pairs: list[dict[str, str]], trainer: Engine) -> list[dict[str, str]]:
+def _with_files(pairs: list[dict[str, Any]], trainer: Engine) -> list[dict[str, str]]:
     """The pairs with their files, as the data set lists them."""
     loader: Any = trainer.state.dataloader
-    listed = {(p["modality"], p["name"]): p for p in getattr(loader.dataset, "data", [])}
     return [
-        {
-            key: listed.get((pair.get("modality"), pair.get("name")), {}).get(key, "")
-            for key in ("fixed", "moving")
-        }
-        | pair
+        {key: str(loader.dataset.data[int(pair["index"])][key]) for key in ("fixed", "moving")}
+        | {key: value for key, value in pair.items() if key != "index"}
         for pair in pairs
     ]

@@ -27,7 +27,7 @@ class Muon(torch.optim.AdamW):
     Args:
         params: parameters.
         lr: learning rate.
-        betas: of AdamW.
+        betas: of AdamW; ``OneCycleLR`` takes the first from 0.95 to 0.85 and back.
         weight_decay: decoupled, of both.
         momentum: of Muon.
     """

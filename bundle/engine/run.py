@@ -92,7 +92,7 @@ def train(trainer: Engine, saved: dict[str, Any], ckpt_dir: str, resume: bool) -
 
 def _prepare(trainer: Engine, ckpt_dir: str, resume: bool) -> Path:
     """Make the folder of a run that has a batch at least."""
-    loader: Any = trainer.state.dataloader
+    loader: Any = getattr(trainer, "data_loader", None)  # of MONAI's trainers
     if loader is not None and len(loader) == 0:
         raise InputError(
             f"{len(loader.dataset)} training pairs do not fill a batch; lower --batch_size "

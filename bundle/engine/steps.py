@@ -59,9 +59,9 @@ def train_step(engine: SupervisedTrainer, batch: dict[str, Any]) -> list[dict[st
     return [dict(zip(terms, values, strict=True))]
 
 
-def _labels(batch: dict[str, Any]) -> list[dict[str, str]]:
-    """Modality, name and level of each pair of a batch."""
-    labels = {key: batch[key] for key in ("modality", "name", "level") if key in batch}
+def _labels(batch: dict[str, Any]) -> list[dict[str, Any]]:
+    """Modality, name, level and place in the list of each pair of a batch."""
+    labels = {key: batch[key] for key in ("modality", "name", "level", "index") if key in batch}
     return [dict(zip(labels, values, strict=True)) for values in zip(*labels.values(), strict=True)]
 
 

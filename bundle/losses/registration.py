@@ -8,7 +8,7 @@ from torch import nn
 
 
 class RegistrationLoss(nn.Module):
-    """SSIM of the luminance, L1 over luminance and, for colour pictures, chrominance.
+    """SSIM and L1 over luminance and, for colour pictures, chrominance.
 
     Args:
         ssim_weight: weight of 1 - SSIM beside the L1 term.
@@ -30,4 +30,4 @@ class RegistrationLoss(nn.Module):
             scalar.
         """
         l1 = (warped - aligned).abs().sum(dim=1).mean()
-        return l1 + self.ssim_weight * self.ssim(warped[:, :1], aligned[:, :1])
+        return l1 + self.ssim_weight * self.ssim(warped, aligned)
