@@ -15,7 +15,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from bundle.errors import InputError, or_exit
-from bundle.inference.volumes import read_volume
+from bundle.inference.volumes import SUFFIXES, read_volume
 from bundle.volumes.inverse import inverted
 from bundle.volumes.total import resample
 
@@ -57,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
+    if not options.output.name.lower().endswith(SUFFIXES):
+        raise InputError(f"{options.output}: is written as a volume; name it .nii.gz")
     if options.output.exists() and not options.overwrite:
         raise InputError(f"{options.output}: exists already; name another file or add --overwrite")
     if not options.output.absolute().parent.is_dir():
@@ -99,18 +101,21 @@ def read_transform(path: Path) -> sitk.Transform:
     """Read ``transform.h5`` or a displacement field.
 
     Raises:
-        InputError: the file is missing or neither of the two.
+        InputError: the file is missing, neither of the two, or that of a picture.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; name the transform.h5 of a result")
     try:
         if path.name.endswith((".nii", ".nii.gz")):
-            return sitk.DisplacementFieldTransform(
-                sitk.ReadImage(str(path), sitk.sitkVectorFloat64)
-            )
-        return sitk.ReadTransform(str(path))
+            field = sitk.ReadImage(str(path), sitk.sitkVectorFloat64)
+            transform: sitk.Transform = sitk.DisplacementFieldTransform(field)
+        else:
+            transform = sitk.ReadTransform(str(path))
     except RuntimeError as error:
         raise InputError(f"{path}: no transform; name the transform.h5 of a result") from error
+    if transform.GetDimension() != 3:
+        raise InputError(f"{path}: is that of a picture; name the transform.h5 of a volume")
+    return transform
 
 
 if __name__ == "__main__":

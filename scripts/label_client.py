@@ -5,24 +5,30 @@ Run from the repository root, with the environment of the server::
     .venv-label/bin/python -m scripts.label_client --fixed ID --moving ID --output_dir OUT
 
 ``--fixed`` and ``--moving`` are ids of the server's datastore, or files, which are uploaded into
-it first under their own names.
+it first, under their names and eight digits that tell files of one name apart.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from monailabel.client import MONAILabelClient
 from monailabel.client.client import MONAILabelClientException
 
 from bundle.errors import InputError, or_exit
+from bundle.inference.saving import RESULTS
+from bundle.inference.volumes import SUFFIXES as VOLUMES
+from bundle.pictures.read import SUFFIXES as PICTURES
 
+SUFFIXES = (*VOLUMES, *PICTURES, ".h5", ".html", ".json")
 MODELS = ("bimsrec", "bimsrec_register", "bimsrec_fuse")
 
 
@@ -54,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> None:
     folder: Path = options.output_dir
+    _require_address(options.server)
     done = any(any(folder.glob(pattern)) for pattern in ("fused.*", "warped.*"))
     if done and not options.overwrite:
         raise InputError(f"{folder}: holds results already; name another or add --overwrite")
@@ -78,12 +85,34 @@ def _run(options: argparse.Namespace) -> None:
     print(f"results in {folder}")
 
 
+def _require_address(server: str) -> None:
+    try:
+        parts = urlsplit(server)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise InputError(f"--server {server}: write it as http://127.0.0.1:8000")
+
+
 def _uploaded(client: Any, image: str) -> str:
-    """The id of an image; a file is uploaded first."""
+    """The id of an image; a file is uploaded first, unless the server has it already."""
     path = Path(image)
     if not path.is_file():
         return image
-    return client.upload_image(image, path.name.split(".")[0])["image"]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    name = f"{path.name[: len(path.name) - len(_suffix(path))]}-{digest}"
+    try:
+        return client.upload_image(image, name)["image"]
+    except MONAILabelClientException as error:
+        if error.status_code == 409:
+            return name
+        raise
+
+
+def _suffix(file: Path) -> str:
+    """The known suffix of a file's name."""
+    return max((s for s in SUFFIXES if file.name.lower().endswith(s)), key=len, default="")
 
 
 def _downloaded(client: Any, image: str, tags: dict[str, str]) -> dict[str, Path]:
@@ -91,14 +120,17 @@ def _downloaded(client: Any, image: str, tags: dict[str, str]) -> dict[str, Path
     files = {}
     for name, tag in tags.items():
         file = Path(client.download_label(image, tag))
-        suffix = "".join(file.suffixes)
-        files[{"figures": "report"}.get(name, name) + suffix] = file
+        files[{"figures": "report"}.get(name, name) + _suffix(file)] = file
     return files
 
 
 def _move(files: dict[str, Path], folder: Path) -> None:
+    """Put the results into the folder; those of an earlier pair go."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for old in (path for pattern in RESULTS for path in folder.glob(pattern)):
+            if old.is_file():
+                old.unlink()
         for name, file in files.items():
             shutil.move(file, folder / name)
     except OSError as error:

@@ -18,34 +18,42 @@ FIXED = "head_fixed"  # ids in the server's datastore
 MOVING = "head_moving"
 
 
+SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
+
+
 def ask(path, data=None):
-    """Answer of the server as bytes; its own sentence when it refuses."""
+    """Answer of the server as bytes, and its file's name; its own sentence when it refuses."""
     try:
         with urllib.request.urlopen(SERVER + path, data) as answer:
-            return answer.read()
+            return answer.read(), answer.headers.get_filename() or ""
     except urllib.error.HTTPError as error:
         raise RuntimeError(error.read().decode()) from None
 
 
-def fetch(image, tag, suffix, folder):
+def fetch(image, tag, folder):
     """Download an image of the datastore or, with a tag, a result that is stored under it."""
     query = {"label": image, "tag": tag} if tag else {"image": image}
     kind = "label" if tag else "image"
-    path = Path(folder) / ((tag or image) + suffix)
-    path.write_bytes(ask(f"/datastore/{kind}?" + urllib.parse.urlencode(query)))
+    content, name = ask(f"/datastore/{kind}?" + urllib.parse.urlencode(query))
+    suffix = next((s for s in SUFFIXES if name.lower().endswith(s)), ".nii.gz")
+    path = Path(folder) / ((tag or "fixed") + suffix)
+    path.write_bytes(content)
     return str(path)
 
 
 form = urllib.parse.urlencode({"params": json.dumps({"moving": MOVING})}).encode()
 query = urllib.parse.urlencode({"image": FIXED, "output": "json"})
-figures = json.loads(ask("/infer/bimsrec?" + query, form))
+figures = json.loads(ask("/infer/bimsrec?" + query, form)[0])
 print(json.dumps(figures, indent=1))
 
 folder = tempfile.mkdtemp()
-fixed = slicer.util.loadVolume(fetch(FIXED, "", ".nii.gz", folder))
-warped = slicer.util.loadVolume(fetch(FIXED, "warped", ".nii.gz", folder))
-fused = slicer.util.loadVolume(fetch(FIXED, "fused", ".nii.gz", folder))
-transform = slicer.util.loadTransform(fetch(FIXED, "ddf", ".nii.gz", folder))
+warped = slicer.util.loadVolume(fetch(FIXED, "warped", folder))
+fused = slicer.util.loadVolume(fetch(FIXED, "fused", folder))
+transform = slicer.util.loadTransform(fetch(FIXED, "ddf", folder))
+try:
+    fixed = slicer.util.loadVolume(fetch(FIXED, "", folder))
+except RuntimeError:  # the server cannot send the folder of a DICOM series: open it yourself
+    fixed = fused
 
 transform.CreateDefaultDisplayNodes()
 display = transform.GetDisplayNode()

@@ -13,6 +13,25 @@ HIGHEST = 4095
 """The stored value of 1.0."""
 
 MR_STORAGE = "1.2.840.10008.5.1.4.1.1.4"
+CODECS = {
+    "ISO_IR 100": "latin-1",
+    "ISO_IR 101": "iso8859-2",
+    "ISO_IR 109": "iso8859-3",
+    "ISO_IR 110": "iso8859-4",
+    "ISO_IR 144": "iso8859-5",
+    "ISO_IR 127": "iso8859-6",
+    "ISO_IR 126": "iso8859-7",
+    "ISO_IR 138": "iso8859-8",
+    "ISO_IR 148": "iso8859-9",
+    "ISO_IR 203": "iso8859-15",
+    "ISO_IR 13": "shift_jis",
+    "ISO_IR 166": "tis-620",
+    "ISO_IR 192": "utf-8",
+    "GB18030": "gb18030",
+    "GBK": "gbk",
+}
+"""Python's names of DICOM's single character sets."""
+
 COPIED = (
     "0008|0005",  # character set
     "0008|0020",  # study: date, time, accession number, referring physician, description
@@ -52,7 +71,7 @@ def write_series(fused: sitk.Image, folder: Path, template: str | None = None) -
     writer = sitk.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
     for k in range(stored.GetSize()[2]):
-        image = stored[:, :, k]
+        image = stored[:, :, k : k + 1]  # in 3D, so that the distance of slices is known
         place = [float(v) for v in fused.TransformIndexToPhysicalPoint((0, 0, k))]
         own = {
             "0008|0018": _uid(),
@@ -76,6 +95,8 @@ def _decimal(value: float) -> str:
 
 def _defaults() -> dict[str, str]:
     return {
+        "0008|0020": "",  # else today's, in a study of an unknown day
+        "0008|0030": "",
         "0010|0010": "",
         "0010|0020": "",
         "0020|000d": _uid(),
@@ -89,7 +110,17 @@ def _copied(template: str | None) -> dict[str, str]:
     reader = sitk.ImageFileReader()
     reader.SetFileName(template)
     reader.ReadImageInformation()
-    return {tag: reader.GetMetaData(tag) for tag in COPIED if reader.HasMetaDataKey(tag)}
+    found = {tag: reader.GetMetaData(tag) for tag in COPIED if reader.HasMetaDataKey(tag)}
+    codec = CODECS.get(found.get("0008|0005", "").strip())
+    if codec is None:  # ASCII, or several sets at once, told apart by escape sequences
+        return {tag: _bytes(value).decode("utf-8", "replace") for tag, value in found.items()}
+    unicode = {tag: _bytes(value).decode(codec, "replace") for tag, value in found.items()}
+    return {**unicode, "0008|0005": "ISO_IR 192"}
+
+
+def _bytes(value: str) -> bytes:
+    """What stands in the file: SimpleITK hands over bytes that are no UTF-8 as surrogates."""
+    return value.encode("utf-8", "surrogateescape")
 
 
 def _series_tags(volume: sitk.Image) -> dict[str, str]:
@@ -105,6 +136,8 @@ def _series_tags(volume: sitk.Image) -> dict[str, str]:
         "0008|0070": "BiMSRec",
         "0008|103e": "fused, research use only",
         "0008|2111": "fixed and registered moving image fused by BiMSRec; 4095 stands for 1",
+        "0018|0020": "RM",  # scanning sequence and its variant: research mode, none
+        "0018|0021": "NONE",
         "0018|0050": thickness,
         "0018|0088": thickness,
         "0020|000e": _uid(),

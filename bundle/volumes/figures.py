@@ -69,7 +69,7 @@ def correlation(fixed: np.ndarray, moving: np.ndarray) -> float | None:
 def warnings(report: Mapping[str, Any]) -> list[str]:
     """What in a report is suspicious, in plain words."""
     found = []
-    if not report["field_kept"]:
+    if not report["field_kept"] and report["parameters"].get("registration", True):
         found.append("The network's field lowered the mutual information: the start was kept.")
     if report.get("refinement", {}).get("reason"):
         found.append(f"The B-spline step was dropped: {report['refinement']['reason']}.")

@@ -18,12 +18,14 @@ from bundle.pictures.write import write_picture
 from bundle.report import Case, Panel, grey, heat, write_report
 from bundle.volumes.consistency import mean_jump
 from bundle.volumes.figures import figures, warnings
+from bundle.volumes.total import jacobian_determinant
 from bundle.volumes.views import View, grid_lines, histogram, panels, views
 
 INTRODUCTION = (
     "Three planes through the middle of the head. Move the slider, or blink, between 'fixed' and "
     "the moving volume: edges should stay where they are. In the checkerboard, contours should "
-    "run on across the squares. Research use only: not a medical device."
+    "run on across the squares. Axial and coronal planes show the patient's right on the left. "
+    "Research use only: not a medical device."
 )
 
 
@@ -99,9 +101,8 @@ def _shown(data: dict[str, Any], grid: sitk.Image, field: sitk.Image) -> dict[st
             name: to_slices(from_slices(values, grid, data["plane"]))
             for name, values in volumes.items()
         }
-    vectors = sitk.Cast(field, sitk.sitkVectorFloat64)
-    volumes["displacement"] = to_slices(sitk.VectorMagnitude(vectors))
-    volumes["jacobian"] = to_slices(sitk.DisplacementFieldJacobianDeterminant(vectors))
+    volumes["displacement"] = to_slices(sitk.VectorMagnitude(field))
+    volumes["jacobian"] = to_slices(jacobian_determinant(field))
     found = {name: values[0].double().numpy() for name, values in volumes.items()}
     head = found["head"] > 0.5
     return {**found, "head": head if head.any() else np.ones_like(head)}
@@ -132,6 +133,8 @@ def _text(report: Mapping[str, Any]) -> dict[str, str]:
 
 def _steps(report: Mapping[str, Any]) -> str:
     """What the result is made of, in order."""
+    if not report["parameters"].get("registration", True):
+        return "nothing: fused as they lie"
     init = report["parameters"].get("init", "none")
     steps = ["headers" if init == "none" else f"{init} start"]
     if report["field_kept"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import SimpleITK as sitk
 import torch
 
@@ -43,6 +44,24 @@ def total_field_transform(transform: sitk.Transform, grid: sitk.Image) -> sitk.T
     """The total field as a transform: what whoever applies ``ddf.nii.gz`` will get."""
     field = sitk.Cast(total_field(transform, grid), sitk.sitkVectorFloat64)
     return sitk.DisplacementFieldTransform(field)
+
+
+def jacobian_determinant(field: sitk.Image) -> sitk.Image:
+    """By what factor a field changes volumes, on its grid; 0 or less where it folds.
+
+    ITK's own filter takes the differences along the grid's axes and the vectors as they are, in
+    LPS: that is right on grids along LPS only. Here the vectors are turned to the axes first.
+
+    Args:
+        field: displacements, millimetres, LPS, pull-back; any orientation of the grid.
+    """
+    direction = np.reshape(field.GetDirection(), (3, 3))
+    vectors = sitk.GetArrayFromImage(field).astype(np.float64) @ direction
+    along = sitk.GetImageFromArray(vectors, isVector=True)
+    along.SetSpacing(field.GetSpacing())
+    determinant = sitk.DisplacementFieldJacobianDeterminant(along)
+    determinant.CopyInformation(field)
+    return determinant
 
 
 def resample(

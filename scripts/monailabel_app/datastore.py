@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,10 @@ from bundle.pictures.read import SUFFIXES as PICTURES
 
 SUFFIXES = (*VOLUMES, *PICTURES)
 LONGEST_NAME = 120
-"""Characters of an id or a tag, which become file names."""
+"""Bytes of an id or a tag, which become file names."""
+
+HEADER = 65536
+"""Bytes at the start of an upload that are searched for the name of another file."""
 
 
 class FolderDatastore(LocalDatastore):
@@ -80,20 +87,19 @@ class FolderDatastore(LocalDatastore):
     def add_image(self, image_id: str, image_filename: str, image_info: dict[str, Any]) -> str:
         """Take an image up; raises ``HTTPException`` if its name or kind will not do."""
         name = image_id or self._to_id(Path(image_filename).name)[0]
-        require_plain(name, "id of an image")
-        if not image_filename.lower().endswith(SUFFIXES):
-            raise HTTPException(415, f"an image is one of {', '.join(SUFFIXES)}")
-        if not Path(image_filename).stat().st_size:
-            raise HTTPException(422, "the uploaded image is empty")
-        with self._guard:
+        with _discarded_if_refused(image_filename), self._guard:
+            require_plain(name, "id of an image")
+            require_image(image_filename)
+            if self.get_image_uri(name):
+                raise HTTPException(409, f"there is an image '{name}' already; take another id")
             return super().add_image(name, image_filename, image_info)
 
     def save_label(
         self, image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any]
     ) -> str:
         """Store a result; raises ``HTTPException`` if the tag will not do."""
-        require_plain(label_tag, "tag")
-        with self._guard:
+        with _discarded_if_refused(label_filename), self._guard:
+            require_plain(label_tag, "tag")
             return super().save_label(image_id, label_filename, label_tag, label_info)
 
     def get_label_uri(self, label_id: str, label_tag: str) -> str:
@@ -118,9 +124,42 @@ def require_plain(name: Any, what: str) -> None:
     Raises:
         HTTPException: status 400.
     """
-    plain = isinstance(name, str) and 0 < len(name) <= LONGEST_NAME and name.isprintable()
+    plain = isinstance(name, str) and name.isprintable()
+    plain = plain and 0 < len(name.encode("utf-8", "replace")) <= LONGEST_NAME
     if not plain or name.startswith(".") or set(name) & set("/\\:"):
         raise HTTPException(400, f"the {what} has to be a plain name without path separators")
+
+
+def require_image(path: str) -> None:
+    """Refuse an upload that is no image of a known kind, or whose header names another file.
+
+    Raises:
+        HTTPException: status 415 or 422.
+    """
+    if not path.lower().endswith(SUFFIXES):
+        raise HTTPException(415, f"an image is one of {', '.join(SUFFIXES)}")
+    if not Path(path).stat().st_size:
+        raise HTTPException(422, "the uploaded image is empty")
+    with Path(path).open("rb") as file:
+        header = file.read(HEADER).lower()
+    names_another = {
+        ".mhd": True,
+        ".mha": re.search(rb"^elementdatafile\s*=\s*local\s*$", header, re.MULTILINE) is None,
+        ".nrrd": re.search(rb"^data ?file\s*:", header, re.MULTILINE) is not None,
+    }
+    if names_another.get(Path(path).suffix.lower()):
+        raise HTTPException(415, "the header names another file; upload the image as one .nii.gz")
+
+
+@contextmanager
+def _discarded_if_refused(upload: str) -> Iterator[None]:
+    """MONAI Label leaves what it refuses in the folder for temporary files."""
+    try:
+        yield
+    except BaseException:
+        if Path(upload).parent == Path(tempfile.gettempdir()):
+            Path(upload).unlink(missing_ok=True)
+        raise
 
 
 def _holds_dicom(folder: Path) -> bool:

@@ -67,7 +67,7 @@ class BiMSRecApp(MONAILabelApp):
         if task is None:
             raise HTTPException(404, f"there is no such model; there is {', '.join(MODELS)}")
         if request.get("tag"):
-            require_plain(request["tag"], "tag")
+            require_plain(f"{max(TAGS, key=len)}-{request['tag']}", "tag")
         fixed, moving = find_pair(request, datastore)
         path, figures = task({**request, "fixed": fixed, "moving": moving})
         folder = Path(path).parent
@@ -87,6 +87,9 @@ class BiMSRecApp(MONAILabelApp):
         if not image:
             return {}
         suffix = f"-{request['tag']}" if request.get("tag") else ""
+        for tag in TAGS:  # of another pair, maybe: results are those of one request
+            if datastore.get_label_uri(image, tag + suffix):
+                datastore.remove_label(image, tag + suffix)
         stored = {}
         for tag in tags:
             for file in folder.glob(TAGS[tag]):

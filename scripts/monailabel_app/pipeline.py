@@ -12,7 +12,7 @@ from monai.bundle import ConfigParser
 from torch import nn
 
 from bundle.errors import InputError, one_line
-from bundle.inference import load_weights, pair_record, prepare_pair
+from bundle.inference import SavePaird, load_weights, pair_record, prepare_pair
 from bundle.inference.loading import LoadPaird
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,13 +91,17 @@ class Pipeline:
         data: Any = pair_record(
             request["fixed"], request["moving"], folder, request.get("modality")
         )
+        said: dict[str, Any] = {} if moves else {"registration": False}
         for transform in self._before:
             if isinstance(transform, LoadPaird):
                 transform = LoadPaird(init or transform.init, transform.plane)
+                said |= {"init": transform.init}
             data = transform(data)
         with torch.no_grad():
             data["pred"] = self._infer(data, network)
         for transform in self._after:
+            if isinstance(transform, SavePaird):
+                transform = SavePaird(transform.parameters | said, transform.checkpoint)
             data = transform(data)
 
     def _infer(self, data: Any, network: nn.Module) -> torch.Tensor:
@@ -109,7 +113,9 @@ class Pipeline:
 def without_paths(error: InputError, request: dict[str, Any]) -> str:
     """The error's sentence, with ``fixed image`` and ``moving image`` for the server's paths."""
     text = one_line(error)
-    for key in ("fixed", "moving"):
-        text = text.replace(str(request[key]), f"{key} image")
-        text = text.replace(str(Path(request[key]).parent), "")
+    paths = {str(request[key]): f"{key} image" for key in ("fixed", "moving")}
+    for path in sorted(paths, key=len, reverse=True):  # one may begin as the other does
+        text = text.replace(path, paths[path])
+    for path in paths:
+        text = text.replace(str(Path(path).parent), "")
     return text

@@ -21,7 +21,7 @@ from monailabel.endpoints.infer import ResultType, send_response
 from monailabel.interfaces.exception import MONAILabelException
 from monailabel.interfaces.utils.app import app_instance
 
-from scripts.monailabel_app.datastore import SUFFIXES
+from scripts.monailabel_app.datastore import SUFFIXES, require_image
 from scripts.monailabel_app.upload_limit import UploadLimit
 
 OPTIONS = ("moving", "modality", "init", "tag")
@@ -81,8 +81,7 @@ def _saved(upload: UploadFile, stem: Path) -> str:
     path = stem.with_name(stem.name + suffix)
     with path.open("wb") as target:
         shutil.copyfileobj(upload.file, target)
-    if not path.stat().st_size:
-        raise HTTPException(422, "the uploaded image is empty")
+    require_image(str(path))
     return str(path)
 
 

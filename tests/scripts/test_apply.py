@@ -115,6 +115,16 @@ def test_an_inverse_on_the_wrong_volume_is_refused(files):
     assert not (folder / "out.nii.gz").exists()
 
 
+def test_a_picture_s_field_and_a_picture_s_name_are_refused(files):
+    folder, _ = files
+    field = sitk.GetImageFromArray(np.zeros((8, 9, 2)), isVector=True)
+    sitk.WriteImage(field, str(folder / "flat.nii.gz"))
+    with pytest.raises(SystemExit, match=r"flat\.nii\.gz: is that of a picture"):
+        apply(folder, "flat.nii.gz")
+    with pytest.raises(SystemExit, match=r"x\.png: is written as a volume; name it \.nii\.gz"):
+        apply(folder, "t.h5", "--output", str(folder / "x.png"))
+
+
 def test_bad_input_is_one_line_and_nothing_is_overwritten(files):
     folder, _ = files
     with pytest.raises(SystemExit, match=r"none\.h5: no such file"):

@@ -10,7 +10,7 @@ from bundle.volumes.dicom import modality_of
 from bundle.volumes.reading import reading_of
 
 
-def write_series(folder, positions, modality="CT", series="1.2.3.4", tilt=0.0):
+def write_series(folder, positions, modality="CT", series="1.2.3.4", tilt=0.0, more=None):
     folder.mkdir(exist_ok=True)
     for number, position in enumerate(positions):
         image = sitk.GetImageFromArray(np.full((1, 12, 10), number * 10 - 500, np.int16))
@@ -24,6 +24,7 @@ def write_series(folder, positions, modality="CT", series="1.2.3.4", tilt=0.0):
             "0020|0013": str(number),
             "0028|1052": "0",
             "0028|1053": "1",
+            **(more or {}),
         }
         for tag, value in tags.items():
             image.SetMetaData(tag, value)

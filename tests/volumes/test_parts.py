@@ -97,6 +97,8 @@ def test_suspicious_figures_are_put_in_words():
         "uncertainty_mm": {"p95": 6.0},
         "overlap": 0.3,
         "displacement_mm": {"max": 100.0},
+        "parameters": {},
     }
     assert len(warnings(report)) == 6
+    assert len(warnings(report | {"parameters": {"registration": False}})) == 5
     assert correlation(np.zeros(4), np.arange(4)) is None

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from unittest.mock import MagicMock
 
+import numpy as np
 import pytest
 import SimpleITK as sitk
 
@@ -30,12 +31,35 @@ def test_the_client_writes_what_fuse_writes(server, studies, tmp_path, capsys):
     )
     with pytest.raises(SystemExit, match="holds results already"):
         label_client.main([*arguments, "--output_dir", str(out)])
+    (out / "overlay.png").write_text("of an earlier pair")
+    again = [*arguments, "--overwrite", "--init", "center", "--output_dir", str(out)]
+    label_client.main(again)  # the file is on the server already
+    assert sorted(path.name for path in out.iterdir()) == names
+    assert json.loads((out / "report.json").read_text())["parameters"]["init"] == "center"
+
+
+def test_files_of_one_name_are_two_images(server, studies, tmp_path):
+    files = []
+    for folder, name in (("a", "head_fixed"), ("b", "tracer")):
+        (tmp_path / folder).mkdir()
+        files.append(tmp_path / folder / "head_fixed.nii.gz")
+        files[-1].write_bytes((studies / f"{name}.nii.gz").read_bytes())
+    before = (studies / "head_fixed.nii.gz").read_bytes()
+    pair = ["--fixed", str(files[0]), "--moving", str(files[1]), "--init", "none"]
+    label_client.main(["--server", server, *pair, "--output_dir", str(tmp_path / "out")])
+    assert (studies / "head_fixed.nii.gz").read_bytes() == before
+    fixed, warped = (
+        sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+        for path in (files[0], tmp_path / "out" / "warped.nii.gz")
+    )
+    assert not np.allclose(fixed, warped, atol=0.01 * np.ptp(fixed))
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--fixed", "nobody", "--moving", "tracer"], "there is no image 'nobody'"),
+        (["--server", "127.0.0.1:8000", "--fixed", "a"], "write it as http://"),
         (["--server", "http://127.0.0.1:9", "--fixed", "a", "--moving", "b"], "start it with"),
     ],
 )
@@ -56,9 +80,9 @@ def test_the_slicer_script_loads_what_simpleitk_can_read(server, tmp_path, monke
     runpy.run_path(str(script))
     loaded = [call.args[0] for call in slicer.util.loadVolume.call_args_list]
     assert [Path(path).name for path in loaded] == [
-        "head_fixed.nii.gz",
         "warped.nii.gz",
         "fused.nii.gz",
+        "fixed.nii.gz",
     ]
     sizes = {sitk.ReadImage(path).GetSize() for path in loaded}
     assert len(sizes) == 1

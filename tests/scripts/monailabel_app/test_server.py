@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlparse
 
 import numpy as np
@@ -121,6 +123,8 @@ def test_fusion_alone_moves_nothing(server, studies, tmp_path):
     answer = infer(server, "head_fixed", params, output="json", model="bimsrec_fuse")
     assert answer.json()["stored"] == {"fused": "fused-still"}
     assert answer.json()["displacement_mm"]["max"] == 0
+    assert not any("field" in sentence for sentence in answer.json()["suspicious"])
+    assert answer.json()["parameters"]["init"] == "none"
     refused = infer(server, "head_fixed", {**params, **QUICK}, model="bimsrec_fuse")
     assert refused.status_code == 400 and "leave init out" in refused.json()["detail"]
 
@@ -238,6 +242,45 @@ def test_other_requests_that_are_refused(method, path, arguments, status, server
     assert answer.status_code == status, answer.text
     assert isinstance(answer.json()["detail"], str)
     assert not list(studies.parent.glob("**/evil*"))
+
+
+MHD = b"ObjectType = Image\nNDims = 3\nElementDataFile = /etc/hostname\n"
+NRRD = b"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 2 2\ndata file: /etc/hostname\n\n"
+
+
+@pytest.mark.parametrize(("name", "content"), [("x.mhd", MHD), ("x.mha", MHD), ("x.nrrd", NRRD)])
+def test_a_header_cannot_name_a_file_of_the_server(name, content, server):
+    answers = [
+        infer(server, "head_fixed", QUICK, {"label": (name, content)}),
+        requests.put(f"{server}/datastore/image?image=evil", files={"file": (name, content)}),
+    ]
+    for answer in answers:
+        assert answer.status_code == 415, answer.text
+        assert "names another file" in answer.json()["detail"]
+
+
+def test_an_id_that_is_taken_is_refused_and_no_upload_stays(server, studies):
+    before = (studies / "tracer.nii.gz").read_bytes()
+    left = set(Path(tempfile.gettempdir()).iterdir())
+    upload = {"file": ("x.nii.gz", (studies / "head_fixed.nii.gz").read_bytes())}
+    taken = requests.put(f"{server}/datastore/image?image=tracer", files=upload)
+    assert taken.status_code == 409 and "take another id" in taken.json()["detail"]
+    assert (studies / "tracer.nii.gz").read_bytes() == before
+    long = requests.put(f"{server}/datastore/image", params={"image": "€" * 60}, files=upload)
+    assert long.status_code == 400
+    new = {path.suffix for path in set(Path(tempfile.gettempdir()).iterdir()) - left}
+    assert ".gz" not in new
+
+
+def test_results_are_those_of_the_last_request(server):
+    both, alone = ({**QUICK, "moving": "tracer", "tag": "turn"} for _ in range(2))
+    assert infer(server, "head_fixed", {**both, "modality": "PET"}).status_code == 200
+    url = f"{server}/datastore/label?label=head_fixed&tag="
+    assert requests.get(url + "overlay-turn").status_code == 200
+    assert infer(server, "head_fixed", alone, model="bimsrec_register").status_code == 200
+    assert requests.get(url + "warped-turn").status_code == 200
+    for tag in ("overlay-turn", "fused-turn"):
+        assert requests.get(url + tag).status_code == 404
 
 
 def test_a_huge_upload_is_refused_before_it_is_read(server):
