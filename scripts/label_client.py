@@ -105,7 +105,7 @@ def _uploaded(client: Any, image: str) -> str:
     try:
         return client.upload_image(image, name)["image"]
     except MONAILabelClientException as error:
-        if error.status_code == 409:
+        if "Status: 409" in str(error.msg):  # the client hands on no status of its own
             return name
         raise
 

@@ -49,7 +49,7 @@ def test_the_models_are_offered(server):
     info = requests.get(f"{server}/info/").json()
     assert set(info["models"]) == {"bimsrec", "bimsrec_register", "bimsrec_fuse"}
     assert {model["type"] for model in info["models"].values()} == {"others"}
-    assert info["datastore"]["total"] == 5
+    assert info["datastore"]["total"] >= 5  # other tests upload images
 
 
 @pytest.mark.parametrize("moving", ["tracer", "series"])
