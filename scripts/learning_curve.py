@@ -47,21 +47,15 @@ def draw(logs: Sequence[Path], pairs_per_epoch: int, output: Path) -> None:
     """Draw training loss and validation error over the pairs seen.
 
     Args:
-        logs: logs of runs, each beginning where the one before ended.
+        logs: logs of runs, each beginning where the one before ended; one that begins after
+            epoch 1 is the same run, resumed.
         pairs_per_epoch: training pairs in an epoch.
         output: picture file.
 
     Raises:
-        InputError: a log is not readable or holds no epoch.
+        InputError: a log is not readable or holds no epoch, or no picture has this suffix.
     """
-    training: Curve = []
-    validation: Curve = []
-    start = 0
-    for log in logs:
-        losses, errors = read_curves(log)
-        training += [(start + epoch, value) for epoch, value in losses]
-        validation += [(start + epoch, value) for epoch, value in errors]
-        start += losses[-1][0]
+    training, validation = joined(logs)
     figure, axis = plt.subplots(figsize=(8, 3.6))
     right = axis.twinx()
     for target, curve, label, color in (
@@ -74,8 +68,27 @@ def draw(logs: Sequence[Path], pairs_per_epoch: int, output: Path) -> None:
     axis.set_xlabel("training pairs" if pairs_per_epoch > 1 else "epochs")
     figure.tight_layout()
     output.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(output, dpi=90, metadata={"Software": None})
-    plt.close(figure)
+    try:
+        figure.savefig(output, dpi=90, metadata={"Software": None})
+    except ValueError as error:
+        raise InputError(f"{output}: no kind of picture; name it .png") from error
+    finally:
+        plt.close(figure)
+
+
+def joined(logs: Sequence[Path]) -> tuple[Curve, Curve]:
+    """Training loss and validation error over all logs; of epochs done twice the later one."""
+    training: dict[int, float] = {}
+    validation: dict[int, float] = {}
+    start = last = 0
+    for log in logs:
+        losses, errors = read_curves(log)
+        if losses[0][0] == 1:
+            start = last
+        training |= {start + epoch: value for epoch, value in losses}
+        validation |= {start + epoch: value for epoch, value in errors}
+        last = start + losses[-1][0]
+    return sorted(training.items()), sorted(validation.items())
 
 
 def read_curves(log: Path) -> tuple[Curve, Curve]:

@@ -92,7 +92,7 @@ def _run(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace) -> None:
     if not 0 < options.val_share < 1:
         raise InputError(f"--val_share {options.val_share}: give a number between 0 and 1")
-    if options.size < 32 or options.step <= 0:
+    if options.size < 32 or not options.step > 0:
         raise InputError(f"--size {options.size} --step {options.step}: give 32 or more, and mm")
     low, high = options.percentiles
     if not 0 <= low < high <= 100:

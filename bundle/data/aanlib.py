@@ -16,6 +16,9 @@ from bundle.pictures.read import read_picture
 ONE_SUBJECT = ("PET",)
 """AANLIB's PET pairs are three views of one subject, whatever their names say."""
 
+VIEWS = {"25", "30", "41"}
+"""What stands for the case in those names: coronal, sagittal, axial."""
+
 
 def public_pairs(root: str | Path) -> list[dict[str, str]]:
     """List ``ROOT/<M>-MRI/MRI/NAME.png`` with its partner ``ROOT/<M>-MRI/<M>/NAME.png``.
@@ -52,6 +55,12 @@ def public_pairs(root: str | Path) -> list[dict[str, str]]:
             "beside it (likewise PET-MRI, SPECT-MRI)"
         )
     return pairs
+
+
+def one_subject_of(pairs: Sequence[Pair]) -> list[str]:
+    """Modalities that are one subject: PET, if its names are those of AANLIB's three views."""
+    cases = {pair["case"] for pair in pairs if pair["modality"] in ONE_SUBJECT}
+    return list(ONE_SUBJECT) if cases and cases <= VIEWS else []
 
 
 def split_public(

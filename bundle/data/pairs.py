@@ -99,9 +99,12 @@ def training_pairs(
     """
     for folder in (root, extra):
         if folder:
-            require_usable(folder)
+            require_usable(folder, split)
     pairs = list_pairs(root or phantom_folder(), split)
     pairs += list_pairs(extra, split) if extra else []
+    unknown = set(repeats or {}) - set(MODALITIES)
+    if unknown:
+        raise InputError(f"repeats: {sorted(unknown)[0]!r} is none of {', '.join(MODALITIES)}")
     repeated = [pair for pair in pairs for _ in range((repeats or {}).get(pair["modality"], 1))]
     if not repeated:
         raise InputError(f"repeats {repeats}: leaves no pair; give 1 or more to a modality")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 from collections.abc import Sequence
@@ -109,6 +110,12 @@ def make_folder(ckpt_dir: str, resume: bool) -> Path:
     old = [folder / name for name in (LAST, "model.pt", "average.pt")]
     for path in old if is_main_process() and not resume else []:
         if path.is_file():
-            kept = path.replace(path.with_suffix(".earlier.pt"))
+            kept = path.replace(_free(path))
             logger.warning("%s: of an earlier run, kept as %s", path, kept.name)
     return folder
+
+
+def _free(path: Path) -> Path:
+    """``last.earlier.pt``, or the first of ``last.earlier2.pt`` ... that is not there."""
+    names = itertools.chain([".earlier.pt"], (f".earlier{n}.pt" for n in itertools.count(2)))
+    return next(new for new in map(path.with_suffix, names) if not new.exists())

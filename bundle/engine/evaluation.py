@@ -12,6 +12,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines import SupervisedEvaluator
 
+from bundle.data.aanlib import one_subject_of
 from bundle.data.pairs import training_pairs, with_levels
 from bundle.engine import reference_rows
 from bundle.engine.parallel import gather_dealt, is_main_process
@@ -24,6 +25,9 @@ from bundle.pictures.write import write_picture
 
 logger = logging.getLogger(__name__)
 METRICS = "metrics.csv"
+ONE = "one"
+"""The case of pairs that all show one subject."""
+
 ROW_NOTES = (
     "`BiMSRec` is judged beside what needs no network: a copy of an input, the maximum without "
     "registration, blends of the maximum with the fixed image, and, as the ceiling of "
@@ -36,7 +40,7 @@ ROW_NOTES = (
 
 
 def evaluation_pairs(
-    root: str | None, stride: int = 1, one_subject: Sequence[str] = ()
+    root: str | None, stride: int = 1, one_subject: Sequence[str] | None = None
 ) -> list[dict[str, str]]:
     """Validation pairs at every level.
 
@@ -44,7 +48,7 @@ def evaluation_pairs(
         root: folder in AANLIB's layout; None = the phantom.
         stride: keep every ``stride``-th pair.
         one_subject: modalities whose pairs all show one subject, whatever their names say; they
-            become one case.
+            become one case. None: AANLIB's PET, told by its names.
 
     Returns:
         as :func:`bundle.data.pairs.list_pairs`, with ``level``.
@@ -53,7 +57,9 @@ def evaluation_pairs(
         InputError: see :func:`bundle.data.pairs.list_pairs`.
     """
     pairs = with_levels(training_pairs(root, "val"), stride)
-    return [pair | ({"case": "one"} if pair["modality"] in one_subject else {}) for pair in pairs]
+    if one_subject is None:
+        one_subject = one_subject_of(pairs)
+    return [pair | ({"case": ONE} if pair["modality"] in one_subject else {}) for pair in pairs]
 
 
 def prepare_output(output_dir: str, overwrite: bool = False) -> None:
@@ -123,12 +129,10 @@ class TableWriter:
 
     Args:
         output_dir: an existing folder.
-        one_subject: modalities whose pairs all show one subject, for the notes.
     """
 
-    def __init__(self, output_dir: str, one_subject: Sequence[str] = ()) -> None:
+    def __init__(self, output_dir: str) -> None:
         self.folder = Path(output_dir)
-        self.one_subject = one_subject
         self.pairs: list[list[dict[str, Any]]] = []
 
     def attach(self, engine: Engine) -> None:
@@ -147,17 +151,16 @@ class TableWriter:
         summary = summarise(rows)
         write_csv(rows, self.folder / METRICS)
         write_json(summary, self.folder / "summary.json")
-        notes = [*case_notes(rows, self.one_subject), *ROW_NOTES]
+        notes = [*case_notes(rows), *ROW_NOTES]
         write_markdown(summary, self.folder / "summary.md", "Evaluation of BiMSRec", notes)
         logger.info("%d rows in %s, tables in summary.md", len(rows), self.folder / METRICS)
 
 
-def case_notes(rows: Sequence[Mapping[str, Any]], one_subject: Sequence[str] = ()) -> list[str]:
+def case_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Say how many pairs and cases each modality has.
 
     Args:
         rows: of the tables.
-        one_subject: modalities whose pairs all show one subject.
 
     Returns:
         a sentence or two per modality.
@@ -169,7 +172,7 @@ def case_notes(rows: Sequence[Mapping[str, Any]], one_subject: Sequence[str] = (
     for modality, cases in names.items():
         count = sum(len(pairs) for pairs in cases.values())
         note = f"{modality}: {_plural(count, 'pair')} of {_plural(len(cases), 'case')}."
-        if modality in one_subject:
+        if ONE in cases:
             note += " All its pairs are slices of one subject, whatever the names say."
         if len(cases) == 1:
             note += " Nothing here says how the method does on other patients."

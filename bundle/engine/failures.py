@@ -10,7 +10,7 @@ from typing import Any
 from ignite.engine import Engine
 
 from bundle.engine.parallel import rank
-from bundle.errors import one_line
+from bundle.errors import InputError, one_line
 
 BAD_BATCH = "not_finite.json"
 
@@ -41,7 +41,8 @@ def run_or_explain(trainer: Engine, folder: Path) -> None:
             their files (``not_finite_<rank>.json`` in other processes than the first).
 
     Raises:
-        SystemExit: the loss was not finite, or a process that loads data died.
+        SystemExit: the loss was not finite, a setting does not fit the data, or a process that
+            loads data died.
     """
     trainer.logger.addFilter(_no_error)  # else the engine logs first what ends it
     try:
@@ -55,6 +56,8 @@ def run_or_explain(trainer: Engine, folder: Path) -> None:
             f"error: {error} (epoch {place['epoch']}, iteration {place['iteration']}); their "
             f"files are in {path}; look at them, or lower --learning_rate"
         ) from error
+    except InputError as error:
+        raise SystemExit(f"error: {one_line(error)}") from error
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
+import math
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +24,9 @@ from bundle.volumes.refine import REFINES
 from bundle.volumes.start import INITS
 
 LEAST = {"max_epochs": 1, "batch_size": 1, "epoch_repeat": 1, "val_interval": 1, "val_stride": 1,
-         "early_stopping": 1, "image_size": 32, "num_workers": 0}  # fmt: skip
+         "early_stopping": 1, "panel_interval": 1, "image_size": 32, "num_workers": 0,
+         "seed": 0}  # fmt: skip
+POSITIVE = ("learning_rate", "gradient_clip", "seconds")
 CHOICES: dict[str, Sequence[str]] = {
     "stage": ("all", "registration", "fusion"),
     "reduction": ("1", "2", "4"),
@@ -101,10 +104,21 @@ def check_value(name: str, value: str) -> None:
     least, choices = LEAST.get(name), CHOICES.get(name)
     if least is not None and not (re.fullmatch(r"-?\d+", value) and int(value) >= least):
         raise InputError(f"--{name} {value}: give a whole number, {least} or more")
+    if name in POSITIVE and not _is_positive(value):
+        raise InputError(f"--{name} {value}: give a number above 0")
+    if name == "palette_dir" and not Path(value).is_dir():
+        raise InputError(f"--{name} {value}: no such folder; check the path")
     if choices is not None and value not in choices:
         raise InputError(f"--{name} {value}: give one of {', '.join(choices)}")
     if name in SWITCHES and value.lower() not in ("true", "false", "yes", "no"):
         raise InputError(f"--{name} {value}: give true or false")
+
+
+def _is_positive(value: str) -> bool:
+    try:
+        return 0 < float(value) < math.inf
+    except ValueError:
+        return False
 
 
 def _evaluated(name: str, value: str, config: Mapping[str, Any]) -> str:
@@ -220,4 +234,6 @@ def _tracking(file: str) -> dict[str, Any]:
     own: dict[str, Any] = DEFAULT_EXP_MGMT_SETTINGS
     if file in own:
         return own[file]["configs"]
-    return ConfigParser.load_config_file(file)["configs"] if Path(file).is_file() else {}
+    if file and not Path(file).is_file():
+        raise InputError(f"--tracking {file}: no such file, and not mlflow; check the path")
+    return ConfigParser.load_config_file(file)["configs"] if file else {}

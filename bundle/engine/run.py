@@ -14,6 +14,7 @@ from bundle.engine.checkpoint import LAST, BestSaver, make_folder, read_state, w
 from bundle.engine.failures import run_or_explain
 from bundle.engine.parallel import is_main_process, local_device, unwrap
 from bundle.engine.resume import EmaProgress, random_states, restore_random
+from bundle.engine.stopping import EarlyStopping
 from bundle.errors import InputError, or_exit
 from bundle.inference.weights import load_weights
 
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+LATER = (EmaProgress, BestSaver, EarlyStopping)
+"""Parts of a run that checkpoints of earlier versions lack."""
 
 
 def prepare_network(
@@ -92,44 +95,54 @@ def train(trainer: Engine, saved: dict[str, Any], ckpt_dir: str, resume: bool) -
 
 def _prepare(trainer: Engine, ckpt_dir: str, resume: bool) -> Path:
     """Make the folder of a run that has a batch at least."""
-    loader: Any = getattr(trainer, "data_loader", None)  # of MONAI's trainers
-    if loader is not None and len(loader) == 0:
+    if _batches(trainer, 1) == 0:
+        loader: Any = trainer.data_loader  # type: ignore[attr-defined]
         raise InputError(
             f"{len(loader.dataset)} training pairs do not fill a batch; lower --batch_size "
             f"{loader.batch_size}, or raise --epoch_repeat"
         )
-    return make_folder(ckpt_dir, resume)
+    there = (Path(ckpt_dir) / LAST).is_file()
+    if resume and not there:
+        logger.warning("nothing to resume in %s: a new run begins", ckpt_dir)
+    return make_folder(ckpt_dir, resume and there)
 
 
 def restore(saved: dict[str, Any], path: Path) -> None:
     """Load the state of a run; the length of the run and its schedule stay as configured.
 
-    Checkpoints of earlier versions lack the state of some handlers, which then start anew.
+    An epoch may have another number of batches now, of more processes or other pairs: what counts
+    is the epochs that are done. Checkpoints of earlier versions lack the state of some handlers,
+    which then start anew.
 
     Raises:
         InputError: see :func:`read_state`.
     """
-    needed = [n for n, part in saved.items() if not isinstance(part, EmaProgress | BestSaver)]
-    state = read_state(path, needed)
+    state = read_state(path, [n for n, part in saved.items() if not isinstance(part, LATER)])
+    trainer = state.get("trainer", {"iteration": 0, "epoch_length": 1})
+    epochs = trainer["iteration"] // trainer["epoch_length"]
+    batches = _batches(saved.get("trainer"), trainer["epoch_length"])
     for name, part in saved.items():
-        if isinstance(part, BestSaver) and name not in state:
-            continue
         if isinstance(part, EmaProgress):  # checkpoints without it count by the trainer's steps
-            part.load_state_dict(state.get(name) or {"steps": state["trainer"]["iteration"]})
+            part.load_state_dict(state.get(name) or {"steps": trainer["iteration"]})
         elif isinstance(part, Engine):
-            epochs = part.state.max_epochs or 1
-            part.load_state_dict(state[name] | {"max_epochs": max(epochs, _epochs(state[name]))})
-            part.state.max_epochs = epochs
+            most = part.state.max_epochs or 1
+            now = {"epoch_length": batches, "iteration": epochs * batches}
+            part.load_state_dict(trainer | now | {"max_epochs": max(most, epochs, 1)})
+            part.state.max_epochs = most
         elif isinstance(part, torch.optim.lr_scheduler.LRScheduler):
-            progress = {key: state[name][key] for key in ("last_epoch", "_step_count", "_last_lr")}
-            part.load_state_dict(part.state_dict() | progress)
-        else:
+            ahead = epochs * (batches - trainer["epoch_length"])
+            progress = {key: state[name][key] + ahead for key in ("last_epoch", "_step_count")}
+            part.load_state_dict(
+                part.state_dict() | progress | {"_last_lr": state[name]["_last_lr"]}
+            )
+        elif name in state:
             part.load_state_dict(state[name])
 
 
-def _epochs(state: dict[str, Any]) -> int:
-    """Epochs that a trainer's state has behind it, at least 1."""
-    return max(1, state["iteration"] // state["epoch_length"])
+def _batches(trainer: Engine | None, before: int) -> int:
+    """Batches of an epoch of a trainer; where it has no data yet, as many as before."""
+    loader: Any = getattr(trainer, "data_loader", None)  # of MONAI's trainers
+    return before if loader is None else len(loader)
 
 
 def save_state(saved: dict[str, Any], path: Path) -> None:

@@ -14,8 +14,8 @@ logger = logging.getLogger(__name__)
 class EarlyStopping:
     """Handler of the trainer: ends the run after so many validations without a better EPE.
 
-    Stand it after the validation's handler. The best weights are in ``model.pt`` anyway. A
-    resumed run counts from anew.
+    Stand it after the validation's handler. The best weights are in ``model.pt`` anyway. Its state
+    belongs into the checkpoint of the run.
 
     Args:
         evaluator: of the validation; sets the metric ``EPE``.
@@ -34,6 +34,15 @@ class EarlyStopping:
         """Attach to the trainer, and to the evaluator."""
         self.evaluator.add_event_handler(Events.EPOCH_COMPLETED, self._look)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._decide)
+        engine.add_event_handler(Events.STARTED, self._decide)  # resumed after it had stopped
+
+    def state_dict(self) -> dict[str, float]:
+        """The best EPE, and how many validations were not better."""
+        return {"best": self.best, "waited": self.waited}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Go on from there."""
+        self.best, self.waited = state["best"], int(state["waited"])
 
     def _look(self, evaluator: Engine) -> None:
         error = evaluator.state.metrics["EPE"]
@@ -43,9 +52,11 @@ class EarlyStopping:
 
     def _decide(self, trainer: Engine) -> None:
         """All processes stop together: the first alone validates."""
-        if any_process(self.waited >= self.patience):
+        enough = self.waited >= self.patience
+        if enough:
             logger.info(
                 "stopped after epoch %d: no better EPE than %.3f px in %d validations",
                 trainer.state.epoch, self.best, self.waited,
             )  # fmt: skip
+        if any_process(enough):
             trainer.terminate()

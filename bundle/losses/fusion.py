@@ -9,6 +9,7 @@ from monai.losses import SSIMLoss
 from torch import nn
 from torch.nn import functional
 
+from bundle.errors import InputError
 from bundle.losses.edges import edge_loss, sobel
 from bundle.losses.information import information_loss
 
@@ -70,7 +71,7 @@ class FusionLoss(nn.Module):
             ``fusion_gradient``, scalars.
 
         Raises:
-            KeyError: a modality has no share.
+            InputError: a modality has no share.
             ValueError: H or W is below 17 and information is asked for.
         """
         share = self._shares(fused, modalities)
@@ -90,6 +91,12 @@ class FusionLoss(nn.Module):
     def _shares(self, fused: torch.Tensor, modalities: Sequence[str]) -> torch.Tensor:
         """Shares of fixed and aligned, (B, 2) or (1, 2)."""
         if isinstance(self.fixed_share, Mapping):
+            unknown = set(modalities) - set(self.fixed_share)
+            if unknown:
+                raise InputError(
+                    f"fixed_share: has none for {sorted(unknown)[0]}; add one, or give a single "
+                    "number: --loss#fusion#fixed_share 0.5"
+                )
             shares = [self.fixed_share[name] for name in modalities]
         else:
             shares = [self.fixed_share]

@@ -197,7 +197,8 @@ def page(
     ]
     for level in ("small", "medium", "large"):
         for modality in MODALITIES:
-            blocks += [f"### {modality}, {level}", fusion_table(results, modality, level)]
+            if (modality, level, METHOD) in results.groups:
+                blocks += [f"### {modality}, {level}", fusion_table(results, modality, level)]
     return "\n\n".join(blocks) + "\n"
 
 

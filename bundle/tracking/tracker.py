@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shutil import copy
 from typing import Any
+from urllib.parse import unquote
 
 import torch
 from ignite.engine import Engine, Events
@@ -64,6 +65,7 @@ class RunTracker(MLFlowHandler):
             experiment_name=experiment_name,
             run_name=run_name,
             close_on_complete=True,
+            artifact_location=_beside(tracking_uri),
         )
         self.evaluator = evaluator
         self.pairs = pairs
@@ -124,10 +126,11 @@ class RunTracker(MLFlowHandler):
         return state.device
 
     def _stopped_run(self) -> Run | None:
-        """The newest run of this folder that did not come to its end."""
+        """The newest run of this folder, unless it came to its end: a new one then goes on."""
         here = f"tags.{CKPT_TAG} = '{self.ckpt_dir.resolve()}'"
         runs = self.client.search_runs([self._experiment_id], here)
-        return next((run for run in runs if run.info.status != self.run_finish_status), None)
+        newest = next(iter(runs), None)
+        return None if newest is None or newest.info.status == self.run_finish_status else newest
 
     def _facts(self, engine: Engine) -> dict[str, str]:
         """What the configuration does not say."""
@@ -168,3 +171,11 @@ class RunTracker(MLFlowHandler):
         if self.cur_run is not None:
             self.client.set_terminated(self._id, "FAILED")
         raise error
+
+
+def _beside(tracking_uri: str) -> str | None:
+    """The folder ``mlruns`` beside a database: MONAI escapes the spaces of its path twice."""
+    if not tracking_uri.startswith("sqlite:///"):
+        return None
+    database = Path(unquote(tracking_uri.removeprefix("sqlite:///")))
+    return (database.absolute().parent / "mlruns").as_uri()

@@ -70,3 +70,50 @@ def test_a_pair_in_both_splits_is_a_warning(folder, capsys):
 def test_an_unknown_layout_is_an_error(tmp_path, capsys):
     assert "unknown layout" in findings(tmp_path, capsys, status=1)
     assert "no such folder" in findings(tmp_path / "none", capsys, status=1)
+
+
+def picture(path, seed=5):
+    values = np.random.default_rng(seed).integers(0, 255, (40, 48), dtype=np.uint8)
+    Image.fromarray(values).save(path)
+
+
+def add(folder, name, suffix="png"):
+    for number, kind in enumerate(("MRI", "CT")):
+        picture(folder / kind / f"{name}.{suffix}", 7 + number)
+
+
+def test_a_patient_or_a_picture_on_both_sides_is_warned_of(folder, capsys):
+    add(folder / "CT-MRI" / "val", "1009")
+    copy = folder / "CT-MRI" / "train"
+    for kind in ("MRI", "CT"):
+        (copy / kind / "3001.png").write_bytes(
+            (folder / "CT-MRI" / "val" / kind / "2001.png").read_bytes()
+        )
+    said = findings(folder, capsys)
+    assert "0 errors, 2 warnings" in said
+    assert "case 1 is in train and in val; keep a patient in one" in said
+    assert "2001.png: is the same picture as 3001.png in train" in said
+
+
+def test_pictures_left_out_and_names_without_a_patient_are_warned_of(folder, capsys):
+    add(folder / "CT-MRI" / "train", "1003", "jpg")
+    add(folder / "CT-MRI" / "train", "1004", "PNG")
+    add(folder / "CT-MRI" / "train", "anna_7")
+    said = findings(folder, capsys)
+    assert "is left out, with 3 more; only NAME.png counts" in said
+    assert "anna_7.png: cannot tell the patient, nor can 0 more names" in said
+    assert "0 errors, 2 warnings" in said
+
+
+def test_a_split_that_no_modality_has_is_an_error_where_it_is_needed(folder, capsys):
+    (folder / "CT-MRI" / "train").rename(folder / "CT-MRI" / "training")
+    said = findings(folder, capsys, status=1)
+    assert "CT-MRI/train: missing, as in every modality; add pairs there" in said
+    assert len(training_pairs(folder, "val")) == 1
+    with pytest.raises(InputError, match="CT-MRI/train: missing"):
+        training_pairs(folder, "train")
+
+
+def test_an_unknown_modality_is_not_repeated(folder):
+    with pytest.raises(InputError, match="repeats: 'MR' is none of CT, PET, SPECT"):
+        training_pairs(folder, "train", repeats={"MR": 2})

@@ -16,6 +16,7 @@ from monai.bundle import run
 from monai.networks.blocks import Warp
 from torch.nn.functional import interpolate
 
+from bundle.data.aanlib import one_subject_of
 from bundle.engine.control import ControlledDataset, other_patients
 from bundle.engine.evaluation import (
     case_notes,
@@ -231,9 +232,15 @@ def test_one_subject_is_one_case_and_the_notes_say_so(data):
     assert {pair["case"] for pair in evaluation_pairs(str(data), one_subject=["SPECT"])} == {"one"}
     rows = [{"modality": "PET", "case": "one", "pair": name} for name in ("25001", "41001")]
     rows += [{"modality": "CT", "case": name, "pair": f"{name}001"} for name in "12"]
-    pet, ct = case_notes(rows, one_subject=["PET"])
+    pet, ct = case_notes(rows)
     assert pet.startswith("PET: 2 pairs of 1 case.") and "one subject" in pet
     assert ct == "CT: 2 pairs of 2 cases."
+
+
+@pytest.mark.parametrize(("cases", "expected"), [("25 30 41", ["PET"]), ("25 26", []), ("", [])])
+def test_one_subject_is_told_by_the_names_of_aanlib(cases, expected):
+    pairs = [{"modality": "PET", "case": case} for case in cases.split()]
+    assert one_subject_of([*pairs, {"modality": "CT", "case": "25"}]) == expected
 
 
 def test_anatomy_of_the_phantom_is_measured(table):

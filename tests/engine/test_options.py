@@ -68,6 +68,10 @@ def test_an_option_far_from_all_others_is_refused(option):
         ("stage", "fuse", "give one of all, registration, fusion"),
         ("reduction", "3", "give one of 1, 2, 4"),
         ("resume", "maybe", "give true or false"),
+        ("learning_rate", "-0.1", "give a number above 0"),
+        ("gradient_clip", "nan", "give a number above 0"),
+        ("palette_dir", "nowhere", "no such folder; check the path"),
+        ("tracking", "nope.json", "no such file, and not mlflow; check the path"),
     ],
 )
 def test_a_value_that_cannot_be_is_one_line(option, value, message):

@@ -100,3 +100,7 @@ def test_a_new_run_keeps_what_an_earlier_one_left(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
     make_folder(str(tmp_path), resume=False)
     assert [path.name for path in tmp_path.iterdir()] == ["last.earlier.pt"]
+    save_state({}, tmp_path / "last.pt")
+    make_folder(str(tmp_path), resume=False)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"last.earlier.pt", "last.earlier2.pt"}

@@ -8,8 +8,8 @@ from ignite.engine import Engine, Events
 from bundle.engine.stopping import EarlyStopping
 
 
-def epochs_run(errors, patience):
-    """Epochs of a run that validates after each of them."""
+def epochs_run(errors, patience, state=None):
+    """Epochs of a run that validates after each of them, and the state of its handler."""
     trainer, evaluator = Engine(lambda e, b: None), Engine(lambda e, b: None)
     coming = iter(errors)
 
@@ -18,11 +18,13 @@ def epochs_run(errors, patience):
         engine.state.metrics["EPE"] = next(coming)
 
     trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.run([0]))
-    EarlyStopping(evaluator, patience, least=0.01).attach(trainer)
+    stopping = EarlyStopping(evaluator, patience, least=0.01)
+    stopping.load_state_dict(state or stopping.state_dict())
+    stopping.attach(trainer)
     ended = []
     trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: ended.append(True))
     trainer.run([0], max_epochs=len(errors))
-    return len(ended)
+    return len(ended), stopping.state_dict()
 
 
 @pytest.mark.parametrize(
@@ -35,4 +37,19 @@ def epochs_run(errors, patience):
     ],
 )
 def test_a_run_ends_after_validations_that_are_not_better(errors, patience, expected):
-    assert epochs_run(errors, patience) == expected
+    assert epochs_run(errors, patience)[0] == expected
+
+
+def test_a_resumed_run_counts_on(caplog):
+    epochs, state = epochs_run([5, 4, 4], 2)
+    assert epochs == 3 and state == {"best": 4, "waited": 1}
+    epochs, state = epochs_run([4, 3, 2], 2, state)
+    assert epochs == 1 and state["waited"] == 2
+    assert epochs_run([1, 1], 2, state)[0] == 0  # it had stopped
+
+
+def test_a_process_that_does_not_validate_says_nothing(monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr("bundle.engine.stopping.any_process", lambda own: True)
+    assert epochs_run([5, 4], 3)[0] < 2
+    assert "no better EPE" not in caplog.text

@@ -97,6 +97,35 @@ def test_a_resumed_run_gives_the_weights_of_one_that_was_not_interrupted(pairs, 
             assert torch.equal(value, parts[part][name]), f"{part}: {name}"
 
 
+def test_a_run_resumed_with_more_batches_an_epoch_ends_at_the_end_of_its_schedule(pairs, tmp_path):
+    """As with another number of processes, or pairs that were added."""
+    settings = {"stage": "registration", "val_interval": 9}
+    first = {"train#trainer#max_epochs": 1, "max_epochs": 3, **settings}
+    workflow(pairs, tmp_path, **first).run()
+    workflow(pairs, tmp_path, max_epochs=3, epoch_repeat=2, resume=True, **settings).run()
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert (state["trainer"]["iteration"], state["trainer"]["epoch_length"]) == (18, 6)
+    assert state["lr_scheduler"]["last_epoch"] == 18
+    assert state["optimizer"]["param_groups"][0]["lr"] < 1e-6
+
+
+def test_a_run_validates_after_its_last_epoch_and_says_that_nothing_is_resumed(
+    pairs, tmp_path, capsys
+):
+    (tmp_path / "model.pt").write_bytes(b"somebody's")
+    settings = {"max_epochs": 1, "stage": "registration", "val_interval": 5}
+    workflow(pairs, tmp_path, resume=True, **settings).run()
+    assert "nothing to resume in" in capsys.readouterr().out
+    assert (tmp_path / "model.earlier.pt").read_bytes() == b"somebody's"
+    BiMSRec().load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+
+
+def test_a_modality_without_a_share_is_one_line(pairs, tmp_path):
+    shares = {"loss#fusion#fixed_share": {"MR": 0.5}, "stage": "fusion", "max_epochs": 1}
+    with pytest.raises(SystemExit, match=r"^error: fixed_share: has none for (CT|PET|SPECT); add"):
+        workflow(pairs, tmp_path, **shares).run()
+
+
 def test_mlflow_records_losses_and_validation(pairs, tmp_path):
     workflow(pairs, tmp_path, max_epochs=1, stage="registration", tracking="mlflow").run()
     with sqlite3.connect(tmp_path / "mlruns.db") as store:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from bundle.errors import InputError
 from bundle.losses import BiMSRecLoss
 from bundle.losses.correspondence import CorrespondenceLoss, matching_weights
 from bundle.losses.edges import edge_loss, sobel
@@ -78,7 +79,7 @@ def test_fusion_loss_weighs_the_sources_of_each_modality():
     for term in ("fusion_ssim", "fusion_information"):
         assert right[term] == pytest.approx(0, abs=1e-3)
         assert wrong[term] > 0.5 and half[term] == pytest.approx(float(wrong[term]) / 2, abs=1e-3)
-    with pytest.raises(KeyError, match="SPECT"):
+    with pytest.raises(InputError, match="SPECT"):
         loss(fused, fixed, aligned, ["CT", "SPECT"])
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.learning_curve import main, read_curves
+from scripts.learning_curve import joined, main, read_curves
 
 LOG = """\
 epoch 1/2:  50%|  | 1/2 [00:01, flows=5.0]\r2026 - INFO - epoch 1: flows 5.0 ddf 4.25 loss 9.9
@@ -17,6 +17,20 @@ def test_epochs_and_validations_are_read(tmp_path):
     assert read_curves(log) == ([(1, 4.25), (2, 3.5)], [(2, 1.018)])
     main([str(log), str(log), "--output", str(tmp_path / "images" / "curve.png")])
     assert (tmp_path / "images" / "curve.png").stat().st_size > 1000
+
+
+def test_a_resumed_run_goes_on_in_its_curve(tmp_path):
+    logs = [tmp_path / f"{number}.log" for number in range(3)]
+    logs[0].write_text(LOG, encoding="utf-8")
+    logs[1].write_text("epoch 2: ddf 3.25 loss 9\nepoch 3: ddf 3.0 loss 8\n", encoding="utf-8")
+    logs[2].write_text("epoch 1: ddf 2.0 loss 7\n", encoding="utf-8")  # another run
+    assert joined(logs) == ([(1, 4.25), (2, 3.25), (3, 3.0), (4, 2.0)], [(2, 1.018)])
+
+
+def test_an_unknown_kind_of_picture_is_one_line(tmp_path):
+    (tmp_path / "train.log").write_text(LOG, encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"curve.xyz: no kind of picture; name it .png"):
+        main([str(tmp_path / "train.log"), "--output", str(tmp_path / "curve.xyz")])
 
 
 @pytest.mark.parametrize("content", [None, "no epoch here"])

@@ -54,7 +54,7 @@ def train(pairs, folder, **overrides):
 @pytest.fixture(scope="module")
 def resumed(pairs, tmp_path_factory):
     """A run that stopped in its second epoch and went on."""
-    folder = tmp_path_factory.mktemp("run")
+    folder = tmp_path_factory.mktemp("my run")
     settings = {"max_epochs": 2, "panel_interval": 2}
     stop = {"train#trainer#iteration_update": "$lambda e, b: steps.train_step(e, b)"
             " if e.state.iteration < 5 else 1 / 0"}  # fmt: skip
@@ -124,3 +124,12 @@ def test_the_fingerprint_knows_pictures_and_not_places(tmp_path):
     assert first == {"pairs.CT": "1", "sha256": hashlib.sha256(b"CT/1\nxx").hexdigest()}
     assert fingerprint([pair("b", b"x")]) == first
     assert fingerprint([pair("c", b"y")]) != first
+
+
+def test_artifacts_lie_beside_the_database_and_a_finished_run_is_not_reopened(resumed, pairs):
+    folder, _, (run,) = resumed
+    assert list((folder / "mlruns").rglob("MLmodel")) and run.info.status == "FINISHED"
+    _, runs = train(pairs, folder, max_epochs=3, panel_interval=9, resume=True)
+    assert len(runs) == 2
+    assert {r.info.run_id: r.info.status for r in runs}[run.info.run_id] == "FINISHED"
+    assert runs[0].data.metrics["train/loss"] > 0
