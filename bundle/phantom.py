@@ -164,7 +164,7 @@ def write_volumes(root: str | Path, seed: int | Sequence[int] = 0, **grid) -> He
             for name, mark in head.landmarks.items()
         },
     }
-    (root / "landmarks.json").write_text(json.dumps(document, indent=2) + "\n")
+    (root / "landmarks.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return head
 
 

@@ -220,7 +220,7 @@ def test_volumes_are_readable_elsewhere_and_share_one_grid(tmp_path):
     labels = np.asarray(images["labels"].dataobj)
     np.testing.assert_array_equal(labels, made.labels)
 
-    document = json.loads((tmp_path / "landmarks.json").read_text())
+    document = json.loads((tmp_path / "landmarks.json").read_text(encoding="utf-8"))
     itk_labels = sitk.ReadImage(str(tmp_path / "labels.nii.gz"))
     for name, mark in document["landmarks"].items():
         right, front, top = mark["mm_ras"]

@@ -58,7 +58,7 @@ class SplitColord(Transform):
 
 def _read_palette(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Colours as sorted 24-bit codes, and the activity (0 to 1) of each."""
-    with path.open(newline="") as handle:
+    with path.open(newline="", encoding="utf-8") as handle:
         rows = [
             [int(row[key]) for key in ("index", "r", "g", "b")] for row in csv.DictReader(handle)
         ]

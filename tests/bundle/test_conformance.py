@@ -30,13 +30,13 @@ def test_the_necessary_files_are_there():
 
 
 def test_metadata_tells_its_version_in_the_changelog():
-    metadata = json.loads(METADATA.read_text())
+    metadata = json.loads(METADATA.read_text(encoding="utf-8"))
     assert metadata["version"] in metadata["changelog"]
 
 
 def test_metadata_has_the_types_of_the_schema():
     """The fields of meta_schema_20240725, which ``verify_metadata`` downloads."""
-    metadata = json.loads(METADATA.read_text())
+    metadata = json.loads(METADATA.read_text(encoding="utf-8"))
     texts = """schema version monai_version pytorch_version numpy_version task description authors
         copyright data_source data_type image_classes pred_classes intended_use"""
     kinds = dict.fromkeys(texts.split(), str) | {
@@ -54,8 +54,12 @@ def test_metadata_has_the_types_of_the_schema():
 
 
 def test_metadata_tells_the_versions_that_are_pinned():
-    metadata = json.loads(METADATA.read_text())
-    pins = dict(re.findall(r"^([\w-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), re.M))
+    metadata = json.loads(METADATA.read_text(encoding="utf-8"))
+    pins = dict(
+        re.findall(
+            r"^([\w-]+)==(\S+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M
+        )
+    )
     told = metadata["required_packages_version"] | {
         name: metadata[f"{key}_version"]
         for name, key in (("monai", "monai"), ("torch", "pytorch"), ("numpy", "numpy"))

@@ -50,7 +50,7 @@ def test_what_the_report_warns_of_is_said_on_stderr(hounsfield, infer, tmp_path,
     write_volume(tmp_path / "m.nii.gz", hounsfield[:4])
     out = infer({"id": "a", "fixed": "f.nii.gz", "moving": "m.nii.gz"}) / "a"
     warned = "Less than half of the fixed head is covered by the moving volume."
-    assert warned in json.loads((out / "report.json").read_text())["suspicious"]
+    assert warned in json.loads((out / "report.json").read_text(encoding="utf-8"))["suspicious"]
     assert f"warning: a: {warned}\n" in capsys.readouterr().err
 
 
@@ -59,7 +59,7 @@ def test_switches_are_understood_as_the_command_line_hands_them_over(hounsfield,
     write_volume(tmp_path / "m.nii.gz", hounsfield)
     pair = {"id": "a", "fixed": "f.nii.gz", "moving": "m.nii.gz"}
     out = infer(pair, guard="false", dicom_output="false") / "a"
-    said = json.loads((out / "report.json").read_text())["parameters"]
+    said = json.loads((out / "report.json").read_text(encoding="utf-8"))["parameters"]
     assert said["guard"] is False and not (out / "dicom").exists()
     with pytest.raises(SystemExit):
         infer(pair, overwrite="false")
@@ -141,12 +141,12 @@ def test_a_report_tells_figures_and_no_names(hounsfield, infer, tmp_path):
     write_volume(tmp_path / "m_Miller.nii.gz", hounsfield)
     pair = {"fixed": "f_Miller.nii.gz", "moving": "m_Miller.nii.gz", "modality": "PET"}
     out = infer({"id": "a", **pair}) / "a"
-    report = json.loads((out / "report.json").read_text())
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert report["overlap"] == 1.0 and report["field_kept"]
     assert report["jacobian"]["folding"] == 0
     assert report["displacement_mm"]["max"] > 1
     for name in ("report.json", "report.html"):
-        assert "Miller" not in (out / name).read_text()
+        assert "Miller" not in (out / name).read_text(encoding="utf-8")
     assert (out / "overlay.png").exists()
 
 
@@ -172,10 +172,10 @@ def test_a_refined_pair_is_one_transform(orientation, hounsfield, infer, tmp_pat
     monkeypatch.setattr(refine, "judge", lambda *_: "")
     out = infer({"id": "plain", **pair})
     out = infer({"id": "refined", **pair}, refine="bspline") / "refined"
-    report = json.loads((out / "report.json").read_text())
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert report["refinement"]["method"] == "bspline" and report["refinement"]["kept"]
     assert report["parameters"]["refine"] == "bspline"
-    assert "B-spline in 3D" in (out / "report.html").read_text()
+    assert "B-spline in 3D" in (out / "report.html").read_text(encoding="utf-8")
     fields = [
         sitk.DICOMOrient(sitk.ReadImage(str(path / "ddf.nii.gz")), "LPS")
         for path in (out.parent / "plain", out)
@@ -206,7 +206,7 @@ def test_a_dropped_refinement_leaves_the_network_s_result(hounsfield, infer, tmp
     monkeypatch.setattr(refine, "judge", lambda *_: "it is bad")
     infer({"id": "plain", **pair})
     out = infer({"id": "dropped", **pair}, refine="bspline")
-    report = json.loads((out / "dropped" / "report.json").read_text())
+    report = json.loads((out / "dropped" / "report.json").read_text(encoding="utf-8"))
     assert not report["refinement"]["kept"] and report["refinement"]["reason"] == "it is bad"
     assert "The B-spline step was dropped: it is bad." in report["suspicious"]
     for name in ("ddf", "warped", "fused"):

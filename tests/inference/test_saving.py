@@ -29,7 +29,7 @@ def test_failure_leaves_what_was_there(tmp_path):
         (stage / "fused.png").write_text("new")
         raise RuntimeError
     assert names(tmp_path) == ["fused.png"]
-    assert (tmp_path / "fused.png").read_text() == "old"
+    assert (tmp_path / "fused.png").read_text(encoding="utf-8") == "old"
 
 
 def test_older_results_go_and_other_files_stay(tmp_path):
@@ -51,7 +51,7 @@ def test_files_of_the_same_names_are_not_results_without_a_fused_one(tmp_path):
         (stage / "fused.nii.gz").touch()
         (stage / "report.json").write_text("new")
     assert names(tmp_path) == ["report.html", "report.json"]
-    assert (tmp_path / "report.json").read_text() == "mine"
+    assert (tmp_path / "report.json").read_text(encoding="utf-8") == "mine"
 
 
 def test_folder_below_a_file_is_refused(tmp_path):

@@ -34,7 +34,7 @@ def test_csv_has_stable_columns_and_numbers(rows, tmp_path):
 
 def test_json_is_strict_and_rounded(rows, tmp_path):
     write_json(summarise(rows), tmp_path / "summary.json")
-    text = (tmp_path / "summary.json").read_text()
+    text = (tmp_path / "summary.json").read_text(encoding="utf-8")
     copy, ours = json.loads(text)
     assert copy["measures"]["Q"]["mean"] == 0.625
     assert ours["measures"]["Q"]["mean"] == 0.3
@@ -44,7 +44,7 @@ def test_json_is_strict_and_rounded(rows, tmp_path):
 
 def test_markdown_has_a_table_per_kind_with_interval_and_worst(rows, tmp_path):
     write_markdown(summarise(rows), tmp_path / "summary.md", title="Val")
-    lines = (tmp_path / "summary.md").read_text().splitlines()
+    lines = (tmp_path / "summary.md").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "# Val"
     headings = [line for line in lines if line.startswith("##")]
     assert headings == ["## CT, small", "### Fusion", "### Registration", "### Single fields"]

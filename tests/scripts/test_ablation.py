@@ -16,7 +16,9 @@ def test_one_variant_is_trained_measured_and_not_done_twice(tmp_path, capsys):
     options += ["--variants", "single scale", "--max_epochs", "1", "--batch_size", "1"]
     main(options)
     metrics = tmp_path / "out" / "single_scale" / "evaluation" / "metrics.csv"
-    assert "EPE_flow2" in metrics.read_text() and "EPE_flow3" not in metrics.read_text()
+    assert "EPE_flow2" in metrics.read_text(
+        encoding="utf-8"
+    ) and "EPE_flow3" not in metrics.read_text(encoding="utf-8")
     before = metrics.stat().st_mtime_ns
     main(options)
     assert metrics.stat().st_mtime_ns == before

@@ -52,7 +52,7 @@ def test_errors_of_a_network_that_does_nothing(still, tmp_path, capsys):
     for before, _, after in errors:
         assert after == before
     assert f"QC page: {out / 'report.html'}" in printed
-    assert (out / "report.html").read_text().count("data:image/png") == 3 * 7
+    assert (out / "report.html").read_text(encoding="utf-8").count("data:image/png") == 3 * 7
     for name in ("ct/fused.nii.gz", "pet/ddf.nii.gz", "pet_picture/warped.png"):
         assert (out / name).is_file()
 

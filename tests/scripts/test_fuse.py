@@ -117,7 +117,7 @@ def test_a_tilted_ct_and_a_fused_dicom_series(stub, tmp_path, capsys):
     expected = sitk.GetArrayFromImage(sitk.Resample(used, grid, transform, sitk.sitkLinear, lowest))
     warped = sitk.GetArrayFromImage(sitk.ReadImage(str(out / "warped.nii.gz")))
     assert np.abs(warped - expected).mean() < 1e-3 * np.ptp(warped)
-    report = json.loads((out / "report.json").read_text())
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert report["parameters"]["plane"] == "coronal"
     assert report["parameters"]["ct_window"] == [0, 80]
     assert len(report["parameters"]["weights_sha256"]) == 12

@@ -33,7 +33,9 @@ def test_landmarks_lie_inside_the_picture_and_scale_with_it(folder):
     for path in folder.glob("*/val/MRI/*.png"):
         whole, half = (LoadAnatomyd(size)({"fixed": str(path)}) for size in (64, 32))
         assert whole["labels"].shape == (1, 64, 64) and half["labels"].shape == (1, 32, 32)
-        points = json.loads((path.parents[1] / "labels" / f"{path.stem}.json").read_text())
+        points = json.loads(
+            (path.parents[1] / "labels" / f"{path.stem}.json").read_text(encoding="utf-8")
+        )
         assert len(whole["landmarks"]) == len(points)
         if points:
             expected = torch.tensor(list(points.values()))

@@ -101,9 +101,9 @@ def server(studies, server_log):
 def _wait(port: int, process: subprocess.Popen, log: Path) -> None:
     for _ in range(600):
         if process.poll() is not None:
-            raise RuntimeError(f"the server ended:\n{log.read_text()[-3000:]}")
+            raise RuntimeError(f"the server ended:\n{log.read_text(encoding='utf-8')[-3000:]}")
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.2)
-    raise RuntimeError(f"the server did not start:\n{log.read_text()[-3000:]}")
+    raise RuntimeError(f"the server did not start:\n{log.read_text(encoding='utf-8')[-3000:]}")

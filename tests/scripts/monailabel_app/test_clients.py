@@ -27,7 +27,7 @@ def test_the_client_writes_what_fuse_writes(server, studies, tmp_path, capsys):
     assert names == sorted([*volumes, "report.html", "report.json", "transform.h5"])
     printed = capsys.readouterr().out
     assert json.loads(printed[: printed.rindex("}") + 1]) == json.loads(
-        (out / "report.json").read_text()
+        (out / "report.json").read_text(encoding="utf-8")
     )
     with pytest.raises(SystemExit, match="holds results already"):
         label_client.main([*arguments, "--output_dir", str(out)])
@@ -35,7 +35,10 @@ def test_the_client_writes_what_fuse_writes(server, studies, tmp_path, capsys):
     again = [*arguments, "--overwrite", "--init", "center", "--output_dir", str(out)]
     label_client.main(again)  # the file is on the server already
     assert sorted(path.name for path in out.iterdir()) == names
-    assert json.loads((out / "report.json").read_text())["parameters"]["init"] == "center"
+    assert (
+        json.loads((out / "report.json").read_text(encoding="utf-8"))["parameters"]["init"]
+        == "center"
+    )
 
 
 def test_files_of_one_name_are_two_images(server, studies, tmp_path):
@@ -74,7 +77,7 @@ def test_the_client_says_in_one_line_what_went_wrong(arguments, words, server, t
 def test_the_slicer_script_loads_what_simpleitk_can_read(server, tmp_path, monkeypatch):
     slicer = MagicMock()
     monkeypatch.setitem(sys.modules, "slicer", slicer)
-    text = (ROOT / "scripts" / "slicer_client.py").read_text()
+    text = (ROOT / "scripts" / "slicer_client.py").read_text(encoding="utf-8")
     script = tmp_path / "slicer_client.py"
     script.write_text(text.replace("http://127.0.0.1:8000", server))
     runpy.run_path(str(script))

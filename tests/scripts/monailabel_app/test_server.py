@@ -77,7 +77,9 @@ def test_named_pair_gives_results_that_simpleitk_can_use(server, studies, tmp_pa
         str(stored(server, "head_fixed", "transform", tmp_path / "transform.h5"))
     )
     assert transform.GetDimension() == 3
-    page = stored(server, "head_fixed", "report", tmp_path / "report.html").read_text()
+    page = stored(server, "head_fixed", "report", tmp_path / "report.html").read_text(
+        encoding="utf-8"
+    )
     assert "Registration report" in page
 
 
@@ -318,6 +320,6 @@ def test_new_file_is_found_at_once_and_an_added_image_serves(server, studies, tm
 
 
 def test_the_log_names_nobody(server, server_log):
-    text = server_log.read_text()
+    text = server_log.read_text(encoding="utf-8")
     assert "Secret" not in text and "head_fixed" not in text
     assert "Traceback" not in text
