@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def find_pairs(input_dir: Path | str, output_dir: Path | str) -> list[dict[str, 
             "folders of DICOM slices)"
         )
     records = [
-        {**pair_record(fixed, moving, Path(output_dir) / identity, modality)}
+        pair_record(fixed, moving, Path(output_dir) / identity, modality)
         for identity, (fixed, moving, _, modality) in zip(_ids(found, root), found, strict=True)
     ]
     return sorted(records, key=lambda record: record["id"])
@@ -62,10 +63,13 @@ def _ids(found: list[Pair], root: Path) -> list[str]:
         name if name.split("_")[0] in parts else full
         for parts, name, full in zip(folders, names, whole, strict=True)
     ]
-    ids = [w if short.count(s) > 1 else s for w, s in zip(whole, short, strict=True)]
-    for index, identity in enumerate(ids):
-        if identity in ids[:index]:
-            files = sorted({*found[ids.index(identity)][:2], *found[index][:2]})
+    times = Counter(short)
+    ids = [w if times[s] > 1 else s for w, s in zip(whole, short, strict=True)]
+    first: dict[str, Pair] = {}
+    for identity, pair in zip(ids, found, strict=True):
+        twin = first.setdefault(identity, pair)
+        if twin is not pair:
+            files = sorted({*twin[:2], *pair[:2]})
             raise InputError(
                 f"{', '.join(map(str, files))}: are two pairs called {identity!r}; rename one"
             )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import SimpleITK as sitk
 
@@ -12,6 +10,9 @@ from bundle.volumes.total import total_field
 
 STEPS = 50
 """Iterations of the numerical inversion; ITK stops sooner at 0.001 voxels."""
+
+SIDE = 32
+"""About how many points per axis the affine map is fitted to."""
 
 
 def inverted(transform: sitk.Transform, grid: sitk.Image) -> tuple[sitk.Transform, float]:
@@ -28,19 +29,16 @@ def inverted(transform: sitk.Transform, grid: sitk.Image) -> tuple[sitk.Transfor
         the transform from moving to fixed points, and the mean of |T(T^-1(x)) - x| in mm over
         the points of ``grid`` that come from inside all fields; NaN if none does.
     """
-    backward = sitk.CompositeTransform(3)
+    inverses: list[sitk.Transform] = []  # in the order they are applied
     inside = np.ones(grid.GetSize()[::-1], bool)
     for part in _parts(transform):  # the first is applied last, so its inverse comes first
         if part.IsLinear():
-            inverses: Sequence[sitk.Transform] = [part.GetInverse()]
+            inverses.append(part.GetInverse())
         else:
-            inverses = _field_inverse(sitk.DisplacementFieldTransform(part))
-        reversed_order = [*inverses[::-1], *_parts(backward)]
-        backward = sitk.CompositeTransform(3)
-        for inverse in reversed_order:
-            backward.AddTransform(inverse)
-        if not part.IsLinear():
-            inside &= _within(sitk.DisplacementFieldTransform(part), backward, grid)
+            field = sitk.DisplacementFieldTransform(part)
+            inverses += _field_inverse(field)
+            inside &= _within(field, sitk.CompositeTransform(inverses[::-1]), grid)
+    backward = sitk.CompositeTransform(inverses[::-1])
     both = sitk.CompositeTransform([transform, backward])
     error = sitk.GetArrayFromImage(sitk.VectorMagnitude(total_field(both, grid)))[inside]
     return backward, float(error.mean()) if error.size else float("nan")
@@ -58,8 +56,9 @@ def _parts(transform: sitk.Transform) -> list[sitk.Transform]:
 def _field_inverse(transform: sitk.DisplacementFieldTransform) -> list[sitk.Transform]:
     """Inverses of a field's affine part and of the rest, in the order they are applied."""
     field = transform.GetDisplacementField()
-    vectors = sitk.GetArrayFromImage(field).reshape(-1, 3)
-    points = _points(field)
+    few = field[tuple(slice(None, None, max(1, n // SIDE)) for n in field.GetSize())]
+    vectors = sitk.GetArrayFromImage(few).reshape(-1, 3)
+    points = _points(few)
     design = np.c_[points, np.ones(len(points))]
     affine = np.eye(4)
     affine[:3] = np.linalg.lstsq(design, points + vectors, rcond=None)[0].T
