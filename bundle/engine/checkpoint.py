@@ -17,10 +17,14 @@ from bundle.errors import InputError, one_line, or_exit
 
 logger = logging.getLogger(__name__)
 LAST = "last.pt"
+EQUAL = 1e-3
+"""px; of two errors no further apart the newer is taken."""
 
 
 class BestSaver:
     """Handler of the evaluator: writes the network's weights whenever its EPE is the lowest yet.
+
+    Of equally good ones the newest: training of the reconstruction alone leaves the EPE as it is.
 
     Its state belongs into the checkpoint of the run: one that goes on compares with what was
     before, unless the file is gone.
@@ -41,9 +45,10 @@ class BestSaver:
 
     def _look(self, evaluator: Engine) -> None:
         error = evaluator.state.metrics["EPE"]
-        if error < self.best or not self.path.is_file():
+        there = self.path.is_file()
+        if error < self.best + EQUAL or not there:
             or_exit(write_state, self.network.state_dict(), self.path)
-            self.best = error
+            self.best = min(error, self.best) if there else error
 
     def state_dict(self) -> dict[str, float]:
         """The lowest EPE."""

@@ -97,7 +97,8 @@ class BiMSRecLoss(nn.Module):
             terms["registration"] = self.weights["registration"] * loss
         if "fused" in outputs and self.weights["fusion"] > 0:
             aligned = batch["aligned"][:, :1]
-            parts = self.fusion(outputs["fused"], fixed, aligned, batch.get("modality", ()))
+            kinds = batch.get("kind", batch.get("modality", ()))
+            parts = self.fusion(outputs["fused"], fixed, aligned, kinds)
             terms |= {name: self.weights["fusion"] * part for name, part in parts.items()}
         terms["loss"] = torch.stack(list(terms.values())).sum()
         return terms

@@ -7,7 +7,10 @@ import math
 import torch
 from torch.nn import functional
 
+from bundle.metrics.constant import constant
 from bundle.metrics.gradient_transfer import preservation
+
+SOBEL = (0.25, 0.5, 0.25, 0.0, 0.0, 0.0, -0.25, -0.5, -0.25)
 
 # Strengths below this, in grey levels of 1 per pixel, are flat.
 FLAT = 1e-3
@@ -15,7 +18,7 @@ FLAT = 1e-3
 
 def sobel(image: torch.Tensor) -> torch.Tensor:
     """Signed Sobel gradient along rows and columns: (B, 1, H, W) to (B, 2, H, W)."""
-    kernel = image.new_tensor([[1.0, 2.0, 1.0], [0.0, 0.0, 0.0], [-1.0, -2.0, -1.0]]) / 4
+    kernel = constant(SOBEL, image.device, image.dtype).view(3, 3)
     kernels = torch.stack([kernel, kernel.T])[:, None]
     return functional.conv2d(functional.pad(image, [1, 1, 1, 1], mode="replicate"), kernels)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from monai.losses import SSIMLoss
 from torch import nn
 from torch.nn import functional
 
+from bundle.data.pairs import MODALITIES
 from bundle.errors import InputError
 from bundle.losses.edges import edge_loss, sobel
 from bundle.losses.information import information_loss
+from bundle.losses.structure import structure_loss
+from bundle.metrics.constant import constant
 
 
 class FusionLoss(nn.Module):
@@ -49,14 +51,13 @@ class FusionLoss(nn.Module):
         self.edge_weight = edge_weight
         self.intensity_weight = intensity_weight
         self.gradient_weight = gradient_weight
-        self.ssim = SSIMLoss(spatial_dims=2, data_range=1.0, win_size=11, reduction="none")
 
     def forward(
         self,
         fused: torch.Tensor,
         fixed: torch.Tensor,
         aligned: torch.Tensor,
-        modalities: Sequence[str] = (),
+        modalities: Sequence[str] | torch.Tensor = (),
     ) -> dict[str, torch.Tensor]:
         """Compute the terms, weighted; one of weight 0 is left out.
 
@@ -64,7 +65,8 @@ class FusionLoss(nn.Module):
             fused: (B, 1, H, W), scale 0 to 1.
             fixed: (B, 1, H, W).
             aligned: (B, 1, H, W), luminance of the aligned moving picture.
-            modalities: of the moving pictures, B names; needed where shares differ.
+            modalities: of the moving pictures, B names or (B,) places in ``MODALITIES``; needed
+                where shares differ.
 
         Returns:
             ``fusion_ssim``, ``fusion_information``, ``fusion_edges``, ``fusion_intensity`` and
@@ -75,7 +77,7 @@ class FusionLoss(nn.Module):
             ValueError: H or W is below 17 and information is asked for.
         """
         share = self._shares(fused, modalities)
-        structure = torch.cat([self.ssim(fused, fixed), self.ssim(fused, aligned)], dim=1)
+        structure = structure_loss(fused, torch.cat([fixed, aligned], dim=1))
         terms = {"fusion_ssim": self.ssim_weight * (share * structure).sum(dim=1).mean()}
         if self.information_weight > 0:
             lost = (share * information_loss(fused, fixed, aligned)).sum(dim=1).mean()
@@ -88,19 +90,25 @@ class FusionLoss(nn.Module):
         terms["fusion_gradient"] = self.gradient_weight * gradient
         return terms
 
-    def _shares(self, fused: torch.Tensor, modalities: Sequence[str]) -> torch.Tensor:
+    def _shares(
+        self, fused: torch.Tensor, modalities: Sequence[str] | torch.Tensor
+    ) -> torch.Tensor:
         """Shares of fixed and aligned, (B, 2) or (1, 2)."""
-        if isinstance(self.fixed_share, Mapping):
-            unknown = set(modalities) - set(self.fixed_share)
+        given = self.fixed_share
+        if isinstance(given, Mapping):
+            names = MODALITIES if isinstance(modalities, torch.Tensor) else modalities
+            unknown = set(names) - set(given)
             if unknown:
                 raise InputError(
                     f"fixed_share: has none for {sorted(unknown)[0]}; add one, or give a single "
                     "number: --loss#fusion#fixed_share 0.5"
                 )
-            shares = [self.fixed_share[name] for name in modalities]
+            shares = tuple(given[name] for name in names)
+            share = constant(shares, fused.device, fused.dtype)[:, None]
+            if isinstance(modalities, torch.Tensor):
+                share = share[modalities]
         else:
-            shares = [self.fixed_share]
-        share = fused.new_tensor(shares)[:, None]
+            share = fused.new_full((1, 1), given)
         return torch.cat([share, 1 - share], dim=1)
 
 

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from bundle.metrics.constant import constant
+
 
 def gaussian_window(size: int, sigma: float) -> np.ndarray:
     """One axis of a normalised Gaussian window.
@@ -62,6 +64,6 @@ def _filtered(images: torch.Tensor, window: np.ndarray) -> torch.Tensor:
 
 def _convolved(images: torch.Tensor, window: np.ndarray) -> torch.Tensor:
     """Average (N, H, W) by torch."""
-    kernel = torch.from_numpy(window).to(images)
+    kernel = constant(tuple(window.tolist()), images.device, images.dtype)
     rows = functional.conv2d(images[:, None], kernel.view(1, 1, -1, 1))
     return functional.conv2d(rows, kernel.view(1, 1, 1, -1))[:, 0]

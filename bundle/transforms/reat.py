@@ -94,6 +94,7 @@ class RandMisalignd(Randomizable, MapTransform):
         pose_translation: half range of the common translation in px of 256.
         pose_elastic: standard deviation of a common elastic deformation in px of 256: heads of
             other shapes, so that the shape of a patient's head cannot be learnt by heart.
+        pose_prob: share of pairs that get a common pose; the others stay as sharp as they are.
 
     Raises:
         KeyError: an unknown level.
@@ -109,6 +110,7 @@ class RandMisalignd(Randomizable, MapTransform):
         pose_scale: float = 0.15,
         pose_translation: float = 12.0,
         pose_elastic: float = 0.0,
+        pose_prob: float = 1.0,
     ) -> None:
         MapTransform.__init__(self, [fixed, moving])
         self.fixed, self.moving = fixed, moving
@@ -116,7 +118,7 @@ class RandMisalignd(Randomizable, MapTransform):
         total = sum(weights) if weights is not None else 1.0
         self.weights = None if weights is None else [weight / total for weight in weights]
         self.pose, self.pose_scale, self.pose_translation = pose, pose_scale, pose_translation
-        self.pose_elastic = pose_elastic
+        self.pose_elastic, self.pose_prob = pose_elastic, pose_prob
         self.warp = Warp("bilinear", "zeros")
         self.warp_labels = Warp("nearest", "zeros")
 
@@ -156,6 +158,8 @@ class RandMisalignd(Randomizable, MapTransform):
         """Common affine map (3, 3) and the elastic displacement (2, H, W) before it."""
         ratio = max(size) / REFERENCE_SIZE
         shape = torch.zeros(2, *size)
+        if self.pose_prob < 1 and self.R.random_sample() >= self.pose_prob:
+            return torch.eye(3), shape
         if self.pose_elastic > 0:
             shape = smooth_displacement(size, self.pose_elastic * ratio, self.R)
         if self.pose == 0:

@@ -20,6 +20,7 @@ from bundle.engine.run import train
 from bundle.errors import InputError
 from bundle.losses import BiMSRecLoss
 from bundle.losses.field import FieldLoss
+from bundle.losses.fusion import FusionLoss
 from bundle.networks import BiMSRec
 from bundle.transforms.batched.misalign import BatchMisalign
 from tests.engine.test_training import pairs, workflow  # noqa: F401 (a fixture)
@@ -47,11 +48,12 @@ def dataset(device="cpu"):
     return found
 
 
-def step(device="cpu", refinements=3):
+def step(device="cpu", refinements=3, stage="registration"):
     torch.manual_seed(0)
-    network = BiMSRec(reduction=4, stage="registration", refinements=refinements).to(device)
+    network = BiMSRec(reduction=4, stage=stage, refinements=refinements).to(device)
     optimizer = Muon([p for p in network.parameters() if p.requires_grad])
-    loss = BiMSRecLoss(field=FieldLoss(ssim_weight=0.0))
+    shares = {"CT": 0.5, "PET": 0.6, "SPECT": 0.4}
+    loss = BiMSRecLoss(FieldLoss(ssim_weight=0.0), fusion=FusionLoss(fixed_share=shares))
     average = copy.deepcopy(network)
     one = graphed.GraphedStep(network.train(), average, loss, optimizer, dataset(device), 4)
     return one, average
@@ -106,7 +108,8 @@ class Strangers(TorchDispatchMode):
         return result
 
 
-def test_a_whole_step_stays_on_its_device(monkeypatch):
+@pytest.mark.parametrize("stage", ["registration", "fusion", "all"])
+def test_a_whole_step_stays_on_its_device(monkeypatch, stage):
     """A graph can be recorded only of a step that copies nothing from the CPU and looks at no
     number; on a meta device there are no numbers, so a look raises."""
 
@@ -114,7 +117,7 @@ def test_a_whole_step_stays_on_its_device(monkeypatch):
         device = torch.device("meta")
 
     monkeypatch.setattr(graphed.GraphedStep, "_generator", lambda _: Meta())
-    one, _ = step("meta", refinements=1)
+    one, _ = step("meta", refinements=1, stage=stage)
     for name in ("rand", "randn"):
         draw = getattr(torch, name)
         monkeypatch.setattr(
@@ -128,11 +131,18 @@ def test_a_whole_step_stays_on_its_device(monkeypatch):
     assert not strangers.found
 
 
-@pytest.mark.parametrize("overlays", [("on_device",), ("on_device", "graphed")])
-def test_the_overlays_train(pairs, tmp_path, overlays, capsys, monkeypatch):  # noqa: F811
+@pytest.mark.parametrize(
+    ("overlays", "stage"),
+    [
+        (("on_device",), "registration"),
+        (("on_device", "graphed"), "registration"),
+        (("on_device", "graphed"), "fusion"),
+    ],
+)
+def test_the_overlays_train(pairs, tmp_path, overlays, stage, capsys, monkeypatch):  # noqa: F811
     length = {"seconds": 0.1, "validations": 1} if "graphed" in overlays else {"max_epochs": 1}
     monkeypatch.setattr(graphed_run, "REPORT", 2)
-    workflow(pairs, tmp_path, overlays, stage="registration", epoch_repeat=1, **length).run()
+    workflow(pairs, tmp_path, overlays, stage=stage, epoch_repeat=1, **length).run()
     said = capsys.readouterr().out
     assert "pairs/s" in said and "EPE in px" in said
     BiMSRec().load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))

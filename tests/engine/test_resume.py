@@ -104,3 +104,12 @@ def test_a_new_run_keeps_what_an_earlier_one_left(tmp_path):
     make_folder(str(tmp_path), resume=False)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"last.earlier.pt", "last.earlier2.pt"}
+
+
+def test_of_equally_good_weights_the_newest_stay(tmp_path):
+    layer, path = torch.nn.Linear(1, 1), tmp_path / "model.pt"
+    saver = BestSaver(layer, str(path))
+    for number, error in enumerate([2.0, 2.0 + 1e-5, 2.1]):
+        torch.nn.init.constant_(layer.weight, number)
+        validation(saver, error)
+    assert torch.load(path, weights_only=True)["weight"] == 1 and saver.best == 2.0

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from monai.losses import SSIMLoss
 
 from bundle.errors import InputError
 from bundle.losses import BiMSRecLoss
@@ -12,6 +13,7 @@ from bundle.losses.fusion import FusionLoss
 from bundle.losses.information import information_loss
 from bundle.losses.registration import RegistrationLoss
 from bundle.losses.smoothness import FoldingLoss
+from bundle.losses.structure import structure_loss
 from bundle.metrics.gradient_transfer import gradient_transfer
 from bundle.metrics.visual_information import visual_information
 from bundle.networks.cross_attention import unit_tokens
@@ -81,6 +83,19 @@ def test_fusion_loss_weighs_the_sources_of_each_modality():
         assert wrong[term] > 0.5 and half[term] == pytest.approx(float(wrong[term]) / 2, abs=1e-3)
     with pytest.raises(InputError, match="SPECT"):
         loss(fused, fixed, aligned, ["CT", "SPECT"])
+    complete = FusionLoss(fixed_share={"CT": 1.0, "PET": 0.0, "SPECT": 0.5}, information_weight=1.0)
+    placed = complete(fused, fixed, aligned, torch.tensor([0, 1]))
+    assert placed["fusion_ssim"] == right["fusion_ssim"]
+    with pytest.raises(InputError, match="SPECT"):
+        loss(fused, fixed, aligned, torch.tensor([0, 1]))
+
+
+def test_structure_loss_is_that_of_monai():
+    fused, fixed, aligned = smooth_pictures(3)[:, None]
+    monai = SSIMLoss(spatial_dims=2, data_range=1.0, win_size=11, reduction="none")
+    expected = torch.cat([monai(fused, fixed), monai(fused, aligned)], dim=1)
+    found = structure_loss(fused, torch.cat([fixed, aligned], dim=1))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
 def smooth_pictures(count):

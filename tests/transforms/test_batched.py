@@ -60,6 +60,16 @@ def test_levels_have_the_displacement_of_single_items(batch, level, mean):
     assert float(ddf.norm(dim=1)[:, head].mean()) == pytest.approx(mean, rel=0.1)
 
 
+def test_a_share_of_the_pairs_gets_a_pose(batch):
+    found = misalign(batch, "aligned", pose=30.0, pose_elastic=4.0, pose_prob=0.5)
+    moved = [
+        (found[after] - batch[before]).abs().amax(dim=(1, 2, 3)) > 1e-3
+        for after, before in (("fixed", "fixed"), ("aligned", "moving"))
+    ]
+    assert moved[0].any() and not moved[0].all()
+    assert torch.equal(moved[0], moved[1])
+
+
 def test_aligned_without_pose_is_the_identity(batch):
     found = misalign(batch, "aligned")
     assert not found["ddf"].any()

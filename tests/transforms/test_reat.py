@@ -96,6 +96,12 @@ def test_same_seed_same_pair_other_seed_other_pair(picture):
     assert not torch.equal(first["deformed"], other["deformed"])
 
 
+def test_a_share_of_the_pairs_gets_a_pose(picture):
+    items = [misalign(picture, "small", seed, pose=30.0, pose_prob=0.5) for seed in range(12)]
+    moved = [bool((item["fixed"] - picture).abs().max() > 1e-3) for item in items]
+    assert any(moved) and not all(moved)
+
+
 @pytest.mark.parametrize("elastic", [0.0, 6.0])
 def test_common_pose_moves_both_and_keeps_the_truth(picture, elastic):
     item = misalign(picture, "medium", seed=4, pose=180.0, pose_elastic=elastic)

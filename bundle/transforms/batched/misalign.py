@@ -13,7 +13,7 @@ from monai.transforms.utils import create_control_grid
 from torch.nn import functional
 
 from bundle.networks.warp import warp_tokens
-from bundle.transforms.batched.random import normal, uniform
+from bundle.transforms.batched.random import chosen, normal, uniform
 from bundle.transforms.elastic import MAGNITUDE_PER_STD, POSE_KNOTS, SPACING_PER_SIGMA
 from bundle.transforms.maps import inverse_in_steps
 from bundle.transforms.reat import (
@@ -95,12 +95,13 @@ class BatchMisalign:
         pose_scale: float = 0.15,
         pose_translation: float = 12.0,
         pose_elastic: float = 0.0,
+        pose_prob: float = 1.0,
     ) -> None:
         names = known_levels(levels)
         shares = dict(zip(names, weights or [1.0] * len(names), strict=True))
         self.shares = [shares.get(name, 0.0) / sum(shares.values()) for name in LEVELS]
         self.pose, self.pose_scale, self.pose_translation = pose, pose_scale, pose_translation
-        self.pose_elastic = pose_elastic
+        self.pose_elastic, self.pose_prob = pose_elastic, pose_prob
 
     def __call__(self, batch: dict[str, Any], random: torch.Generator) -> dict[str, Any]:
         """Apply to one batch."""
@@ -147,10 +148,13 @@ class BatchMisalign:
         ratio = max(size) / REFERENCE_SIZE
         knots = normal(random, (count, 2, POSE_KNOTS, POSE_KNOTS)) * self.pose_elastic * ratio
         shape = functional.interpolate(knots, tuple(size), mode="bicubic", align_corners=True)
+        kept = chosen(random, count, self.pose_prob)
         posed = float(self.pose > 0)
         spread = (self.pose, self.pose_scale * posed, self.pose_translation * ratio * posed)
         one = torch.ones(count, device=random.device)
         matrix = random_affine(torch.stack([one * half for half in spread]), random)
         flipped = (uniform(random, (count,)) < 0.5) & (self.pose > 0)
         columns = torch.where(flipped, -one, one)
-        return shape, torch.stack([one, columns, one], dim=1)[:, :, None] * matrix
+        matrix = torch.stack([one, columns, one], dim=1)[:, :, None] * matrix
+        still = torch.eye(3, device=random.device)
+        return torch.where(kept, shape, 0.0), torch.where(kept[:, 0], matrix, still)
