@@ -17,6 +17,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,19 +95,16 @@ def _run_many(
         if processes > 1 and options.device is None:
             options.device = str(parallel.local_device())
         records = records[parallel.rank() :: processes] if processes > 1 else records
-        states = {r["id"]: "skipped" for r in records if options.skip_existing and _is_done(r)}
-        failures: dict[str, str] = {}
+        waiting = [r for r in records if not (options.skip_existing and _is_done(r))]
+        states = {r["id"]: "skipped" for r in records} | {r["id"]: "not done" for r in waiting}
         failed = True
         try:
-            waiting = [record for record in records if record["id"] not in states]
-            _run_share(waiting, options, overrides, failures)
-            failed = bool(failures)
+            failed = _run_share(waiting, options, overrides, states)
         finally:
-            undone = {r["id"]: "not done" for r in records if not _is_done(r)}
-            rows = parallel.gather_dealt(summary_rows(records, undone | states | failures))
-            folder = Path(options.output_dir)
-            if parallel.is_main_process() and folder.is_dir():
-                write_summary(rows, folder / "summary.csv")
+            rows = parallel.gather_dealt(summary_rows(records, states))
+            if parallel.is_main_process():
+                with suppress(OSError):  # that OUT cannot be written has been said of each pair
+                    write_summary(rows, Path(options.output_dir) / "summary.csv")
             # processes end together: a launcher stops all as soon as one fails
             failed = parallel.any_process(failed)
     if failed:
@@ -117,18 +115,19 @@ def _run_share(
     records: list[dict[str, str]],
     options: argparse.Namespace,
     overrides: dict[str, Any],
-    failures: dict[str, str],
-) -> None:
-    """Do these pairs; messages of those that fail go into ``failures``, by id."""
+    states: dict[str, str],
+) -> bool:
+    """Do these pairs; what became of each goes into ``states``. Says whether any failed."""
     if not records:
-        return
+        return False
     evaluator = _evaluator(records, options, overrides)
     try:
         with tqdm(total=len(records), unit="pair", disable=None) as bar:
             evaluator.add_event_handler(Events.ITERATION_COMPLETED, lambda _: bar.update())
             go_through(evaluator)
     finally:
-        failures |= {records[n - 1]["id"]: text for n, text in evaluator.failures.items()}
+        states |= {records[n - 1]["id"]: text for n, text in evaluator.outcomes.items()}
+    return bool(evaluator.failures)
 
 
 def _is_done(record: dict[str, str]) -> bool:

@@ -44,7 +44,7 @@ class OnDeviceDataset(Dataset):
         repeat: int = 1,
         progress: bool = True,
     ) -> None:
-        files = [os.path.realpath(item["moving"]) for item in data]
+        files = [tuple(os.path.realpath(item[key]) for key in ("fixed", "moving")) for item in data]
         unique = dict(zip(reversed(files), reversed(data), strict=True))
         with ThreadPoolExecutor() as pool:
             read = pool.map(transform, unique.values())

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
@@ -44,7 +45,7 @@ class BestSaver:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._look)
 
     def _look(self, evaluator: Engine) -> None:
-        error = evaluator.state.metrics["EPE"]
+        error = float(np.nan_to_num(evaluator.state.metrics["EPE"], nan=np.inf))
         there = self.path.is_file()
         if error < self.best + EQUAL or not there:
             or_exit(write_state, self.network.state_dict(), self.path)
@@ -99,8 +100,8 @@ def make_folder(ckpt_dir: str, resume: bool) -> Path:
 
     Args:
         ckpt_dir: the folder.
-        resume: whether the run goes on. If not, files of an earlier run, which the new one would
-            replace, become ``*.earlier.pt``.
+        resume: go on if there is a ``last.pt``. A new run would replace files of an earlier one:
+            they become ``*.earlier.pt``.
 
     Raises:
         InputError: it cannot be made.
@@ -112,8 +113,12 @@ def make_folder(ckpt_dir: str, resume: bool) -> Path:
         raise InputError(
             f"{folder}: cannot be made ({error.strerror}); name another --ckpt_dir"
         ) from error
+    if resume and (folder / LAST).is_file():
+        return folder
+    if resume:
+        logger.warning("nothing to resume in %s: a new run begins", ckpt_dir)
     old = [folder / name for name in (LAST, "model.pt", "average.pt")]
-    for path in old if is_main_process() and not resume else []:
+    for path in old if is_main_process() else []:
         if path.is_file():
             kept = path.replace(_free(path))
             logger.warning("%s: of an earlier run, kept as %s", path, kept.name)

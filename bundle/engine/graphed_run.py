@@ -80,6 +80,7 @@ def train(
     start, validated = time.perf_counter() - spent, int(spent / seconds * validations)
     step.network.train()
     while spent < seconds:
+        began = time.perf_counter() - start  # validation does not count as training
         for _ in range(REPORT):
             step(one_cycle(spent / seconds, learning_rate))
         steps += REPORT
@@ -89,7 +90,7 @@ def train(
                 f"the loss is {terms['loss']} after {steps} steps; lower --learning_rate"
             )
         figures = " ".join(f"{name} {value:.4f}" for name, value in terms.items())
-        rate = REPORT * step.batch_size / (now - spent)
+        rate = REPORT * step.batch_size / (now - began)
         logger.info("step %d: %s, %.1f pairs/s", steps, figures, rate)
         spent = now
         if spent >= seconds or spent / seconds * validations > validated + 1:

@@ -101,10 +101,7 @@ def _prepare(trainer: Engine, ckpt_dir: str, resume: bool) -> Path:
             f"{len(loader.dataset)} training pairs do not fill a batch; lower --batch_size "
             f"{loader.batch_size}, or raise --epoch_repeat"
         )
-    there = (Path(ckpt_dir) / LAST).is_file()
-    if resume and not there:
-        logger.warning("nothing to resume in %s: a new run begins", ckpt_dir)
-    return make_folder(ckpt_dir, resume and there)
+    return make_folder(ckpt_dir, resume)
 
 
 def restore(saved: dict[str, Any], path: Path) -> None:
@@ -135,8 +132,23 @@ def restore(saved: dict[str, Any], path: Path) -> None:
             part.load_state_dict(
                 part.state_dict() | progress | {"_last_lr": state[name]["_last_lr"]}
             )
+        elif isinstance(part, torch.optim.Optimizer):
+            _restore_optimizer(part, state[name])
         elif name in state:
             part.load_state_dict(state[name])
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load its state; learning rates follow the schedule as it is configured now."""
+    configured: list[dict[str, Any]] = [
+        {key: group[key] for key in ("initial_lr", "max_lr", "min_lr") if key in group}
+        for group in optimizer.param_groups
+    ]
+    optimizer.load_state_dict(state)
+    for group, rates in zip(optimizer.param_groups, configured, strict=True):
+        if "initial_lr" in rates and "initial_lr" in group:
+            group["lr"] *= rates["initial_lr"] / group["initial_lr"]
+        group |= rates
 
 
 def _batches(trainer: Engine | None, before: int) -> int:

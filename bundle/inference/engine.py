@@ -14,6 +14,7 @@ from bundle.engine.parallel import any_process
 from bundle.errors import InputError, one_line
 
 logger = logging.getLogger(__name__)
+DONE = "done"
 
 
 class PairDataset(Dataset):
@@ -41,12 +42,18 @@ class PairEvaluator(SupervisedEvaluator):
     stderr. The batch size must be 1.
 
     Attributes:
-        failures: message of each failed pair, by position in the list.
+        outcomes: of each pair so far, by its position in the list from 1: ``done``, or the message
+            of what failed.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.failures: dict[int, str] = {}
+        self.outcomes: dict[int, str] = {}
+
+    @property
+    def failures(self) -> dict[int, str]:
+        """Message of each failed pair, by position."""
+        return {number: text for number, text in self.outcomes.items() if text != DONE}
 
     def _iteration(self, engine: Any, batchdata: Any) -> dict:
         try:
@@ -55,9 +62,10 @@ class PairEvaluator(SupervisedEvaluator):
             output = super()._iteration(engine, batchdata)
         except Exception as error:
             logger.debug("%s", batchdata["id"][0], exc_info=True)
-            self.failures[engine.state.iteration] = one_line(error)
+            self.outcomes[engine.state.iteration] = one_line(error)
             print(f"error: {batchdata['id'][0]}: {one_line(error)}", file=sys.stderr)
             return {}
+        self.outcomes[engine.state.iteration] = DONE
         for note in engine.state.output[0].get("suspicious", []):
             print(f"warning: {batchdata['id'][0]}: {note}", file=sys.stderr)
         logger.info("%s: results in %s", batchdata["id"][0], batchdata["output_dir"][0])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,13 +16,16 @@ Pair = tuple[Path, Path, str, str | None]
 """Fixed file, moving file, name and modality."""
 BIDS_FIXED = ("_T1w", "_T2w")
 BIDS_MOVING = {"_ct": "CT", "_pet": "PET", "_spect": "SPECT"}
+DERIVED = re.compile(r"_(space|desc)-")
+"""In names of BIDS: resampled or computed, no longer what the scanner gave."""
 
 
 def find_pairs(input_dir: Path | str, output_dir: Path | str) -> list[dict[str, str]]:
     """Pair files (or DICOM folders) ``NAME_fixed`` and ``NAME_moving``, and those of BIDS.
 
     In BIDS-like names ``sub-01_T1w`` (or ``_T2w``) is the fixed one of ``sub-01_ct``,
-    ``sub-01_pet`` and ``sub-01_spect`` anywhere in the same ``sub-01`` (and ``ses-``) folder.
+    ``sub-01_pet`` and ``sub-01_spect`` anywhere in the same ``sub-01`` (and ``ses-``) folder;
+    names with ``_space-`` or ``_desc-`` are left out.
 
     Args:
         input_dir: searched with all its folders.
@@ -32,7 +36,7 @@ def find_pairs(input_dir: Path | str, output_dir: Path | str) -> list[dict[str, 
         records as of :func:`bundle.inference.datalist.read_datalist`, sorted by id.
 
     Raises:
-        InputError: there is no such folder, no pair in it, or two that cannot be told apart.
+        InputError: there is no such folder, no pair in it, or several that cannot be told apart.
     """
     root = Path(input_dir)
     if not root.is_dir():
@@ -97,13 +101,24 @@ def _fixed_and_moving(named: dict[Path, str]) -> Iterator[Pair]:
 
 
 def _bids(named: dict[Path, str]) -> Iterator[Pair]:
-    fixed: dict[str, Path] = {}
+    raw = {p: n for p, n in named.items() if n.startswith("sub-") and not DERIVED.search(n)}
+    fixed: dict[str, list[Path]] = {}
     for ending in reversed(BIDS_FIXED):
-        fixed |= {_session(n): p for p, n in named.items() if n.endswith(ending)}
-    for path, name in named.items():
+        found: dict[str, list[Path]] = defaultdict(list)
+        for path, name in raw.items():
+            if name.endswith(ending):
+                found[_session(name)].append(path)
+        fixed |= found
+    for path, name in raw.items():
         for ending, modality in BIDS_MOVING.items():
-            if name.startswith("sub-") and name.endswith(ending) and _session(name) in fixed:
-                yield fixed[_session(name)], path, name, modality
+            choice = fixed.get(_session(name), []) if name.endswith(ending) else []
+            if len(choice) > 1:
+                raise InputError(
+                    f"{', '.join(map(str, choice))}: are several MRIs for {path}; leave one, or "
+                    "name the pairs in a --datalist"
+                )
+            if choice:
+                yield choice[0], path, name, modality
 
 
 def _session(name: str) -> str:

@@ -67,7 +67,8 @@ class LoadPaird(Transform):
     of :func:`bundle.volumes.start.find_start`; ``head``, uint8 (1, H, W, D), the fixed volume's
     head; ``spacing``, mm per row, column and slice; ``plane`` of the slices; ``overlap``, the
     share of the head that the moving volume covers; ``notes``, oddities, a line each;
-    ``modality`` where a DICOM header says it; ``began``, the time.
+    ``hounsfield``, for fixed and moving whether the file holds Hounsfield units; ``modality``
+    where a DICOM header says it; ``began``, the time.
 
     A record may name a ``frame`` (for 4D files) and the UIDs of ``series`` (for folders with
     several, separated by commas).
@@ -105,7 +106,8 @@ class LoadPaird(Transform):
         series = named_series(data)
         modalities = [modality_of(Path(path), series) for path in (fixed_path, moving_path)]
         modality = data.get("modality") or modalities[1]
-        notes = [*_notes(readings), *_swapped(fixed, moving, modalities)]
+        units = [is_hounsfield(volumes.to_slices(one)) for one in (fixed, moving)]
+        notes = [*_notes(readings), *_swapped(units, modalities)]
         try:
             start = find_start(fixed, moving, self.init)
         except InputError as error:
@@ -119,6 +121,7 @@ class LoadPaird(Transform):
             )
         if not (volumes.on_one_grid(fixed, moving) and (start == np.eye(4)).all()):
             moving = resample(moving, fixed, as_transform(start))
+            _require_variation(moving_path, volumes.to_slices(moving), " in the fixed volume")
         x, y, z = sitk.DICOMOrient(fixed, CODES[plane]).GetSpacing()
         return {
             "fixed_image": volumes.to_slices(fixed, plane),
@@ -129,6 +132,7 @@ class LoadPaird(Transform):
             "start": torch.from_numpy(start),
             "overlap": shared,
             "notes": "\n".join(notes),
+            "hounsfield": torch.tensor(units),
             "began": began,
             **({"modality": modality} if modality in MODALITIES else {}),
         }
@@ -153,13 +157,8 @@ def _notes(readings: tuple[Reading, Reading]) -> list[str]:
     ]
 
 
-def _swapped(
-    fixed: sitk.Image, moving: sitk.Image, modalities: Sequence[str | None]
-) -> Iterator[str]:
+def _swapped(units: Sequence[bool], modalities: Sequence[str | None]) -> Iterator[str]:
     """Fixed has to be the MRI: that is what the network has learnt."""
-    units = [
-        is_hounsfield(torch.from_numpy(sitk.GetArrayFromImage(one))) for one in (fixed, moving)
-    ]
     if modalities[0] in MODALITIES or modalities[1] == "MR" or units == [True, False]:
         kinds = [m or ("CT" if u else "unknown") for m, u in zip(modalities, units, strict=True)]
         yield (
@@ -189,14 +188,16 @@ class NormalizePaird(Transform):
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Normalise one record: adds ``image``, float32 (2, H, W[, D])."""
-        channels = [self._channel(data[f"{key}_image"], data) for key in ("fixed", "moving")]
+        images = data["fixed_image"], data["moving_image"]
+        units = data.get("hounsfield", [is_hounsfield(image) for image in images])
+        channels = [self._channel(*one, data) for one in zip(images, units, strict=True)]
         return {**data, "image": torch.cat(channels).clamp(0, 1).float()}
 
-    def _channel(self, image: torch.Tensor, data: dict[str, Any]) -> torch.Tensor:
+    def _channel(self, image: torch.Tensor, hounsfield: bool, data: dict[str, Any]) -> torch.Tensor:
         if image.ndim == 3:
             return luma(image) / 255
-        hounsfield = is_hounsfield(image) and data.get("modality", "CT") == "CT"
-        lower, upper = self.ct_window if hounsfield else self._limits(image, data.get("head"))
+        windowed = hounsfield and data.get("modality", "CT") == "CT"
+        lower, upper = self.ct_window if windowed else self._limits(image, data.get("head"))
         return (image - lower) / (upper - lower)
 
     def _limits(self, image: torch.Tensor, head: torch.Tensor | None) -> tuple[float, float]:
@@ -239,7 +240,9 @@ def _require_content(path: str, image: torch.Tensor) -> None:
     _require_variation(path, image)
 
 
-def _require_variation(path: str, image: torch.Tensor) -> None:
+def _require_variation(path: str, image: torch.Tensor, where: str = "") -> None:
     values = luma(image) if image.ndim == 3 else image
     if values.min() == values.max():
-        raise InputError(f"{path}: has the same value everywhere; check that it is the right image")
+        raise InputError(
+            f"{path}: has the same value everywhere{where}; check that it is the right image"
+        )

@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +170,7 @@ def staged(folder: Path) -> Iterator[Path]:
         if stage is not None:
             shutil.rmtree(stage, ignore_errors=True)
         for path in made:
-            if path.is_dir():
+            with suppress(OSError):  # not there, or another process has written beside
                 path.rmdir()
 
 

@@ -31,9 +31,9 @@ def summary_rows(
 
     Args:
         records: of the pairs, with ``id`` and, unless they were unusable, ``output_dir``.
-        states: by id: ``skipped``, or the message of what failed; others are done.
+        states: by id: ``done``, ``skipped``, or the message of what failed.
     """
-    return [_row(record, states.get(record["id"], "done")) for record in records]
+    return [_row(record, states[record["id"]]) for record in records]
 
 
 def write_summary(rows: Sequence[Mapping[str, object]], path: Path) -> None:
@@ -41,8 +41,9 @@ def write_summary(rows: Sequence[Mapping[str, object]], path: Path) -> None:
 
     Args:
         rows: of :func:`summary_rows`.
-        path: the CSV file.
+        path: the CSV file; its folder is made.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, COLUMNS, restval="")
         table.writeheader()

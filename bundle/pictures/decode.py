@@ -9,6 +9,9 @@ from PIL import Image, ImageOps
 
 from bundle.errors import InputError
 
+OVERSHOOT = 1.1
+"""By what interpolation may exceed the brightest value of a scale."""
+
 
 def decode(picture: Image.Image) -> Image.Image:
     """Bring any PIL picture to mode ``L``, ``RGB`` or ``F``, all on the scale 0 to 255.
@@ -49,7 +52,7 @@ def decode(picture: Image.Image) -> Image.Image:
 
 
 def _deep_grey(picture: Image.Image, limits: Sequence[float]) -> Image.Image:
-    """Scale grey by the smallest limit that holds its maximum; floating point also by 1."""
+    """Scale grey by the smallest limit that about holds its maximum; floating point also by 1."""
     values = np.asarray(picture, dtype=np.float32)
     if values.min(initial=0.0) < 0:
         raise InputError(
@@ -57,5 +60,5 @@ def _deep_grey(picture: Image.Image, limits: Sequence[float]) -> Image.Image:
         )
     peak = float(values.max(initial=0.0))
     limits = (1.0, *limits) if picture.mode == "F" else limits
-    full = next((limit for limit in limits if peak <= limit), peak)
-    return Image.fromarray(values * np.float32(255 / full))
+    full = next((limit for limit in limits if peak <= OVERSHOOT * limit), peak)
+    return Image.fromarray((values * np.float32(255 / full)).clip(max=255))

@@ -158,12 +158,12 @@ class RandMisalignd(Randomizable, MapTransform):
         """Common affine map (3, 3) and the elastic displacement (2, H, W) before it."""
         ratio = max(size) / REFERENCE_SIZE
         shape = torch.zeros(2, *size)
+        if self.pose == 0:
+            return torch.eye(3), shape
         if self.pose_prob < 1 and self.R.random_sample() >= self.pose_prob:
             return torch.eye(3), shape
         if self.pose_elastic > 0:
             shape = smooth_displacement(size, self.pose_elastic * ratio, self.R)
-        if self.pose == 0:
-            return torch.eye(3), shape
         translation = self.pose_translation * ratio
         matrix = affine_matrix(size, self.pose, self.pose_scale, translation, self.R)
         flip = torch.tensor([1.0, float(self.R.choice([-1.0, 1.0])), 1.0])

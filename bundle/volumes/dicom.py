@@ -30,6 +30,11 @@ def read_series(folder: Path, series: Sequence[str] = ()) -> tuple[sitk.Image, s
             cannot be read.
     """
     files = series_files(folder, series)
+    if len(files) == 1 and int(_tag(_header(files[0]), "0028|0008") or 1) > 1:
+        raise InputError(
+            f"{folder}: holds several frames in one DICOM file; convert it to NIfTI, for example "
+            "with dcm2niix"
+        )
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(files)
     reader.SetOutputPixelType(sitk.sitkFloat64)

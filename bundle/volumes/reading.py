@@ -74,6 +74,8 @@ def reading_of(path: Path | str, frame: int | None = None, series: Sequence[str]
     if volume.GetDimension() == 4:
         frame = _frame(path, volume.GetSize()[3], frame)
         volume, values = volume[:, :, :, frame], values[frame]
+    elif volume.GetNumberOfComponentsPerPixel() == 1:
+        values = values.reshape(volume.GetSize()[::-1])  # ITK drops axes of one at the end
     if "complex" in volume.GetPixelIDTypeAsString():
         raise InputError(f"{path}: holds complex numbers; export its magnitude")
     if volume.GetDimension() != 3 or volume.GetNumberOfComponentsPerPixel() != 1:
@@ -132,7 +134,7 @@ def _raw_values(path: Path, volume: sitk.Image) -> np.ndarray:
             raise InputError(f"{path}: is not what its suffix says; export it anew") from error
         except (OSError, EOFError, ValueError, zlib.error) as error:
             raise InputError(f"{path}: is damaged or cut short; copy or export it anew") from error
-    return sitk.GetArrayViewFromImage(volume)
+    return sitk.GetArrayFromImage(volume)  # a copy: a view would outlive its image
 
 
 def _without_gaps(path: Path, volume: sitk.Image, values: np.ndarray) -> sitk.Image:
@@ -154,7 +156,11 @@ def _geometry_notes(path: Path, volume: sitk.Image) -> list[str]:
     if not path.name.lower().endswith((".nii", ".nii.gz")):
         return []
     header: Any = nibabel.load(path).header  # type: ignore[attr-defined]
-    coded = {"qform": header.get_qform(coded=True)[0], "sform": header.get_sform(coded=True)[0]}
+    coded = {"sform": header.get_sform(coded=True)[0]}
+    try:
+        coded["qform"] = header.get_qform(coded=True)[0]
+    except ValueError as error:  # its quaternion is none
+        raise InputError(f"{path}: has an invalid qform; correct its header") from error
     forms = {name: form for name, form in coded.items() if form is not None}
     if not forms:
         return ["says nothing of its orientation: left and right are a guess; set its sform"]

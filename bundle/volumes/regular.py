@@ -16,6 +16,9 @@ UNEVEN = 0.02
 MISSING = 0.8
 """From this deviation on a slice is missing, which nothing can replace."""
 
+SIDEWAYS = 0.5
+"""Largest distance in mm of a slice from where the others have it in plane that is let pass."""
+
 TILT = 0.5
 """Largest angle in degrees between the stack of slices and their normal that is let pass."""
 
@@ -53,10 +56,14 @@ def regular_volume(
         )
     across = float(np.hypot(*shifts[-1, :2]))
     tilt = float(np.degrees(np.arctan2(across, abs(shifts[-1, 2]))))
+    straight = np.linspace(0.0, 1.0, len(shifts))[:, None] * shifts[-1]
+    away = np.abs(shifts - straight)
     found = []
     if tilt > TILT:
         found.append(f"the gantry was tilted by {tilt:.1f} degrees")
-    if uneven.max() > UNEVEN:
+    if away[:, :2].max() > SIDEWAYS:
+        found.append(f"slices are up to {away[:, :2].max():.1f} mm aside")
+    if max(uneven.max(), away[:, 2].max() / abs(step)) > UNEVEN:
         least, most = np.abs(steps).min(), np.abs(steps).max()
         found.append(f"the slices are {least:.2f} to {most:.2f} mm apart")
     if not found:

@@ -148,10 +148,16 @@ def _optimised(
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
     method.SetInitialTransform(transform, inPlace=True)
     try:
-        method.Execute(fixed, moving)
+        method.Execute(_four_slices(fixed), _four_slices(moving))
     except RuntimeError:  # the samples left the moving volume: this start leads nowhere
         return sitk.Euler3DTransform(start)
     return transform
+
+
+def _four_slices(volume: sitk.Image) -> sitk.Image:
+    """Repeat the outer slices of a thin volume: ITK smooths four at least."""
+    lacking = [max(0, 4 - size) for size in volume.GetSize()]
+    return sitk.ZeroFluxNeumannPad(volume, [n // 2 for n in lacking], [-(-n // 2) for n in lacking])
 
 
 def _coarse(volume: sitk.Image) -> tuple[sitk.Image, sitk.Image]:

@@ -67,6 +67,10 @@ def jacobian_determinant(field: sitk.Image) -> sitk.Image:
 def resample(
     moving: sitk.Image, grid: sitk.Image, transform: sitk.Transform, mode: int = sitk.sitkLinear
 ) -> sitk.Image:
-    """Interpolate the original moving volume once, on the fixed grid; its minimum outside."""
-    lowest = float(sitk.GetArrayViewFromImage(moving).min())
+    """Interpolate the original moving volume once, on the fixed grid.
+
+    Outside it is the volume's minimum, or 0 by nearest neighbour: no label.
+    """
+    nearest = mode == sitk.sitkNearestNeighbor
+    lowest = 0.0 if nearest else float(sitk.GetArrayViewFromImage(moving).min())
     return sitk.Resample(moving, grid, transform, mode, lowest, moving.GetPixelID())

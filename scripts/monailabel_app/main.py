@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ class BiMSRecApp(MONAILabelApp):
     """Serves the model ``bimsrec``, registration and fusion of two images, and either alone."""
 
     def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
+        self._storing = threading.Lock()
         logging.getLogger("monailabel").setLevel(logging.WARNING)  # it logs names of images
         super().__init__(
             app_dir=app_dir,
@@ -87,14 +89,16 @@ class BiMSRecApp(MONAILabelApp):
         if not image:
             return {}
         suffix = f"-{request['tag']}" if request.get("tag") else ""
-        for tag in TAGS:  # of another pair, maybe: results are those of one request
-            if datastore.get_label_uri(image, tag + suffix):
-                datastore.remove_label(image, tag + suffix)
         stored = {}
-        for tag in tags:
-            for file in folder.glob(TAGS[tag]):
-                datastore.save_label(image, str(file), tag + suffix, {"model": request["model"]})
-                stored[tag] = tag + suffix
+        with self._storing:  # all results under a tag are those of one request
+            for tag in TAGS:
+                if datastore.get_label_uri(image, tag + suffix):
+                    datastore.remove_label(image, tag + suffix)
+            for tag in tags:
+                for file in folder.glob(TAGS[tag]):
+                    label = tag + suffix
+                    datastore.save_label(image, str(file), label, {"model": request["model"]})
+                    stored[tag] = label
         return json.loads(json.dumps(stored))
 
 

@@ -21,7 +21,8 @@ def dataset(tmp_path, read, repeat=1, seed=0):
         value = 0.25 if "a.png" in item["moving"] else 0.75
         return {"fixed": torch.full((1, 8, 8), value), "moving": torch.full((4, 8, 8), value)}
 
-    items = [{"moving": path, "modality": "PET", "name": path[-5]} for path in listed]
+    kind = {"fixed": "mri.png", "modality": "PET"}
+    items = [{**kind, "moving": path, "name": path[-5]} for path in listed]
     return OnDeviceDataset(
         items, transform, [BatchMisalign(["small"])], torch.device("cpu"), seed, repeat, False
     )
@@ -48,3 +49,18 @@ def test_a_batch_depends_on_seed_epoch_and_indices_only(tmp_path):
     assert torch.equal(batch(), batch())
     for other in (batch(seed=1), batch(epoch=2), batch(indices=(0, 2))):
         assert not torch.equal(batch(), other)
+
+
+def test_pairs_that_share_a_moving_picture_keep_their_fixed_ones():
+    def transform(item):
+        value = 0.25 if item["fixed"] == "t1.png" else 0.75
+        return {"fixed": torch.full((1, 8, 8), value), "moving": torch.full((4, 8, 8), 0.5)}
+
+    items = [
+        {"fixed": name, "moving": "ct.png", "modality": "CT", "name": name}
+        for name in ("t1.png", "t2.png")
+    ]
+    pairs = OnDeviceDataset(
+        items, transform, [BatchMisalign(["aligned"])], torch.device("cpu"), progress=False
+    )
+    assert pairs.__getitems__([0, 1])["fixed"][:, 0, 0, 0].tolist() == [0.25, 0.75]

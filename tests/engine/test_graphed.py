@@ -36,7 +36,10 @@ def dataset(device="cpu"):
         for number, one in enumerate(smooth)
     ]
     found = OnDeviceDataset(
-        [{"moving": str(number), "modality": "CT", "name": str(number)} for number in range(6)],
+        [
+            {"fixed": number, "moving": number, "modality": "CT", "name": number}
+            for number in map(str, range(6))
+        ],
         lambda item: items[int(item["name"])],
         [BatchMisalign(["small"])],
         torch.device("cpu"),
@@ -166,8 +169,9 @@ def test_a_run_goes_on_where_it_stopped(monkeypatch, tmp_path, caplog):
     monkeypatch.setattr(graphed_run, "REPORT", 1)
     caplog.set_level("INFO")
     clock = iter(range(1000))
-    monkeypatch.setattr(graphed_run.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(graphed_run.time, "perf_counter", lambda: next(clock) / 2)
     first, average = step()
+    next(clock)  # a step takes a second from here on
     graphed_run.train(first, Validator(), best(), 1e-3, 3.0, str(tmp_path))
     kept = torch.load(tmp_path / "average.pt", weights_only=True)
     torch.testing.assert_close(kept[NAME], average.state_dict()[NAME])

@@ -113,3 +113,33 @@ def test_of_equally_good_weights_the_newest_stay(tmp_path):
         torch.nn.init.constant_(layer.weight, number)
         validation(saver, error)
     assert torch.load(path, weights_only=True)["weight"] == 1 and saver.best == 2.0
+
+
+def test_a_first_error_that_is_no_number_is_not_the_best(tmp_path):
+    saver = BestSaver(torch.nn.Linear(1, 1), str(tmp_path / "model.pt"))
+    validation(saver, float("nan"))
+    validation(saver, 2.0)
+    assert saver.best == 2.0
+
+
+def schedule(rate):
+    layer = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.AdamW(layer.parameters(), rate)
+    return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=100)
+
+
+def test_a_run_goes_on_with_the_learning_rate_that_is_asked_for(tmp_path):
+    parts = [schedule(1e-3), schedule(1e-4), schedule(1e-4)]
+    for (optimizer, lr_scheduler), steps in zip(parts, (30, 0, 60), strict=True):
+        for _ in range(steps):
+            optimizer.step()
+            lr_scheduler.step()
+    names = ("optimizer", "lr_scheduler")
+    save_state(dict(zip(names, parts[0], strict=True)), tmp_path / "last.pt")
+    restore(dict(zip(names, parts[1], strict=True)), tmp_path / "last.pt")
+    optimizer, lr_scheduler = parts[1]
+    for _ in range(30):
+        assert optimizer.param_groups[0]["lr"] <= 1e-4
+        optimizer.step()
+        lr_scheduler.step()
+    assert optimizer.param_groups[0]["lr"] == parts[2][0].param_groups[0]["lr"]

@@ -129,6 +129,33 @@ def blob():
     return (((z - 10) / 7) ** 2 + ((y - 20) / 14) ** 2 + ((x - 20) / 12) ** 2 < 1) * 100.0
 
 
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
+def test_nan_in_a_file_of_any_kind_is_told(suffix, tmp_path):
+    values = np.pad(blob(), 30).astype(np.float32)  # enough for memory to be given back at once
+    values[:, 0] = np.nan
+    image = sitk.GetImageFromArray(values)
+    sitk.WriteImage(image, str(tmp_path / f"v{suffix}"))
+    reading = reading_of(tmp_path / f"v{suffix}")
+    assert reading.notes[-1].startswith("holds NaN or infinite values outside the head")
+    kept = np.nan_to_num(values, nan=0.0)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(reading.volume), kept)
+
+
+def test_an_axis_of_one_at_the_end_does_not_matter(tmp_path):
+    values = blob().T[..., None]
+    values[0] = np.nan
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "v.nii.gz")
+    assert reading_of(tmp_path / "v.nii.gz").volume.GetSize() == (40, 40, 20)
+
+
+def test_an_invalid_qform_is_named(tmp_path):
+    image = nibabel.Nifti1Image(blob().astype(np.float32), np.eye(4))
+    image.header["qform_code"], image.header["quatern_b"] = 1, 3.0
+    nibabel.save(image, tmp_path / "v.nii.gz")
+    with pytest.raises(InputError, match=r"v\.nii\.gz: .*(qform|cannot be read)"):
+        reading_of(tmp_path / "v.nii.gz")
+
+
 def test_nan_outside_the_head_is_background(tmp_path):
     values = blob()
     values[:, 0] = np.nan
@@ -235,6 +262,28 @@ def test_an_mri_that_dips_below_zero_is_no_ct():
     record = {"fixed_image": dipping, "moving_image": mri, "modality": "CT"}
     image = NormalizePaird()(record)["image"][0].flatten()
     assert image[500] == pytest.approx(0.5, abs=0.02) and len(image.unique()) > 900
+
+
+def test_ct_is_windowed_whatever_the_fixed_volume_shows_of_it(tmp_path):
+    inside = blob()[5:15, 4:36, 4:36]  # 6 of 10 voxels are head
+    mri = write_volume(tmp_path / "mri.nii.gz", inside)
+    ct = write_volume(tmp_path / "ct.nii.gz", 1065.0 * (blob() > 0) - 1000)
+    record = LoadPaird(init="none")({"fixed": str(mri), "moving": str(ct)})
+    assert record["hounsfield"].tolist() == [False, True]
+    record["moving_image"] = record["moving_image"].clamp(min=-100)  # no air is left
+    assert NormalizePaird()(record)["image"][1].max() == pytest.approx(85 / 170)
+
+
+def test_a_moving_volume_with_nothing_in_the_fixed_one_is_named(tmp_path):
+    fixed = write_volume(tmp_path / "f.nii.gz", blob())
+    values = np.zeros((60, 40, 40))
+    values[50:] = 1.0
+    moving = write_volume(tmp_path / "m.nii.gz", values)
+    volume = sitk.ReadImage(str(moving))
+    volume.SetOrigin(sitk.ReadImage(str(fixed)).GetOrigin())
+    sitk.WriteImage(volume, str(moving))
+    with pytest.raises(InputError, match=r"m\.nii\.gz: has the same value everywhere in the fixed"):
+        LoadPaird(init="none")({"fixed": str(fixed), "moving": str(moving)})
 
 
 def test_other_scales_use_percentiles_of_what_is_not_background():

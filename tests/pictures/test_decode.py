@@ -34,6 +34,15 @@ def test_twelve_bits_of_a_scanner_in_sixteen_are_not_nearly_black():
     np.testing.assert_allclose(decoded, [[0, 51, 255], [102, 153, 204]], atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("kind", "full"), [(np.uint16, 4095), (np.float32, 1.0), (np.float32, 255.0)]
+)
+def test_a_value_just_above_the_scale_is_white(kind, full):
+    values = np.array([[0, 0.2 * full, 1.02 * full]]).astype(kind)
+    decoded = np.asarray(decode(Image.fromarray(values)))
+    np.testing.assert_allclose(decoded, [[0, 51, 255]], atol=0.1)
+
+
 @pytest.mark.parametrize("kind", [np.int32, np.float32])
 def test_hounsfield_units_in_a_picture_are_refused(kind):
     values = np.array([[-1000, 40], [0, 500]], dtype=kind)

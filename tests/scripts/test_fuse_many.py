@@ -163,6 +163,16 @@ def touch(*paths):
         path.touch()
 
 
+def test_of_several_mris_of_bids_none_is_taken_silently(tmp_path):
+    folder = tmp_path / "sub-01"
+    touch(*(folder / f"sub-01_{end}.nii" for end in ("run-1_T1w", "space-MNI_T1w", "pet")))
+    (record,) = find_pairs(tmp_path, tmp_path / "out")
+    assert record["fixed"].endswith("sub-01_run-1_T1w.nii")
+    touch(folder / "sub-01_run-2_T1w.nii")
+    with pytest.raises(InputError, match=r"run-1_T1w.*run-2_T1w.*several MRIs for .*_pet"):
+        find_pairs(tmp_path, tmp_path / "out")
+
+
 def test_two_studies_of_one_name_have_ids_of_their_own(tmp_path):
     for day in ("day1", "day2"):
         touch(*(tmp_path / "anna" / day / f"anna_{side}.png" for side in ("fixed", "moving")))

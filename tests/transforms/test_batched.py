@@ -70,6 +70,11 @@ def test_a_share_of_the_pairs_gets_a_pose(batch):
     assert torch.equal(moved[0], moved[1])
 
 
+def test_without_pose_pairs_stay_aligned(batch):
+    found = misalign(batch, "aligned", pose=0.0, pose_elastic=6.0)
+    torch.testing.assert_close(found["aligned"], batch["moving"], atol=1e-4, rtol=0)
+
+
 def test_aligned_without_pose_is_the_identity(batch):
     found = misalign(batch, "aligned")
     assert not found["ddf"].any()

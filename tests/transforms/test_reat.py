@@ -111,6 +111,11 @@ def test_common_pose_moves_both_and_keeps_the_truth(picture, elastic):
     assert restored < 0.3 * (item["deformed"] - item["aligned"]).abs().mean()
 
 
+def test_without_pose_the_pair_stays_aligned(picture):
+    item = misalign(picture, "aligned", pose=0.0, pose_elastic=6.0)
+    torch.testing.assert_close(item["aligned"], item["fixed"], atol=1e-4, rtol=0)
+
+
 def test_outside_the_frame_is_black():
     item = misalign(torch.ones(1, SIZE, SIZE), "large", seed=2)
     assert item["deformed"].min() == 0 and item["aligned"].min() == pytest.approx(1, abs=1e-5)

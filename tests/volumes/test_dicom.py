@@ -80,6 +80,24 @@ def test_uneven_slices_are_interpolated_at_even_places(tmp_path):
     assert reading.volume.GetSpacing() == (1.5, 1.5, 2.0)
 
 
+def test_slices_that_jump_aside_are_brought_back(tmp_path):
+    folder = write_series(tmp_path / "jump", [0.0, 2.0, 4.0, 6.0, 8.0])
+    write_series(folder, [4.0], tilt=0.75, more={"0020|0013": "2", "0008|0018": "1.9"})
+    (folder / "1.2.3.4_000.dcm").rename(folder / "1.2.3.4_002.dcm")
+    write_series(folder, [0.0])
+    reading = reading_of(folder)
+    assert reading.notes == ("slices are up to 3.0 mm aside: resampled to a regular grid",)
+
+
+def test_a_file_of_several_frames_is_named_with_a_way_out(tmp_path):
+    frames = sitk.Image([12, 10, 4], sitk.sitkInt16)
+    frames.SetMetaData("0008|0060", "NM")
+    (tmp_path / "nm").mkdir()
+    sitk.WriteImage(frames, str(tmp_path / "nm" / "one.dcm"))
+    with pytest.raises(InputError, match="several frames in one DICOM file; convert it"):
+        reading_of(tmp_path / "nm")
+
+
 @pytest.mark.parametrize("modality", ["PT", "CT"])
 def test_pictures_shown_inverted_keep_their_units(modality, tmp_path):
     folder = write_series(tmp_path / "white", [0.0, 2.0, 4.0], modality)

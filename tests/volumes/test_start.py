@@ -63,6 +63,16 @@ def test_aligned_volumes_keep_their_headers():
     np.testing.assert_allclose(find_start(head(), head(invert=True)), np.eye(4), atol=0.05)
 
 
+@pytest.mark.parametrize("slices", [2, 3])
+def test_a_few_slices_are_brought_together_too(slices):
+    motion = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.0, 0.0, 0.15, (9.0, -6.0, 0.0))
+    few = head()[:, :, 20 : 20 + slices]
+    found = as_transform(find_start(few, moved(head(invert=True), motion)[:, :, 20 : 20 + slices]))
+    for point in ((20.0, 0.0, 0.0), (0.0, -30.0, 0.0)):
+        apart = np.subtract(found.TransformPoint(point), motion.TransformPoint(point))
+        assert np.hypot(*apart[:2]) < 1.5
+
+
 def test_none_trusts_the_headers_and_center_the_middles(motion):
     moving = head()
     moving.SetOrigin((-50.0, -60.0, -60.0))

@@ -146,10 +146,11 @@ class BatchMisalign:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Common elastic displacements (B, 2, H, W) and affine maps (B, 3, 3)."""
         ratio = max(size) / REFERENCE_SIZE
-        knots = normal(random, (count, 2, POSE_KNOTS, POSE_KNOTS)) * self.pose_elastic * ratio
+        posed = float(self.pose > 0)
+        knots = normal(random, (count, 2, POSE_KNOTS, POSE_KNOTS))
+        knots = knots * (self.pose_elastic * ratio * posed)
         shape = functional.interpolate(knots, tuple(size), mode="bicubic", align_corners=True)
         kept = chosen(random, count, self.pose_prob)
-        posed = float(self.pose > 0)
         spread = (self.pose, self.pose_scale * posed, self.pose_translation * ratio * posed)
         one = torch.ones(count, device=random.device)
         matrix = random_affine(torch.stack([one * half for half in spread]), random)
