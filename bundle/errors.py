@@ -27,10 +27,8 @@ def one_line(error: BaseException) -> str:
     Returns:
         the message without line breaks.
     """
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, InputError):
-        if cause.__cause__ is None:
-            break
+    cause = error
+    while not isinstance(cause, InputError) and cause.__cause__ is not None:
         cause = cause.__cause__
     text = str(cause) if isinstance(cause, InputError) else f"{type(cause).__name__}: {cause}"
     return " ".join(text.split())

@@ -27,7 +27,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from bundle.engine.gpu_cost import gpu_ms
-from bundle.engine.training_cost import training_cost
+from bundle.engine.training_cost import settings_of, training_cost
 from bundle.errors import InputError, or_exit
 from bundle.losses import BiMSRecLoss
 from bundle.networks import BiMSRec
@@ -91,11 +91,10 @@ def print_training_cost(options: argparse.Namespace) -> None:
     changed = ", ".join([*options.config, *options.override]) or "nothing changed"
     print(f"training as configured ({changed}), loading processes: {options.num_workers}")
     settings = {name: getattr(options, name) for name in RUN_OPTIONS}
-    settings |= dict(one.split("=", 1) for one in options.override)
+    settings |= settings_of(options.override, options.config)
     for stage in ("registration", "all"):
         for threads in options.threads:
-            chosen = settings | {"stage": stage}
-            cost = training_cost(chosen, options.steps, threads, options.config)
+            cost = training_cost(stage, settings, options.steps, threads, options.config)
             print(
                 f"  {f'{stage}, threads: {threads}':<28}{cost.pairs_per_second:>9.2f} pairs/s, "
                 f"{100 * cost.data_wait:.0f} % waiting for data, {cost.memory:.0f} MiB, "
@@ -113,7 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--training", action="store_true", help="time training steps as well")
     parser.add_argument("--gpu", action="store_true", help="time inference there, not on the CPU")
     parser.add_argument("--batch_size", type=int, default=8, help="pairs per training step")
-    parser.add_argument("--reduction", type=int, default=1, help="of the network in training")
+    parser.add_argument("--reduction", type=int, choices=(1, 2, 4), default=1,
+                        help="of the network in training")  # fmt: skip
     parser.add_argument("--num_workers", type=int, default=1, help="processes that load data")
     parser.add_argument(
         "--override", nargs="+", default=[], metavar="ID=VALUE",
@@ -127,19 +127,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(options: argparse.Namespace) -> None:
-    if options.image_size < 32:
-        raise InputError(f"--image_size {options.image_size}: the network takes 32 and more")
+    if not 32 <= options.image_size <= 2048:
+        raise InputError(f"--image_size {options.image_size}: the network takes 32 to 2048")
     for name in ("repeats", "batch_size", "steps"):
         if getattr(options, name) < 1:
             raise InputError(f"--{name} {getattr(options, name)}: give 1 or more")
     if options.gpu and not torch.cuda.is_available():
         raise InputError("--gpu: torch sees no GPU here; leave it out")
     for name in options.config:
-        if not Path(name).is_file():
-            raise InputError(f"--config {name}: no such file; give configs/on_device.json, say")
-    for one in options.override:
-        if "=" not in one:
-            raise InputError(f"--override {one}: write ID=VALUE")
+        if not Path(name).is_file() or Path(name).suffix not in (".json", ".yaml"):
+            raise InputError(f"--config {name}: no overlay; give configs/on_device.json, say")
+    settings_of(options.override, options.config)
     if options.num_workers < 0:
         raise InputError(f"--num_workers {options.num_workers}: give 0 or more")
     if min(options.threads) < 1:

@@ -26,7 +26,7 @@ from monai.bundle import ConfigParser
 from tqdm import tqdm
 
 from bundle.engine import parallel
-from bundle.engine.options import check_device
+from bundle.engine.option_values import check_device, check_value
 from bundle.errors import InputError
 from bundle.inference import (
     PairEvaluator,
@@ -69,6 +69,8 @@ def _records(options: argparse.Namespace) -> list[dict[str, str]]:
     """The pairs that the command names; refuses what else it cannot use."""
     if options.device is not None:
         check_device(options.device)
+    if options.ct_window is not None:
+        check_value("ct_window", "{},{}".format(*options.ct_window))
     if options.workers < 0:
         raise InputError(f"--workers {options.workers}: give 0 or more")
     ways = [options.fixed or options.moving, options.datalist, options.input_dir]

@@ -53,8 +53,11 @@ def draw(logs: Sequence[Path], pairs_per_epoch: int, output: Path) -> None:
         output: picture file.
 
     Raises:
-        InputError: a log is not readable or holds no epoch, or no picture has this suffix.
+        InputError: a log is not readable or holds no epoch, there are no pairs, or no picture
+            has this suffix.
     """
+    if pairs_per_epoch < 1:
+        raise InputError(f"--pairs_per_epoch {pairs_per_epoch}: give 1 or more")
     training, validation = joined(logs)
     figure, axis = plt.subplots(figsize=(8, 3.6))
     right = axis.twinx()

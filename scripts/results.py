@@ -106,6 +106,8 @@ def write_results(
         InputError: the summary is missing or no summary.
     """
     results = _read(summary, "run the evaluation first")
+    if not results.rows:
+        raise InputError(f"{summary}: holds no rows; run the evaluation first")
     images = output_dir / "images"
     images.mkdir(parents=True, exist_ok=True)
     plot_fields(results, images / "epe.png")

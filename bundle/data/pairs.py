@@ -15,6 +15,8 @@ from bundle.transforms.reat import LEVELS
 
 logger = logging.getLogger(__name__)
 
+PHANTOM = Path(__file__).resolve().parents[2] / "out" / "phantom"
+
 MODALITIES = ("CT", "PET", "SPECT")
 
 
@@ -111,7 +113,7 @@ def training_pairs(
     return repeated
 
 
-def phantom_folder(folder: str | Path = "out/phantom", pairs_per_modality: int = 50) -> Path:
+def phantom_folder(folder: str | Path = PHANTOM, pairs_per_modality: int = 50) -> Path:
     """Write the phantom's picture pairs, unless they are there, and return their folder."""
     folder = Path(folder)
     if not folder.is_dir():

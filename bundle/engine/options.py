@@ -1,40 +1,23 @@
-"""Refuse options that no configuration knows, values that cannot be, and absent devices."""
+"""Refuse options that no configuration knows, and expressions that are none."""
 
 from __future__ import annotations
 
 import ast
 import difflib
 import inspect
-import math
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from monai.bundle import ConfigParser, run
 from monai.bundle.config_item import ComponentLocator
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 from monai.utils import optional_import
 
+from bundle.engine.option_values import check_device, check_value
 from bundle.errors import InputError, one_line
-from bundle.volumes.planes import PLANES
-from bundle.volumes.refine import REFINES
-from bundle.volumes.start import INITS
-
-LEAST = {"max_epochs": 1, "batch_size": 1, "epoch_repeat": 1, "val_interval": 1, "val_stride": 1,
-         "early_stopping": 1, "panel_interval": 1, "image_size": 32, "num_workers": 0,
-         "seed": 0}  # fmt: skip
-POSITIVE = ("learning_rate", "gradient_clip", "seconds")
-CHOICES: dict[str, Sequence[str]] = {
-    "stage": ("all", "registration", "fusion"),
-    "reduction": ("1", "2", "4"),
-    "init": INITS,
-    "plane": PLANES,
-    "refine": REFINES,
-}
-SWITCHES = ("resume", "amp", "compile", "overwrite", "save_fields", "guard", "dicom_output")
 
 
 def refuse_unknown_options(arguments: Sequence[str] | None = None) -> None:
@@ -56,11 +39,11 @@ def refuse_unknown_options(arguments: Sequence[str] | None = None) -> None:
         return
     given = _options(arguments)
     own = set(inspect.signature(run).parameters) - {"override"}
-    config = _configuration(given.get("config_file", ""))
+    config = configuration(given.get("config_file", ""))
     tracking = _tracking(given.get("tracking", ""))
     for name in given:
         if name not in own:
-            _refuse_unknown_id(name, {"bundle_root": "."} | tracking | config, own)
+            refuse_unknown_id(name, {"bundle_root": "."} | tracking | config, own)
         check_expression(name, given[name])
         check_value(name, given[name])
     if "device" in given:
@@ -89,38 +72,6 @@ def check_expression(name: str, value: str) -> None:
         ) from error
 
 
-def check_value(name: str, value: str) -> None:
-    """Look at the value of an option that only takes some.
-
-    Args:
-        name: of the option; most pass.
-        value: its value; expressions pass.
-
-    Raises:
-        InputError: it is none of those that the option takes.
-    """
-    if value.startswith(("$", "@")):
-        return
-    least, choices = LEAST.get(name), CHOICES.get(name)
-    if least is not None and not (re.fullmatch(r"-?\d+", value) and int(value) >= least):
-        raise InputError(f"--{name} {value}: give a whole number, {least} or more")
-    if name in POSITIVE and not _is_positive(value):
-        raise InputError(f"--{name} {value}: give a number above 0")
-    if name == "palette_dir" and not Path(value).is_dir():
-        raise InputError(f"--{name} {value}: no such folder; check the path")
-    if choices is not None and value not in choices:
-        raise InputError(f"--{name} {value}: give one of {', '.join(choices)}")
-    if name in SWITCHES and value.lower() not in ("true", "false", "yes", "no"):
-        raise InputError(f"--{name} {value}: give true or false")
-
-
-def _is_positive(value: str) -> bool:
-    try:
-        return 0 < float(value) < math.inf
-    except ValueError:
-        return False
-
-
 def _evaluated(name: str, value: str, config: Mapping[str, Any]) -> str:
     """What an expression yields with the imports of the configuration; other values as they are."""
     if not value.startswith("$"):
@@ -142,27 +93,12 @@ def _first(error: BaseException) -> str:
     return one_line(error)
 
 
-def check_device(name: str) -> None:
-    """Try whether torch can use a device.
-
-    Args:
-        name: such as ``cpu`` or ``cuda:1``.
+def refuse_unknown_id(name: str, config: Mapping[str, Any], own: Iterable[str] = ()) -> None:
+    """Follow an id such as ``train#trainer#max_epochs`` from level to level.
 
     Raises:
-        InputError: torch knows no such device, or this machine has none.
+        InputError: it leads nowhere.
     """
-    try:
-        torch.zeros(1, device=torch.device(name))
-    except Exception as error:  # each kind of device fails in a way of its own
-        count = torch.cuda.device_count()
-        gpus = ", ".join(f"cuda:{index}" for index in range(count)) or "no GPU that torch can use"
-        raise InputError(
-            f"--device {name}: cannot be used here; this machine has cpu and {gpus}"
-        ) from error
-
-
-def _refuse_unknown_id(name: str, config: Mapping[str, Any], own: Iterable[str]) -> None:
-    """Follow an id such as ``train#trainer#max_epochs`` from level to level."""
     keys = name.replace("::", "#").split("#")
     place: Any = config
     for depth, key in enumerate(keys):
@@ -220,7 +156,7 @@ def _options(arguments: Sequence[str]) -> dict[str, str]:
     return options
 
 
-def _configuration(files: str) -> dict[str, Any]:
+def configuration(files: str) -> dict[str, Any]:
     """What one file holds, or a list of files as MONAI takes it, merged."""
     if not files:
         return {}

@@ -17,9 +17,14 @@ from typing import Any
 import torch
 from monai.bundle import create_workflow
 
+from bundle.engine.option_values import check_value
+from bundle.engine.options import configuration, refuse_unknown_id
+from bundle.errors import InputError
 from bundle.phantom import write_pairs
 
 ROOT = Path(__file__).resolve().parents[2]
+OWN = ("stage", "bundle_root", "dataset_dir", "ckpt_dir", "max_epochs", "val_interval",
+       "epoch_repeat", "image_size", "reduction", "batch_size", "num_workers")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,13 +45,39 @@ class Cost:
     device_memory: float
 
 
+def settings_of(overrides: Sequence[str], overlays: Sequence[str] = ()) -> dict[str, str]:
+    """Options of a training run from words such as ``amp=false``.
+
+    Args:
+        overrides: the words.
+        overlays: configurations after ``configs/train.json``, paths from the bundle's root.
+
+    Raises:
+        InputError: an option is unknown, is set by :func:`training_cost` itself, or cannot have
+            this value.
+    """
+    config = configuration(str([str(ROOT / name) for name in ("configs/train.json", *overlays)]))
+    settings = {}
+    for one in overrides:
+        name, separator, value = one.partition("=")
+        if not separator:
+            raise InputError(f"--override {one}: write ID=VALUE")
+        if name in OWN:
+            raise InputError(f"--override {one}: the benchmark sets it itself; leave it out")
+        refuse_unknown_id(name, config)
+        check_value(name, value)
+        settings[name] = value
+    return settings
+
+
 def training_cost(
-    settings: dict[str, Any], steps: int, threads: int, overlays: Sequence[str] = ()
+    stage: str, settings: dict[str, Any], steps: int, threads: int, overlays: Sequence[str] = ()
 ) -> Cost:
     """Train on phantom pairs in a fresh process, with loading, augmentation and checkpoints.
 
     Args:
-        settings: options of ``configs/train.json``; needs ``image_size`` and ``batch_size``.
+        stage: what is trained.
+        settings: other options of ``configs/train.json``; needs ``image_size`` and ``batch_size``.
         steps: measured steps.
         threads: of torch.
         overlays: configurations after ``configs/train.json``, paths from the bundle's root.
@@ -55,7 +86,7 @@ def training_cost(
         the figures.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_measure, settings, steps, threads, overlays).result()
+        return pool.submit(_measure, settings | {"stage": stage}, steps, threads, overlays).result()
 
 
 def _measure(settings: dict[str, Any], steps: int, threads: int, overlays: Sequence[str]) -> Cost:

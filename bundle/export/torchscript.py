@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from bundle.errors import InputError
 from bundle.networks import BiMSRec
 
 
@@ -45,8 +46,15 @@ def write_torchscript(network: BiMSRec, path: Path) -> Path:
 
     Returns:
         the path.
+
+    Raises:
+        InputError: the file cannot be written.
     """
-    torch.jit.script(Exported(network)).save(str(path))  # type: ignore[arg-type]
+    script = torch.jit.script(Exported(network))  # type: ignore[arg-type]
+    try:
+        script.save(str(path))
+    except RuntimeError as error:  # what torch makes of any trouble with a file
+        raise InputError(f"{path}: cannot be written; choose another --output_dir") from error
     return path
 
 

@@ -108,15 +108,14 @@ class ScaledInferer(Inferer):
 
     def _fields(self, image: torch.Tensor, network: Any, box: Box | None) -> torch.Tensor:
         """ddf and, if the network tells it, its spread per axis: (B, 2 or 4, H, W), voxels."""
-        size = image.shape[-2:]
-        part = image if box is None else cut(image, box)
-        scale = self.registration_size(*part.shape[-2:])
-        if box is not None:  # of a known size in millimetres, so always the same in pixels
-            scale = (self.working_size, self.working_size)
-        small = part if scale == tuple(part.shape[-2:]) else _resize(part, scale)
+        if box is None:
+            part, size = image, self.registration_size(*image.shape[-2:])
+        else:  # of a known size in millimetres, so always the same in pixels
+            part, size = cut(image, box), (self.working_size, self.working_size)
+        small = part if size == tuple(part.shape[-2:]) else _resize(part, size)
         found = [resize_field(field, part.shape[-2:]) for field in _with_spread(small, network)]
         fields = torch.cat(found, dim=1)
-        return fields if box is None else put_back(fields, box, size)
+        return fields if box is None else put_back(fields, box, image.shape[-2:])
 
     def _by_slices(self, inputs: torch.Tensor, function: Any) -> torch.Tensor:
         per_slice = SliceInferer(
@@ -128,14 +127,8 @@ class ScaledInferer(Inferer):
         size = self.registration_size(image.shape[-2], image.shape[-1])
         if size == tuple(image.shape[-2:]):
             return network(image)
-        ddf = self._register(image, network)
+        ddf = resize_field(network.register(_resize(image, size)), image.shape[-2:])
         return torch.cat([network.fuse(image, ddf), ddf], dim=1)
-
-    def _register(self, image: torch.Tensor, network: Any) -> torch.Tensor:
-        size = self.registration_size(image.shape[-2], image.shape[-1])
-        if size == tuple(image.shape[-2:]):
-            return network.register(image)
-        return resize_field(network.register(_resize(image, size)), image.shape[-2:])
 
     def registration_size(self, height: int, width: int) -> tuple[int, int]:
         """Choose the size at which an image is registered.
@@ -176,8 +169,10 @@ def raises_information(
     """
     where = None if head is None else head[0, 0].cpu().numpy() > 0
     fixed, moving = (inputs[0, k].cpu() for k in (0, 1))
-    warped = warp(moving.movedim(-1, 0)[:, None], ddf[0].cpu().movedim(-1, 0))[:, 0]
-    after = mutual_information(fixed.numpy(), warped.movedim(0, -1).numpy(), where)
+    warped = torch.empty_like(moving)
+    for k in range(moving.shape[-1]):  # one by one: a volume in float64 may not fit
+        warped[..., k] = warp(moving[None, None, ..., k], ddf[:, ..., k].cpu())[0, 0]
+    after = mutual_information(fixed.numpy(), warped.numpy(), where)
     return after >= mutual_information(fixed.numpy(), moving.numpy(), where)
 
 

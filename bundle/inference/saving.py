@@ -26,7 +26,7 @@ from bundle.pictures.write import write_picture
 from bundle.volumes.dicom import series_files
 from bundle.volumes.dicom_write import write_series
 from bundle.volumes.report import write_volume_report
-from bundle.volumes.total import resample, total_field, total_field_transform, total_transform
+from bundle.volumes.total import field_transform, resample, total_field, total_transform
 
 SLICE = re.compile(r"\d{4,}\.dcm")  # a file of the folder dicom
 RESULTS = (
@@ -75,7 +75,8 @@ class ApplyFieldd(Transform):
     ``pred`` is (3 or 4, H, W[, D]): fused luminance in [0, 1], the ddf in voxels, rows before
     columns, pull-back, and the ddf's uncertainty in millimetres if it is known. A colour
     ``moving_image`` keeps its colours in both images. A volume's ``spline``, if there is one (see
-    :class:`bundle.inference.RefineFieldd`), takes part in ``warped``.
+    :class:`bundle.inference.RefineFieldd`), takes part in ``warped``. Of volumes also adds the
+    ``readings`` of both, the whole ``transform`` and the same as a ``field``, which are written.
     """
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +87,10 @@ class ApplyFieldd(Transform):
         fused, ddf = pred[:1].double(), pred[1:3]
         data = {**data, "uncertainty": pred[3:]} if len(pred) > 3 else data
         if moving.ndim == 4:
-            warped = to_slices(_warped_volume(data, ddf), data["plane"])
+            data = {**data, **_total(data, ddf)}
+            grid, moving_volume = (data["readings"][side].volume for side in ("fixed", "moving"))
+            given = field_transform(data["field"])  # what whoever applies ddf.nii.gz will get
+            warped = to_slices(resample(moving_volume, grid, given), data["plane"])
         else:
             warped = warp(moving[None], ddf[None])[0]
             fused = 255 * fused
@@ -190,18 +194,14 @@ def _make_room(folder: Path, stage: Path) -> None:
             )
 
 
-def _transform(data: dict[str, Any], ddf: torch.Tensor) -> sitk.CompositeTransform:
-    """Start, field and, if there is one, B-spline of a volume as one ITK transform."""
-    grid = read_side(data, "fixed").volume
+def _total(data: dict[str, Any], ddf: torch.Tensor) -> dict[str, Any]:
+    """Both volumes as they were read; start, field and any B-spline as one transform and field."""
+    readings = {side: read_side(data, side) for side in ("fixed", "moving")}
+    grid = readings["fixed"].volume
     parts = [ddf, data["spline"]] if "spline" in data else [ddf]
     fields = [field_from_slices(part, grid, data["plane"]) for part in parts]
-    return total_transform(data["start"], *fields)
-
-
-def _warped_volume(data: dict[str, Any], ddf: torch.Tensor) -> sitk.Image:
-    """The original moving volume, interpolated once, on the fixed grid."""
-    moving, grid = (read_side(data, side).volume for side in ("moving", "fixed"))
-    return resample(moving, grid, total_field_transform(_transform(data, ddf), grid))
+    transform = total_transform(data["start"], *fields)
+    return {"readings": readings, "transform": transform, "field": total_field(transform, grid)}
 
 
 def _write_pictures(data: dict[str, Any], folder: Path) -> None:
@@ -213,13 +213,10 @@ def _write_pictures(data: dict[str, Any], folder: Path) -> None:
 
 def _write_volumes(data: dict[str, Any], folder: Path, parameters: Mapping[str, Any]) -> list[str]:
     """Write all results of a volume; returns what is suspicious about them."""
-    readings = {side: read_side(data, side) for side in ("fixed", "moving")}
-    grid, plane = readings["fixed"].volume, data["plane"]
+    readings, grid, plane = data["readings"], data["readings"]["fixed"].volume, data["plane"]
     require_space(folder, sum(_bytes(reading.volume) for reading in readings.values()))
-    transform = _transform(data, data["ddf"])
-    field = total_field(transform, grid)
-    write_field(field, folder / "ddf.nii.gz")
-    sitk.WriteTransform(transform, str(folder / "transform.h5"))
+    write_field(data["field"], folder / "ddf.nii.gz")
+    sitk.WriteTransform(data["transform"], str(folder / "transform.h5"))
     written: dict[str, torch.Tensor] = {
         name: data[name] for name in ("warped", "uncertainty", "fused") if name in data
     }
@@ -231,7 +228,7 @@ def _write_volumes(data: dict[str, Any], folder: Path, parameters: Mapping[str, 
             images[f"{side}_used"] = sitk.Cast(reading.volume, sitk.sitkFloat32)
     for name, volume in images.items():
         sitk.WriteImage(volume, str(folder / f"{name}.nii.gz"), useCompression=True)
-    return write_volume_report(data, grid, field, folder, parameters)
+    return write_volume_report(data, grid, data["field"], folder, parameters)
 
 
 def _bytes(volume: sitk.Image) -> int:
@@ -240,7 +237,7 @@ def _bytes(volume: sitk.Image) -> int:
 
 
 def _write_dicom(data: dict[str, Any], folder: Path) -> None:
-    fused = from_slices(data["fused"], read_side(data, "fixed").volume, data["plane"])
+    fused = from_slices(data["fused"], data["readings"]["fixed"].volume, data["plane"])
     source = Path(data["fixed"])
     template = series_files(source, named_series(data))[0] if source.is_dir() else None
     write_series(fused, folder, template)

@@ -23,8 +23,7 @@ def total_transform(start: torch.Tensor, *fields: sitk.Image) -> sitk.CompositeT
     composite = sitk.CompositeTransform(3)
     composite.AddTransform(as_transform(start.numpy()))  # ITK applies the last one first
     for field in fields:
-        vectors = sitk.Cast(field, sitk.sitkVectorFloat64)
-        composite.AddTransform(sitk.DisplacementFieldTransform(vectors))
+        composite.AddTransform(field_transform(field))
     return composite
 
 
@@ -40,10 +39,9 @@ def total_field(transform: sitk.Transform, grid: sitk.Image) -> sitk.Image:
     )
 
 
-def total_field_transform(transform: sitk.Transform, grid: sitk.Image) -> sitk.Transform:
-    """The total field as a transform: what whoever applies ``ddf.nii.gz`` will get."""
-    field = sitk.Cast(total_field(transform, grid), sitk.sitkVectorFloat64)
-    return sitk.DisplacementFieldTransform(field)
+def field_transform(field: sitk.Image) -> sitk.Transform:
+    """A displacement field, millimetres, LPS, pull-back, as a transform; the field stays."""
+    return sitk.DisplacementFieldTransform(sitk.Cast(field, sitk.sitkVectorFloat64))
 
 
 def jacobian_determinant(field: sitk.Image) -> sitk.Image:

@@ -101,10 +101,13 @@ def grid_lines(field: sitk.Image) -> np.ndarray:
         bool (H, W, D, 3) in axial slices: on a line across rows, columns and slices.
     """
     field = sitk.DICOMOrient(field, "LPS")
-    vectors = sitk.GetArrayFromImage(field) @ np.reshape(field.GetDirection(), (3, 3))
-    spacing = np.array(field.GetSpacing())
-    places = np.moveaxis(np.indices(vectors.shape[:3])[::-1], 0, -1) * spacing + vectors
-    found = places % LINES < np.maximum(spacing, 1.0)
+    direction = np.reshape(field.GetDirection(), (3, 3)).astype(np.float32)
+    vectors = sitk.GetArrayFromImage(field) @ direction  # along x, y, z of the grid
+    found = np.empty(vectors.shape, bool)
+    for axis, step in enumerate(field.GetSpacing()):
+        places = np.arange(field.GetSize()[axis], dtype=np.float32) * step
+        places = places.reshape([-1 if 2 - axis == other else 1 for other in range(3)])
+        found[..., axis] = (places + vectors[..., axis]) % LINES < max(step, 1.0)
     return np.moveaxis(found, 0, 2)[..., [1, 0, 2]]
 
 

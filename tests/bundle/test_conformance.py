@@ -84,6 +84,20 @@ def test_inference_runs_from_another_folder(tmp_path):
     assert (tmp_path / "out" / "a" / "fused.png").is_file()
 
 
+@pytest.mark.parametrize(
+    ("what", "files"), [("training", ["train"]), ("evaluating", ["train", "evaluate"])]
+)
+def test_training_and_evaluation_start_from_another_folder(what, files, tmp_path):
+    names = str([str(ROOT / "configs" / f"{name}.json") for name in files])
+    command = [sys.executable, "-m", "monai.bundle", "run", what, "--config_file", names]
+    command += ["--bundle_root", str(ROOT), "--dataset_dir", "none", "--output_dir", "out"]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    found = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert found.returncode == 1
+    assert found.stderr.strip().splitlines()[-1].startswith("error: none: no such folder")
+    assert "Traceback" not in found.stderr
+
+
 def test_the_network_keeps_to_its_declared_input_and_output():
     verify_net_in_out("network_def", meta_file=str(METADATA), config_file=CONFIG, device="cpu")
 

@@ -79,6 +79,23 @@ def test_a_value_that_cannot_be_is_one_line(option, value, message):
         refuse_unknown_options([*COMMAND, "configs/train.json", f"--{option}", value])
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("ct_window", "[150,-20]", "give two numbers, the lower one first"),
+        ("ct_window", "5", "give two numbers, the lower one first"),
+        ("percentiles", "[-5,50]", "give two numbers from 0 to 100, the lower one first"),
+        ("percentiles", "[99,1]", "give two numbers from 0 to 100, the lower one first"),
+        ("through_plane", "-3", "give a number, 0 or more"),
+    ],
+)
+def test_a_range_that_is_none_is_one_line(option, value, message):
+    with pytest.raises(InputError) as error:
+        refuse_unknown_options([*COMMAND, "configs/inference.json", f"--{option}", value])
+    assert str(error.value) == f"--{option} {value}: {message}"
+    refuse_unknown_options([*COMMAND, "configs/inference.json", "--percentiles", "[1,99.0]"])
+
+
 def test_inference_refuses_unknown_options_before_it_reads_pairs():
     config = ["configs/inference.json", "--datalist", "nowhere.json", "--dicom_outptu", "true"]
     words = [sys.executable, "-m", "monai.bundle", "run", "--config_file", *config]

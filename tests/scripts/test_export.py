@@ -103,6 +103,12 @@ def test_a_file_that_differs_is_refused_and_removed(tmp_path):
     assert not path.exists()
 
 
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "model.ts").mkdir()
+    with pytest.raises(SystemExit, match=r"model\.ts: cannot be written; choose another"):
+        export.main(["--output_dir", str(tmp_path), "--formats", "torchscript"])
+
+
 def test_options_that_make_no_sense_are_refused(tmp_path):
     with pytest.raises(SystemExit, match="32 and more"):
         export.main(["--output_dir", str(tmp_path / "out"), "--image_size", "8"])

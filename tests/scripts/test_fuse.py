@@ -142,3 +142,10 @@ def write_scan(folder, count, tilt):
         writer.SetFileName(str(folder / f"{k}.dcm"))
         writer.Execute(image)
     return folder
+
+
+def test_a_window_the_wrong_way_round_is_one_line(tmp_path):
+    words = ["--fixed", "f.nii", "--moving", "m.nii", "--output_dir", str(tmp_path / "out")]
+    with pytest.raises(SystemExit, match="--ct_window 150.0,-20.0: give two numbers, the lower"):
+        fuse.main([*words, "--ct_window", "150", "-20"])
+    assert not (tmp_path / "out").exists()

@@ -33,6 +33,13 @@ def test_an_unknown_kind_of_picture_is_one_line(tmp_path):
         main([str(tmp_path / "train.log"), "--output", str(tmp_path / "curve.xyz")])
 
 
+def test_epochs_without_pairs_are_one_line(tmp_path):
+    (tmp_path / "train.log").write_text(LOG, encoding="utf-8")
+    with pytest.raises(SystemExit, match="--pairs_per_epoch 0: give 1 or more"):
+        words = [str(tmp_path / "train.log"), "--output", str(tmp_path / "curve.png")]
+        main([*words, "--pairs_per_epoch", "0"])
+
+
 @pytest.mark.parametrize("content", [None, "no epoch here"])
 def test_a_log_without_epochs_is_one_line(tmp_path, content):
     log = tmp_path / "train.log"

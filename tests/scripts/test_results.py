@@ -61,6 +61,13 @@ def test_other_tables_join_where_their_files_are(tmp_path):
     assert "| LocalNet + maximum | CT | small | 3.00 |" in text and "Laplacian |" not in text
 
 
+def test_an_evaluation_without_rows_is_one_line(tmp_path):
+    (tmp_path / "summary.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(SystemExit, match="holds no rows"):
+        main(["--evaluation", str(tmp_path), "--output_dir", str(tmp_path)])
+    assert not (tmp_path / "results.md").exists()
+
+
 def test_a_missing_evaluation_is_one_line(tmp_path, capsys):
     with pytest.raises(SystemExit) as error:
         main(["--evaluation", str(tmp_path), "--output_dir", str(tmp_path)])
