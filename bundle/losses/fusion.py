@@ -31,7 +31,8 @@ class FusionLoss(nn.Module):
         fixed_share: share of the fixed source in both averages, one or one per modality: more keeps
             the MRI's texture, less what the moving picture shows.
         edge_weight: weight of 1 - Q.
-        intensity_weight: weight of L1 to the maximum.
+        intensity_weight: weight of L1 to the maximum; too small, and bone is left out where the MRI
+            has texture.
         gradient_weight: weight of L1 to the gradient of larger magnitude.
     """
 
@@ -41,7 +42,7 @@ class FusionLoss(nn.Module):
         information_weight: float = 0.4,
         fixed_share: float | Mapping[str, float] = 0.5,
         edge_weight: float = 1.0,
-        intensity_weight: float = 2.0,
+        intensity_weight: float = 5.0,
         gradient_weight: float = 1.5,
     ) -> None:
         super().__init__()
