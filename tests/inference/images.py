@@ -41,3 +41,9 @@ def write_volume(
     volume.SetOrigin((-20.0, 35.0, 7.5))
     sitk.WriteImage(sitk.DICOMOrient(volume, orientation), str(path))
     return path
+
+
+def blob() -> np.ndarray:
+    """An ellipsoid of 100 in a volume of zeros, (20, 40, 40) slices first."""
+    z, y, x = np.indices((20, 40, 40))
+    return (((z - 10) / 7) ** 2 + ((y - 20) / 14) ** 2 + ((x - 20) / 12) ** 2 < 1) * 100.0

@@ -5,10 +5,10 @@ import SimpleITK as sitk
 import torch
 
 from bundle.errors import InputError
-from bundle.inference import LoadPaird, NormalizePaird
+from bundle.inference import LoadPaird
 from bundle.inference.volumes import field_from_slices, from_slices, read_volume, to_slices
 from bundle.volumes.reading import reading_of
-from tests.inference.images import smooth, write_volume
+from tests.inference.images import blob, smooth, write_volume
 
 ORIENTATIONS = ["LPS", "RAS", "LAS", "PIR", "SLP"]
 
@@ -124,11 +124,6 @@ def test_a_singular_affine_is_named(step, message, values, tmp_path):
         read_volume(path)
 
 
-def blob():
-    z, y, x = np.indices((20, 40, 40))
-    return (((z - 10) / 7) ** 2 + ((y - 20) / 14) ** 2 + ((x - 20) / 12) ** 2 < 1) * 100.0
-
-
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
 def test_nan_in_a_file_of_any_kind_is_told(suffix, tmp_path):
     values = np.pad(blob(), 30).astype(np.float32)  # enough for memory to be given back at once
@@ -241,39 +236,6 @@ def test_swapped_volumes_are_told(tmp_path):
     assert LoadPaird(init="none")({"fixed": str(mri), "moving": str(ct)})["notes"] == ""
 
 
-def normalized(moving, **data):
-    fixed = torch.linspace(0, 1, moving.numel()).view(moving.shape)
-    record = {"fixed_image": fixed, "moving_image": moving, **data}
-    return NormalizePaird(ct_window=(0, 100))(record)["image"][1].flatten()
-
-
-HOUNSFIELD = torch.tensor([-1000.0, -10.0, 0.0, 50.0, 100.0, 2000.0]).view(1, 2, 3, 1)
-
-
-def test_ct_is_windowed_in_hounsfield_units():
-    assert normalized(HOUNSFIELD).tolist() == [0, 0, 0, 0.5, 1, 1]
-    assert normalized(HOUNSFIELD, modality="CT").tolist() == [0, 0, 0, 0.5, 1, 1]
-
-
-def test_an_mri_that_dips_below_zero_is_no_ct():
-    """Interpolation by splines leaves a few negative voxels beside bright ones."""
-    mri = torch.linspace(0, 4000, 1000).view(1, 10, 100, 1)
-    dipping = torch.where(mri < 80, -350.0, mri)  # 2 %
-    record = {"fixed_image": dipping, "moving_image": mri, "modality": "CT"}
-    image = NormalizePaird()(record)["image"][0].flatten()
-    assert image[500] == pytest.approx(0.5, abs=0.02) and len(image.unique()) > 900
-
-
-def test_ct_is_windowed_whatever_the_fixed_volume_shows_of_it(tmp_path):
-    inside = blob()[5:15, 4:36, 4:36]  # 6 of 10 voxels are head
-    mri = write_volume(tmp_path / "mri.nii.gz", inside)
-    ct = write_volume(tmp_path / "ct.nii.gz", 1065.0 * (blob() > 0) - 1000)
-    record = LoadPaird(init="none")({"fixed": str(mri), "moving": str(ct)})
-    assert record["hounsfield"].tolist() == [False, True]
-    record["moving_image"] = record["moving_image"].clamp(min=-100)  # no air is left
-    assert NormalizePaird()(record)["image"][1].max() == pytest.approx(85 / 170)
-
-
 def test_a_moving_volume_with_nothing_in_the_fixed_one_is_named(tmp_path):
     fixed = write_volume(tmp_path / "f.nii.gz", blob())
     values = np.zeros((60, 40, 40))
@@ -284,20 +246,3 @@ def test_a_moving_volume_with_nothing_in_the_fixed_one_is_named(tmp_path):
     sitk.WriteImage(volume, str(moving))
     with pytest.raises(InputError, match=r"m\.nii\.gz: has the same value everywhere in the fixed"):
         LoadPaird(init="none")({"fixed": str(fixed), "moving": str(moving)})
-
-
-def test_other_scales_use_percentiles_of_what_is_not_background():
-    activity = torch.arange(1.0, 2001.0)
-    image = torch.cat([torch.zeros(8000), activity]).view(1, 100, 100, 1)
-    result = normalized(image, modality="PET")
-    assert result[:8000].max() == 0
-    torch.testing.assert_close(result[8000:], ((activity - 11) / 1979).clamp(0, 1))
-
-
-def test_negative_values_do_not_make_ct_of_pet():
-    assert normalized(HOUNSFIELD, modality="PET")[3] == pytest.approx(60 / 2010)
-
-
-def test_two_valued_volume_uses_its_extremes():
-    mask = torch.tensor([0.0, 0.0, 3.0, 3.0]).view(1, 2, 2, 1)
-    assert normalized(mask).tolist() == [0, 0, 1, 1]
