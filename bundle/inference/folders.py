@@ -25,7 +25,7 @@ def find_pairs(input_dir: Path | str, output_dir: Path | str) -> list[dict[str, 
 
     In BIDS-like names ``sub-01_T1w`` (or ``_T2w``) is the fixed one of ``sub-01_ct``,
     ``sub-01_pet`` and ``sub-01_spect`` anywhere in the same ``sub-01`` (and ``ses-``) folder;
-    names with ``_space-`` or ``_desc-`` are left out.
+    MRIs with ``_space-`` or ``_desc-`` in their names are left out.
 
     Args:
         input_dir: searched with all its folders.
@@ -101,15 +101,15 @@ def _fixed_and_moving(named: dict[Path, str]) -> Iterator[Pair]:
 
 
 def _bids(named: dict[Path, str]) -> Iterator[Pair]:
-    raw = {p: n for p, n in named.items() if n.startswith("sub-") and not DERIVED.search(n)}
+    named = {path: name for path, name in named.items() if name.startswith("sub-")}
     fixed: dict[str, list[Path]] = {}
     for ending in reversed(BIDS_FIXED):
         found: dict[str, list[Path]] = defaultdict(list)
-        for path, name in raw.items():
-            if name.endswith(ending):
+        for path, name in named.items():
+            if name.endswith(ending) and not DERIVED.search(name):
                 found[_session(name)].append(path)
         fixed |= found
-    for path, name in raw.items():
+    for path, name in named.items():
         for ending, modality in BIDS_MOVING.items():
             choice = fixed.get(_session(name), []) if name.endswith(ending) else []
             if len(choice) > 1:

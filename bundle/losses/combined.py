@@ -71,8 +71,8 @@ class BiMSRecLoss(nn.Module):
         Args:
             outputs: the network's training outputs.
             batch: ``fixed`` (B, 1, H, W), ``aligned`` and ``deformed`` (B, 3, H, W; Y, Cb, Cr)
-                in [0, 1], ``ddf`` (B, 2, H, W); ``modality``, B names, where the fusion's shares
-                differ.
+                in [0, 1], ``ddf`` (B, 2, H, W); ``modality``, B names, or their
+                places ``kind`` (B,), where the fusion's shares differ.
 
         Returns:
             every weighted term and their sum as ``loss``, scalars.
@@ -97,8 +97,8 @@ class BiMSRecLoss(nn.Module):
             terms["registration"] = self.weights["registration"] * loss
         if "fused" in outputs and self.weights["fusion"] > 0:
             aligned = batch["aligned"][:, :1]
-            kinds = batch.get("kind", batch.get("modality", ()))
-            parts = self.fusion(outputs["fused"], fixed, aligned, kinds)
+            names = batch.get("modality", batch.get("kind", ()))
+            parts = self.fusion(outputs["fused"], fixed, aligned, names)
             terms |= {name: self.weights["fusion"] * part for name, part in parts.items()}
         terms["loss"] = torch.stack(list(terms.values())).sum()
         return terms
