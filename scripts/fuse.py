@@ -16,8 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +104,19 @@ def _run_many(
         finally:
             rows = parallel.gather_dealt(summary_rows(records, states))
             if parallel.is_main_process():
-                with suppress(OSError):  # that OUT cannot be written has been said of each pair
-                    write_summary(rows, Path(options.output_dir) / "summary.csv")
+                _write_table(rows, Path(options.output_dir) / "summary.csv")
             # processes end together: a launcher stops all as soon as one fails
             failed = parallel.any_process(failed)
     if failed:
         raise SystemExit(1)
+
+
+def _write_table(rows: Sequence[Mapping[str, object]], path: Path) -> None:
+    """Write what became of the pairs; their results do not depend on it."""
+    try:
+        write_summary(rows, path)
+    except OSError as error:
+        print(f"warning: {path}: cannot be written ({error.strerror})", file=sys.stderr)
 
 
 def _run_share(

@@ -163,6 +163,12 @@ def touch(*paths):
         path.touch()
 
 
+def test_a_table_that_cannot_be_written_is_told(tmp_path, capsys):
+    (tmp_path / "summary.csv").mkdir()
+    fuse._write_table([], tmp_path / "summary.csv")
+    assert capsys.readouterr().err.startswith(f"warning: {tmp_path / 'summary.csv'}: cannot be")
+
+
 def test_of_several_mris_of_bids_none_is_taken_silently(tmp_path):
     folder = tmp_path / "sub-01"
     touch(*(folder / f"sub-01_{end}.nii" for end in ("run-1_T1w", "space-MNI_T1w", "pet")))
