@@ -36,7 +36,7 @@ def test_every_setting_is_listed_with_its_default(name):
         if key not in PARTS.split() and "#" not in key and not key.startswith("+")
     }
     rows = _rows(name)
-    columns = {"SD", "RES", "Delta_E", "displacement"}
+    columns = {"SD", "RES", "Delta_E", "displacement", "Bright"}
     assert set(rows) - columns == set(settings)
     for key, value in settings.items():
         if isinstance(value, str) and value[0] in "$@":

@@ -14,6 +14,7 @@ import torch
 from monai.networks.blocks import Warp
 
 from bundle.metrics.anatomy import Anatomy, anatomy_measures
+from bundle.metrics.bright import bright_kept
 from bundle.metrics.color_difference import color_difference
 from bundle.metrics.suite import fusion_measures, registration_measures
 from bundle.pictures.color import ycbcr_to_rgb
@@ -119,7 +120,8 @@ def method_row(pair: Pair, fused: torch.Tensor, ddf: torch.Tensor, flows: torch.
     Returns:
         row name to measures.
     """
-    return {METHOD: pair.fusion(fused) | pair.registration(ddf, flows)}
+    bright = bright_kept(as_written(fused), pair.warped(ddf))["Bright"].item()
+    return {METHOD: pair.fusion(fused) | {"Bright": bright} | pair.registration(ddf, flows)}
 
 
 def copy_rows(pair: Pair) -> Rows:

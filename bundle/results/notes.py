@@ -32,6 +32,10 @@ COLOR_NOTE = (
     "Mean distance in the (a*, b*) plane of CIELAB between the colour fusion and the warped "
     "moving picture, over coloured pixels."
 )
+BRIGHT_NOTE = (
+    "`Bright`: mean of fused over warped, at most 1, where the warped picture is nearly white "
+    "(230 of 255 or more; 0.15 % of the pixels at least): bone in CT. 1 is all of it."
+)
 
 
 def ablation_note(budget: Mapping[str, Any] | None) -> str:

@@ -9,6 +9,7 @@ from bundle.engine.reference_rows import CONTROL, METHOD, NO_REGISTRATION, TRUE_
 from bundle.results.notes import (
     ANATOMY_NOTE,
     BASELINES,
+    BRIGHT_NOTE,
     COLOR_NOTE,
     OTHER_DIGITS,
     PICTURES,
@@ -192,6 +193,7 @@ def page(
         *_extra("## Anatomy, on the phantom", ANATOMY_NOTE, phantom, ANATOMY),
         *_pictures(pictures),
         *_extra("## Colour", COLOR_NOTE, results, {"Delta_E": 2}),
+        *_extra("## Bone", BRIGHT_NOTE, results, {"Bright": 3}),
         "## Fusion per source",
         "![Fusion measures by method](images/fusion.png)",
     ]

@@ -24,6 +24,7 @@ from bundle.engine.evaluation import (
     evaluation_pairs,
     prepare_output,
 )
+from bundle.engine.reference_rows import Pair, method_row
 from bundle.networks import BiMSRec
 from bundle.phantom import write_pairs
 
@@ -252,6 +253,14 @@ def test_anatomy_of_the_phantom_is_measured(table):
         if level == "large" and name == "no registration + maximum":
             assert float(row["Dice"]) < 0.6
     assert any(row["TRE"] != "" for row in table.values())
+
+
+def test_bright_places_of_the_fusion_are_measured(table):
+    assert all(row["Bright"] == "" for row in table.values())  # blurred SPECT has none
+    bone = torch.full((1, 1, 64, 64), 250.0)
+    pair = Pair(torch.zeros_like(bone), bone, bone, torch.zeros(1, 2, 64, 64))
+    row = method_row(pair, bone / 2, pair.true_ddf, torch.zeros(1, 10, 2, 64, 64))["BiMSRec"]
+    assert row["Bright"] == 0.5
 
 
 def test_colours_of_the_fusion_are_measured(table):

@@ -28,7 +28,7 @@ def test_figures_of_the_evaluation_stand_in_the_page(tmp_path):
 
 
 def test_other_tables_join_where_their_files_are(tmp_path):
-    own = [group(METHOD, EPE=1.2, SD=90.0, Delta_E=3.21)]
+    own = [group(METHOD, EPE=1.2, SD=90.0, Delta_E=3.21, Bright=0.912)]
     (tmp_path / "summary.json").write_text(json.dumps(own))
     folders = {"ablation": tmp_path / "a", "baselines": tmp_path / "b", "phantom": tmp_path / "p"}
     options = [word for name, path in folders.items() for word in (f"--{name}", str(path))]
@@ -36,6 +36,7 @@ def test_other_tables_join_where_their_files_are(tmp_path):
     main(options)
     text = (tmp_path / "results.md").read_text(encoding="utf-8")
     assert "| BiMSRec | CT | small | 3.21 |" in text and "## Colour" in text
+    assert "| BiMSRec | CT | small | 0.912 |" in text and "## Bone" in text
     for word in ("Dice", "paper recipe", "LocalNet", "not run", "not been trained"):
         assert word not in text
     assert "images/fields.png" not in text
