@@ -15,6 +15,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from bundle.errors import InputError, or_exit
+from bundle.inference.space import whole_file
 from bundle.inference.volumes import SUFFIXES, read_volume
 from bundle.volumes.inverse import inverted
 from bundle.volumes.total import resample
@@ -77,12 +78,16 @@ def _run(options: argparse.Namespace) -> None:
             )
         print(f"inverse: mean error {error:.3f} mm")
     result = resample(moving, reference, transform, INTERPOLATIONS[options.interpolation])
+    result = sitk.Cast(result, _pixel_type(options))
+    size = 8 * result.GetNumberOfPixels()
     try:
-        sitk.WriteImage(
-            sitk.Cast(result, _pixel_type(options)), str(options.output), useCompression=True
-        )
-    except RuntimeError as error:
-        raise InputError(f"{options.output}: cannot be written; choose another file") from error
+        with whole_file(options.output, size) as path:
+            sitk.WriteImage(result, str(path), useCompression=True)
+    except (RuntimeError, OSError) as error:
+        reason = f" ({error.strerror})" if isinstance(error, OSError) else ""
+        raise InputError(
+            f"{options.output}: cannot be written{reason}; choose another file"
+        ) from error
     print(f"{options.output} written")
 
 

@@ -37,6 +37,7 @@ from bundle.inference import (
 )
 from bundle.inference.datalist import MODALITIES
 from bundle.inference.folders import find_pairs
+from bundle.inference.staging import has_results
 from bundle.inference.summary import summary_rows, write_summary
 from bundle.volumes.planes import PLANES
 from bundle.volumes.refine import REFINES
@@ -139,7 +140,7 @@ def _run_share(
 
 
 def _is_done(record: dict[str, str]) -> bool:
-    return "output_dir" in record and any(Path(record["output_dir"]).glob("fused.*"))
+    return "output_dir" in record and has_results(Path(record["output_dir"]))
 
 
 def _evaluator(

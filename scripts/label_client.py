@@ -24,7 +24,7 @@ from monailabel.client import MONAILabelClient
 from monailabel.client.client import MONAILabelClientException
 
 from bundle.errors import InputError, or_exit
-from bundle.inference.saving import RESULTS
+from bundle.inference.staging import RESULTS
 from bundle.inference.volumes import SUFFIXES as VOLUMES
 from bundle.pictures.read import SUFFIXES as PICTURES
 
@@ -61,8 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> None:
     folder: Path = options.output_dir
     _require_address(options.server)
-    done = any(any(folder.glob(pattern)) for pattern in ("fused.*", "warped.*"))
-    if done and not options.overwrite:
+    if any((folder / name).exists() for name in RESULTS) and not options.overwrite:
         raise InputError(f"{folder}: holds results already; name another or add --overwrite")
     params = {"modality": options.modality, "init": options.init}
     with tempfile.TemporaryDirectory() as stage:
@@ -128,7 +127,7 @@ def _move(files: dict[str, Path], folder: Path) -> None:
     """Put the results into the folder; those of an earlier pair go."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for old in (path for pattern in RESULTS for path in folder.glob(pattern)):
+        for old in (folder / name for name in RESULTS):
             if old.is_file():
                 old.unlink()
         for name, file in files.items():

@@ -18,6 +18,7 @@ import argparse
 import csv
 import json
 import os
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--slices", type=int, help="resample both to this many slices first")
     parser.add_argument("--bspline", action="store_true", help="B-spline alone and after the net")
     parser.add_argument("--ants", action="store_true", help="ANTs SyN as well (needs antspyx)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing table")
     parser.add_argument("--checkpoint", type=Path, default=fuse.ROOT / "models" / "model.pt")
     return parser
 
@@ -84,16 +86,22 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
         require_ants()
     if options.seeds < 1 or options.first_seed < 0:
         raise InputError("--seeds: give at least 1, and a first seed of 0 or more")
+    if options.slices is not None and options.slices < 2:
+        raise InputError(f"--slices {options.slices}: give at least 2")
+    table = options.output_dir / "accuracy.csv"
+    if table.exists() and not options.overwrite:
+        raise InputError(f"{table}: exists already; name another folder or add --overwrite")
     given = None if options.phantom else _given_pair(options)
-    folder = options.output_dir
-    folder.mkdir(parents=True, exist_ok=True)
+    options.output_dir.mkdir(parents=True, exist_ok=True)
     overrides = {"checkpoint": str(options.checkpoint), **overrides}
     rows = []
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         pair = given or phantom_pair(options.phantom, seed)
-        rows.append({"seed": seed, **_measure(pair, seed, folder, options, overrides)})
+        with tempfile.TemporaryDirectory() as scratch:
+            errors = _measure(pair, seed, Path(scratch), options, overrides)
+        rows.append({"seed": seed, **errors})
         print("  ".join(f"{name} {value:.2f}" for name, value in rows[-1].items()), flush=True)
-        _write_table(rows, folder / "accuracy.csv")
+        _write_table(rows, table)
     for name in list(rows[0])[1:]:
         values = [row[name] for row in rows]
         print(f"{name:<22} mean {np.mean(values):7.3f}  sd {np.std(values):6.3f}")
@@ -152,7 +160,7 @@ def _by_network(
     overrides: dict[str, Any],
 ) -> tuple[dict[str, sitk.Transform], dict[str, float]]:
     """What ``scripts.fuse`` finds, and its parts: headers, start, network, B-spline after it."""
-    command = ["--output_dir", str(folder / "result"), "--overwrite"]
+    command = ["--output_dir", str(folder / "result")]
     for side, volume in (("fixed", pair.fixed), ("moving", moving)):
         _write(volume, folder / f"{side}.nii.gz")
         command += [f"--{side}", str(folder / f"{side}.nii.gz")]

@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional
 
 from bundle.errors import InputError
-from bundle.inference.loading import LoadPaird, NormalizePaird, is_volume
+from bundle.inference.loading import LoadPaird, is_volume
+from bundle.inference.normalization import NormalizePaird
 from bundle.pictures.write import write_picture
 
 CONTENT = 0.1

@@ -3,10 +3,12 @@
 from bundle.errors import or_exit
 from bundle.inference.datalist import pair_record, read_datalist
 from bundle.inference.engine import PairDataset, PairEvaluator, go_through, prepare_pair, run_pairs
-from bundle.inference.loading import LoadPaird, NormalizePaird
+from bundle.inference.loading import LoadPaird
+from bundle.inference.normalization import NormalizePaird
 from bundle.inference.refining import RefineFieldd
 from bundle.inference.registrar import ScaledInferer
-from bundle.inference.saving import ApplyFieldd, RefuseExistingd, SavePaird
+from bundle.inference.saving import ApplyFieldd, SavePaird
+from bundle.inference.staging import RefuseExistingd
 from bundle.inference.weights import WeightsLoader, load_weights
 
 __all__ = [

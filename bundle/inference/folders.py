@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bundle.errors import InputError
@@ -12,8 +13,8 @@ from bundle.inference.datalist import pair_record
 from bundle.inference.volumes import SUFFIXES
 from bundle.pictures import read
 
-Pair = tuple[Path, Path, str, str | None]
-"""Fixed file, moving file, name and modality."""
+Pair = tuple[Sequence[Path], Path, str, str | None]
+"""Fixed files, of which there should be one, moving file, name and modality."""
 BIDS_FIXED = ("_T1w", "_T2w")
 BIDS_MOVING = {"_ct": "CT", "_pet": "PET", "_spect": "SPECT"}
 DERIVED = re.compile(r"_(space|desc)-")
@@ -24,35 +25,60 @@ def find_pairs(input_dir: Path | str, output_dir: Path | str) -> list[dict[str, 
     """Pair files (or DICOM folders) ``NAME_fixed`` and ``NAME_moving``, and those of BIDS.
 
     In BIDS-like names ``sub-01_T1w`` (or ``_T2w``) is the fixed one of ``sub-01_ct``,
-    ``sub-01_pet`` and ``sub-01_spect`` anywhere in the same ``sub-01`` (and ``ses-``) folder;
-    MRIs with ``_space-`` or ``_desc-`` in their names are left out.
+    ``sub-01_pet`` and ``sub-01_spect`` anywhere in the same ``sub-01`` (and ``ses-``) folder, or
+    of the whole subject where a session has none; MRIs with ``_space-`` or ``_desc-`` in their
+    names are left out, and so is all that is hidden.
 
     Args:
-        input_dir: searched with all its folders.
+        input_dir: searched with all its folders, also linked ones.
         output_dir: results of a pair go to ``output_dir/<id>``; the id is made of the names of
             folders and file.
 
     Returns:
-        records as of :func:`bundle.inference.datalist.read_datalist`, sorted by id.
+        records as of :func:`bundle.inference.datalist.read_datalist`, sorted by id: with
+        ``error`` where a moving image has no fixed one, or several.
 
     Raises:
-        InputError: there is no such folder, no pair in it, or several that cannot be told apart.
+        InputError: there is no such folder, no pair in it, or several of one name.
     """
     root = Path(input_dir)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; check the path")
-    named = {path: _stem(path) for path in sorted(root.rglob("*"))}
+    named = {path: _stem(path) for path in sorted(_visible(root))}
     found = [*_fixed_and_moving(named), *_bids(named)]
-    if not found:
+    if not any(fixed for fixed, *_ in found):
         raise InputError(
             f"{root}: holds no pair; name them NAME_fixed and NAME_moving (.nii.gz, .png, or "
             "folders of DICOM slices)"
         )
-    records = [
-        pair_record(fixed, moving, Path(output_dir) / identity, modality)
-        for identity, (fixed, moving, _, modality) in zip(_ids(found, root), found, strict=True)
-    ]
+    records = []
+    for identity, (fixed, moving, _, modality) in zip(_ids(found, root), found, strict=True):
+        if len(fixed) == 1:
+            record = pair_record(fixed[0], moving, Path(output_dir) / identity, modality)
+        else:
+            record = {"id": identity, "error": _no_single(fixed, moving)}
+        records.append(record)
     return sorted(records, key=lambda record: record["id"])
+
+
+def _visible(root: Path) -> Iterator[Path]:
+    """All files and folders in a folder, through links, but nothing hidden and nothing twice."""
+    seen: set[str] = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        folders[:] = [] if real in seen else [f for f in folders if not f.startswith(".")]
+        if real not in seen:
+            yield from (Path(folder, n) for n in (*folders, *files) if not n.startswith("."))
+        seen.add(real)
+
+
+def _no_single(fixed: Sequence[Path], moving: Path) -> str:
+    if not fixed:
+        return f"{moving}: has no fixed image of its name beside it; add it"
+    return (
+        f"{', '.join(map(str, fixed))}: are several MRIs for {moving}; leave one, or name the "
+        "pairs in a --datalist"
+    )
 
 
 def _ids(found: list[Pair], root: Path) -> list[str]:
@@ -73,7 +99,7 @@ def _ids(found: list[Pair], root: Path) -> list[str]:
     for identity, pair in zip(ids, found, strict=True):
         twin = first.setdefault(identity, pair)
         if twin is not pair:
-            files = sorted({*twin[:2], *pair[:2]})
+            files = sorted({*twin[0], twin[1], *pair[0], pair[1]})
             raise InputError(
                 f"{', '.join(map(str, files))}: are two pairs called {identity!r}; rename one"
             )
@@ -91,13 +117,14 @@ def _stem(path: Path) -> str:
 
 
 def _fixed_and_moving(named: dict[Path, str]) -> Iterator[Pair]:
-    moving = {
-        (p.parent, n[: -len("_moving")]): p for p, n in named.items() if n.endswith("_moving")
-    }
+    fixed: dict[tuple[Path, str], list[Path]] = defaultdict(list)
     for path, name in named.items():
-        key = (path.parent, name.removesuffix("_fixed"))
-        if name.endswith("_fixed") and key in moving:
-            yield path, moving[key], key[1], None
+        if name.endswith("_fixed"):
+            fixed[path.parent, name.removesuffix("_fixed")].append(path)
+    for path, name in named.items():
+        if name.endswith("_moving"):
+            of_pair = name.removesuffix("_moving")
+            yield fixed[path.parent, of_pair], path, of_pair, None
 
 
 def _bids(named: dict[Path, str]) -> Iterator[Pair]:
@@ -111,14 +138,10 @@ def _bids(named: dict[Path, str]) -> Iterator[Pair]:
         fixed |= found
     for path, name in named.items():
         for ending, modality in BIDS_MOVING.items():
-            choice = fixed.get(_session(name), []) if name.endswith(ending) else []
-            if len(choice) > 1:
-                raise InputError(
-                    f"{', '.join(map(str, choice))}: are several MRIs for {path}; leave one, or "
-                    "name the pairs in a --datalist"
-                )
-            if choice:
-                yield choice[0], path, name, modality
+            if name.endswith(ending):
+                subject = name.split("_")[0]
+                choice = fixed.get(_session(name)) or fixed.get(subject) or []
+                yield choice, path, name, modality
 
 
 def _session(name: str) -> str:

@@ -15,22 +15,18 @@ from monai.transforms import Transform
 from bundle.errors import InputError
 from bundle.inference import volumes
 from bundle.inference.datalist import MODALITIES
+from bundle.inference.normalization import is_hounsfield
 from bundle.inference.registrar import LONGEST, SHORTEST
 from bundle.pictures import read
 from bundle.pictures.color import luma
-from bundle.volumes.dicom import modality_of
+from bundle.volumes.dicom import modality_of, series_ids
 from bundle.volumes.head import find_head
 from bundle.volumes.planes import CODES, choose_plane
 from bundle.volumes.reading import Reading, reading_of
 from bundle.volumes.start import as_transform, find_start, overlap
 from bundle.volumes.total import resample
 
-HOUNSFIELD = -200.0
-AIR = 0.05
-"""A volume with this share of its voxels below ``HOUNSFIELD`` holds Hounsfield units: air is -1000.
-
-Other scales start at 0; an MRI that was resampled by splines dips below it at few voxels.
-"""
+SIDES = ("fixed", "moving")
 LEAST_OVERLAP = 0.01
 """Share of the fixed head that the moving volume has to cover."""
 
@@ -71,7 +67,7 @@ class LoadPaird(Transform):
     where a DICOM header says it; ``began``, the time.
 
     A record may name a ``frame`` (for 4D files) and the UIDs of ``series`` (for folders with
-    several, separated by commas).
+    several, separated by commas; see :func:`named_series`).
 
     Args:
         init: how volumes are brought together first: none, center, rigid or affine.
@@ -103,8 +99,7 @@ class LoadPaird(Transform):
         plane = choose_plane(fixed, self.plane)
         _require_content(fixed_path, volumes.to_slices(fixed, plane))
         _require_variation(moving_path, volumes.to_slices(moving))
-        series = named_series(data)
-        modalities = [modality_of(Path(path), series) for path in (fixed_path, moving_path)]
+        modalities = [modality_of(Path(data[s]), named_series(data, s)) for s in SIDES]
         modality = data.get("modality") or modalities[1]
         units = [is_hounsfield(volumes.to_slices(one)) for one in (fixed, moving)]
         notes = [*_notes(readings), *_swapped(units, modalities)]
@@ -141,18 +136,35 @@ class LoadPaird(Transform):
 def read_side(data: dict[str, Any], side: str) -> Reading:
     """Read the ``fixed`` or the ``moving`` volume of a record."""
     frame = data.get("frame")
-    return reading_of(data[side], None if frame in (None, "") else int(frame), named_series(data))
+    frame = None if frame in (None, "") else int(frame)
+    return reading_of(data[side], frame, named_series(data, side))
 
 
-def named_series(data: dict[str, Any]) -> list[str]:
-    """The UIDs that a record names."""
-    return [uid.strip() for uid in str(data.get("series", "")).split(",") if uid.strip()]
+def named_series(data: dict[str, Any], side: str) -> list[str]:
+    """The UIDs that a record names for one side.
+
+    Two UIDs for one folder that holds both images are that of the fixed and that of the moving
+    one, in this order.
+
+    Raises:
+        InputError: neither side has a series that is named.
+    """
+    named = [uid.strip() for uid in str(data.get("series", "")).split(",") if uid.strip()]
+    folders = [Path(data[s]) for s in SIDES if Path(data[s]).is_dir()]
+    known = {uid for folder in folders for uid in series_ids(folder)}
+    unknown = [uid for uid in named if uid not in known]
+    if unknown:
+        places = " and ".join(dict.fromkeys(map(str, folders))) or f"{data[side]}, a file,"
+        raise InputError(f"{places}: without the series {unknown[0]}; correct --series")
+    if len(named) == 2 and Path(data["fixed"]).resolve() == Path(data["moving"]).resolve():
+        return [named[SIDES.index(side)]]
+    return named
 
 
 def _notes(readings: tuple[Reading, Reading]) -> list[str]:
     return [
         f"{side} volume: {note}"
-        for side, reading in zip(("fixed", "moving"), readings, strict=True)
+        for side, reading in zip(SIDES, readings, strict=True)
         for note in reading.notes
     ]
 
@@ -165,55 +177,6 @@ def _swapped(units: Sequence[bool], modalities: Sequence[str | None]) -> Iterato
             f"fixed looks like {kinds[0]} and moving like {kinds[1]}: fixed should be the MRI; "
             "are they swapped?"
         )
-
-
-class NormalizePaird(Transform):
-    """Make the network's input ``image``: fixed and moving luminance in [0, 1].
-
-    Args:
-        ct_window: lower and upper Hounsfield units shown as 0 and 1 in CT volumes.
-        percentiles: of the voxels in the head (above the minimum where no head is known), shown
-            as 0 and 1 in all others.
-    """
-
-    def __init__(
-        self,
-        ct_window: Sequence[float] = (-20.0, 150.0),
-        percentiles: Sequence[float] = (0.5, 99.5),
-    ) -> None:
-        if not ct_window[0] < ct_window[1]:
-            raise InputError(f"ct_window: {list(ct_window)} is empty; give [lower, upper] in HU")
-        self.ct_window = ct_window
-        self.percentiles = percentiles
-
-    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Normalise one record: adds ``image``, float32 (2, H, W[, D])."""
-        images = data["fixed_image"], data["moving_image"]
-        units = data.get("hounsfield", [is_hounsfield(image) for image in images])
-        channels = [self._channel(*one, data) for one in zip(images, units, strict=True)]
-        return {**data, "image": torch.cat(channels).clamp(0, 1).float()}
-
-    def _channel(self, image: torch.Tensor, hounsfield: bool, data: dict[str, Any]) -> torch.Tensor:
-        if image.ndim == 3:
-            return luma(image) / 255
-        windowed = hounsfield and data.get("modality", "CT") == "CT"
-        lower, upper = self.ct_window if windowed else self._limits(image, data.get("head"))
-        return (image - lower) / (upper - lower)
-
-    def _limits(self, image: torch.Tensor, head: torch.Tensor | None) -> tuple[float, float]:
-        """Percentiles; of a volume with hardly any distinct values, the extremes."""
-        counted = image > image.min()
-        if head is not None and (counted & (head > 0)).any():
-            counted &= head > 0
-        inside = image[counted].sort().values
-        ranks = [round(p / 100 * (len(inside) - 1)) for p in self.percentiles]
-        lower, upper = inside[ranks[0]].item(), inside[ranks[1]].item()
-        return (lower, upper) if lower < upper else (image.min().item(), image.max().item())
-
-
-def is_hounsfield(values: torch.Tensor) -> bool:
-    """Tell from a volume's values whether they are Hounsfield units."""
-    return bool((values < HOUNSFIELD).double().mean() >= AIR)
 
 
 def _load_pictures(fixed_path: str, moving_path: str) -> tuple[torch.Tensor, torch.Tensor]:

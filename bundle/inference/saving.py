@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import re
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +15,7 @@ from bundle.errors import InputError
 from bundle.fields import picture_grid, to_itk, warp, write_field
 from bundle.inference.loading import named_series, read_side
 from bundle.inference.space import require_space
+from bundle.inference.staging import staged
 from bundle.inference.volumes import field_from_slices, from_slices, to_slices
 from bundle.pictures.recolor import recolor
 from bundle.pictures.write import write_picture
@@ -27,46 +23,6 @@ from bundle.volumes.dicom import series_files
 from bundle.volumes.dicom_write import write_series
 from bundle.volumes.report import write_volume_report
 from bundle.volumes.total import field_transform, resample, total_field, total_transform
-
-SLICE = re.compile(r"\d{4,}\.dcm")  # a file of the folder dicom
-RESULTS = (
-    "fused.*",
-    "warped.*",
-    "uncertainty.nii.gz",
-    "dicom",
-    "moving_used.nii.gz",
-    "fixed_used.nii.gz",
-    "ddf.nii.gz",
-    "transform.h5",
-    "report.json",
-    "report.html",
-    "overlay.png",
-)
-
-
-class RefuseExistingd(Transform):
-    """Stop before any work if the results of a pair are there already or cannot be written.
-
-    Only ``fused.*`` counts, which is written last: other files in ``output_dir`` are no results.
-
-    Args:
-        overwrite: replace existing results instead of stopping.
-    """
-
-    def __init__(self, overwrite: bool = False) -> None:
-        self.overwrite = overwrite
-
-    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Check one record."""
-        folder = Path(data["output_dir"])
-        if not self.overwrite and any(folder.glob("fused.*")):
-            raise InputError(
-                f"{folder}: holds results already; choose another output_dir or set overwrite"
-            )
-        parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-        if not (parent.is_dir() and os.access(parent, os.W_OK)):
-            raise InputError(f"{folder}: cannot be written to; choose another output_dir")
-        return data
 
 
 class ApplyFieldd(Transform):
@@ -139,61 +95,6 @@ class SavePaird(Transform):
         return {**self.parameters, "weights_sha256": digest[:12]}
 
 
-@contextmanager
-def staged(folder: Path) -> Iterator[Path]:
-    """Fill a folder with results all at once.
-
-    They are first written to a hidden folder within it and move only when all are complete;
-    ``fused.*`` moves last. An older result goes, other files stay. After a failure a folder that
-    was not there before is not there either.
-
-    Args:
-        folder: where the results belong; made if necessary.
-
-    Yields:
-        the hidden folder to write to.
-
-    Raises:
-        InputError: the folder cannot be written to, or holds a file of the same name.
-    """
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    stage = None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
-        yield stage
-        _make_room(folder, stage)
-        for result in sorted(stage.iterdir(), key=lambda path: path.name.startswith("fused")):
-            result.replace(folder / result.name)
-        made = []
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be written to ({error.strerror or error}); choose another output_dir"
-        ) from error
-    finally:
-        if stage is not None:
-            shutil.rmtree(stage, ignore_errors=True)
-        for path in made:
-            with suppress(OSError):  # not there, or another process has written beside
-                path.rmdir()
-
-
-def _make_room(folder: Path, stage: Path) -> None:
-    """Remove an older result; without one, files of the same names are somebody else's."""
-    if any(folder.glob("fused.*")):
-        results = [path for pattern in RESULTS for path in folder.glob(pattern)]
-        for path in folder.glob("dicom/*"):
-            if not SLICE.fullmatch(path.name):
-                raise InputError(f"{path}: is no older result; choose another output_dir")
-        for path in results:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for result in stage.iterdir():
-        if (folder / result.name).exists():
-            raise InputError(
-                f"{folder / result.name}: is there and no older result; choose another output_dir"
-            )
-
-
 def _total(data: dict[str, Any], ddf: torch.Tensor) -> dict[str, Any]:
     """Both volumes as they were read; start, field and any B-spline as one transform and field."""
     readings = {side: read_side(data, side) for side in ("fixed", "moving")}
@@ -239,5 +140,5 @@ def _bytes(volume: sitk.Image) -> int:
 def _write_dicom(data: dict[str, Any], folder: Path) -> None:
     fused = from_slices(data["fused"], data["readings"]["fixed"].volume, data["plane"])
     source = Path(data["fixed"])
-    template = series_files(source, named_series(data))[0] if source.is_dir() else None
+    template = series_files(source, named_series(data, "fixed"))[0] if source.is_dir() else None
     write_series(fused, folder, template)

@@ -1,4 +1,4 @@
-"""Whether results fit where they are to be written."""
+"""Files that are written whole or not at all, and whether they fit."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import errno
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -28,3 +30,25 @@ def require_space(folder: Path, size: int) -> None:
         return
     with tempfile.TemporaryFile(dir=folder) as file:
         os.posix_fallocate(file.fileno(), 0, size)
+
+
+@contextmanager
+def whole_file(path: Path, size: int) -> Iterator[Path]:
+    """Write a file, and what a format puts beside it, elsewhere first; then move it into place.
+
+    Args:
+        path: where it belongs; a file that is there is replaced in the end.
+        size: bytes, at least as many as it takes.
+
+    Yields:
+        a path of the same name in a hidden folder beside it.
+
+    Raises:
+        OSError: see :func:`require_space`.
+    """
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.absolute().parent) as stage:
+        require_space(Path(stage), size)
+        yield Path(stage) / path.name
+        written = sorted(Path(stage).iterdir(), key=lambda part: part.name == path.name)
+        for part in written:  # what belongs to it first
+            part.replace(path.parent / part.name)

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 COLUMNS = (
     "id",
@@ -31,7 +32,7 @@ def summary_rows(
 
     Args:
         records: of the pairs, with ``id`` and, unless they were unusable, ``output_dir``.
-        states: by id: ``done``, ``skipped``, or the message of what failed.
+        states: by id: ``done``, ``skipped``, ``not done``, or the message of what failed.
     """
     return [_row(record, states[record["id"]]) for record in records]
 
@@ -51,15 +52,21 @@ def write_summary(rows: Sequence[Mapping[str, object]], path: Path) -> None:
 
 
 def _row(record: Mapping[str, str], state: str) -> dict[str, object]:
-    if state not in ("done", "skipped"):
+    if state not in ("done", "skipped", "not done"):
         return {"id": record["id"], "status": "failed", "remarks": state}
     row: dict[str, object] = {"id": record["id"], "status": state}
-    report = Path(record["output_dir"]) / "report.json"
-    if not report.is_file():  # pictures have none
+    report = Path(record.get("output_dir", "")) / "report.json"
+    if state == "not done" or not report.is_file():  # pictures have none
         return row
-    found = json.loads(report.read_text(encoding="utf-8"))
+    try:
+        return row | _facts(json.loads(report.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return row | {"remarks": f"{report}: cannot be read; do this pair again with --overwrite"}
+
+
+def _facts(found: Mapping[str, Any]) -> dict[str, object]:
+    """What the table takes from a volume's ``report.json``."""
     return {
-        **row,
         "modality": found["modality"] or "",
         "mi_start": found["mutual_information"]["start"],
         "mi_after": found["mutual_information"]["after"],

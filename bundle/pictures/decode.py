@@ -9,6 +9,9 @@ from PIL import Image, ImageOps
 
 from bundle.errors import InputError
 
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
+"""TIFF's tag PhotometricInterpretation, and its value where 0 is white."""
+
 OVERSHOOT = 1.1
 """By what interpolation may exceed the brightest value of a scale."""
 
@@ -32,23 +35,28 @@ def decode(picture: Image.Image) -> Image.Image:
     Raises:
         InputError: there are negative values, such as Hounsfield units.
     """
+    inverted = getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO
     picture = ImageOps.exif_transpose(picture)
-    if picture.mode in ("L", "RGB"):
+    if picture.mode in ("L", "RGB") and "transparency" not in picture.info:
         return picture
     if picture.mode.startswith("I;16"):
-        return _deep_grey(picture, (4095.0, 65535.0))
+        deep = _deep_grey(picture, (4095.0, 65535.0))
+        # those of 8 bits Pillow turns itself
+        return deep.point(lambda value: value * -1 + 255) if inverted else deep
     if picture.mode in ("I", "F"):
         return _deep_grey(picture, (255.0, 4095.0, 65535.0))
     if picture.mode == "1":
         return picture.convert("L")
-    if picture.mode in ("LA", "La"):
-        black = Image.new("LA", picture.size, (0, 255))
-        return Image.alpha_composite(black.convert("RGBA"), picture.convert("RGBA")).convert("L")
+    if picture.mode in ("L", "LA", "La"):
+        return _over_black(picture).convert("L")
     if picture.mode in ("RGBA", "RGBa", "PA") or "transparency" in picture.info:
-        rgba = picture.convert("RGBA")
-        black = Image.new("RGBA", picture.size, (0, 0, 0, 255))
-        return Image.alpha_composite(black, rgba).convert("RGB")
+        return _over_black(picture)
     return picture.convert("RGB")
+
+
+def _over_black(picture: Image.Image) -> Image.Image:
+    black = Image.new("RGBA", picture.size, (0, 0, 0, 255))
+    return Image.alpha_composite(black, picture.convert("RGBA")).convert("RGB")
 
 
 def _deep_grey(picture: Image.Image, limits: Sequence[float]) -> Image.Image:

@@ -11,6 +11,9 @@ import SimpleITK as sitk
 from bundle.errors import InputError
 from bundle.volumes.regular import regular_volume
 
+ALIKE = 1e-3
+"""By which pixel sizes (mm) and direction cosines of the slices of a series may differ."""
+
 MODALITIES = {"CT": "CT", "PT": "PET", "NM": "SPECT", "MR": "MR"}
 
 
@@ -26,8 +29,8 @@ def read_series(folder: Path, series: Sequence[str] = ()) -> tuple[sitk.Image, s
         ('' if it was).
 
     Raises:
-        InputError: no series, several of which none is named, slices missing, or files that
-            cannot be read.
+        InputError: no series, several of which none is named, slices missing, of two pixel sizes
+            or orientations or without positions, or files that cannot be read.
     """
     files = series_files(folder, series)
     if len(files) == 1 and int(_tag(_header(files[0]), "0028|0008") or 1) > 1:
@@ -44,12 +47,19 @@ def read_series(folder: Path, series: Sequence[str] = ()) -> tuple[sitk.Image, s
         reason = str(error).strip().splitlines()[-1]
         raise InputError(f"{folder}: cannot be read as a DICOM series ({reason})") from error
     headers = [_header(file) for file in files]
-    return regular_volume(_upright(volume, headers), _places(headers), folder)
+    for tag, what in (("0028|0030", "pixel sizes"), ("0020|0037", "orientations")):
+        _require_alike(folder, headers, tag, what)
+    return regular_volume(_upright(volume, headers), _places(folder, headers), folder)
+
+
+def series_ids(folder: Path) -> list[str]:
+    """The UIDs of the series in a folder."""
+    return list(sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder)))
 
 
 def series_files(folder: Path, series: Sequence[str] = ()) -> list[str]:
     """The files of the folder's only series, or of the one named, in order of their position."""
-    ids = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    ids = series_ids(folder)
     if not ids:
         raise InputError(f"{folder}: holds no DICOM series; name the folder of the slices")
     chosen = [uid for uid in ids if uid in series] or list(ids)
@@ -88,12 +98,32 @@ def _tag(header: sitk.ImageFileReader, tag: str) -> str:
     return header.GetMetaData(tag).strip() if header.HasMetaDataKey(tag) else ""
 
 
-def _places(headers: list[sitk.ImageFileReader]) -> np.ndarray | None:
-    """Position of each slice, (n, 3) mm LPS; None if a header does not tell it."""
-    texts = [_tag(header, "0020|0032") for header in headers]
-    if len(texts) < 2 or not all(texts):
+def _places(folder: Path, headers: list[sitk.ImageFileReader]) -> np.ndarray | None:
+    """Position of each slice, (n, 3) mm LPS; None if there is one."""
+    places = [_numbers(header, "0020|0032") for header in headers]
+    if len(places) < 2:
         return None
-    return np.array([[float(value) for value in text.split("\\")] for text in texts])
+    if any(len(place) != 3 for place in places):
+        raise InputError(
+            f"{folder}: its headers do not say where the slices lie (ImagePositionPatient); "
+            "export the series anew"
+        )
+    return np.array(places)
+
+
+def _require_alike(folder: Path, headers: list[sitk.ImageFileReader], tag: str, what: str) -> None:
+    """ITK takes the first slice's for all."""
+    found = [_numbers(header, tag) for header in headers]
+    for number, one in enumerate(found, start=1):
+        if len(one) != len(found[0]) or not np.allclose(one, found[0], atol=ALIKE):
+            raise InputError(
+                f"{folder}: slices 1 and {number} have different {what}; export the one series "
+                "that is meant"
+            )
+
+
+def _numbers(header: sitk.ImageFileReader, tag: str) -> list[float]:
+    return [float(value) for value in _tag(header, tag).split("\\") if value.strip()]
 
 
 def _upright(volume: sitk.Image, headers: list[sitk.ImageFileReader]) -> sitk.Image:

@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from bundle.errors import InputError
 from bundle.volumes.dicom import read_series
 from bundle.volumes.head import find_head
+from bundle.volumes.plain_headers import header_notes
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what ITK warns of is refused or noted here
 
@@ -101,7 +102,7 @@ def read_volume(
 
 
 def _frame(path: Path, count: int, frame: int | None) -> int:
-    if frame is None and count == 1:
+    if count == 1:  # a frame that is named is then one of the other volume
         return 0
     if frame is None or not 0 <= frame < count:
         raise InputError(
@@ -152,9 +153,9 @@ def _without_gaps(path: Path, volume: sitk.Image, values: np.ndarray) -> sitk.Im
 
 
 def _geometry_notes(path: Path, volume: sitk.Image) -> list[str]:
-    """Whether what a NIfTI file says of its geometry is complete and agrees with what is used."""
+    """Whether what a file says of its geometry is complete and agrees with what is used."""
     if not path.name.lower().endswith((".nii", ".nii.gz")):
-        return []
+        return header_notes(path)
     header: Any = nibabel.load(path).header  # type: ignore[attr-defined]
     coded = {"sform": header.get_sform(coded=True)[0]}
     try:

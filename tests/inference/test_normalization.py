@@ -55,3 +55,12 @@ def test_negative_values_do_not_make_ct_of_pet():
 def test_two_valued_volume_uses_its_extremes():
     mask = torch.tensor([0.0, 0.0, 3.0, 3.0]).view(1, 2, 2, 1)
     assert normalized(mask).tolist() == [0, 0, 1, 1]
+
+
+def test_a_window_that_cannot_be_used_is_noted():
+    brain = torch.linspace(0, 80, 24).view(1, 2, 3, 4)
+    record = {"fixed_image": brain, "moving_image": brain, "modality": "CT", "notes": ""}
+    assert "ct_window is not used" in NormalizePaird(ct_window=(0, 80))(record)["notes"]
+    assert NormalizePaird()(record)["notes"] == ""
+    with_air = record | {"moving_image": brain - 1000 * (brain < 10)}
+    assert NormalizePaird(ct_window=(0, 80))(with_air)["notes"] == ""

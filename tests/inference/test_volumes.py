@@ -95,6 +95,40 @@ def test_four_dimensional_volume_is_refused(tmp_path):
         read_volume(tmp_path / "four.nii.gz")
 
 
+def test_a_single_frame_is_the_one_whatever_is_asked_of_the_other_volume(tmp_path):
+    frame = sitk.JoinSeries([sitk.Image([8, 9, 10], sitk.sitkFloat32)])
+    sitk.WriteImage(frame, str(tmp_path / "frame.mha"))
+    assert read_volume(tmp_path / "frame.mha", frame=1).GetSize() == (8, 9, 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "missing"),
+    [
+        ("v.nrrd", "space", "says nothing of its orientation"),
+        ("v.nrrd", "space", "how large its voxels are"),
+        ("v.mha", "ElementSpacing", "how large its voxels are"),
+        ("v.mha", "TransformMatrix", "says nothing of its orientation"),
+    ],
+)
+def test_what_a_header_leaves_unsaid_is_noted(name, start, missing, tmp_path):
+    path = tmp_path / name
+    sitk.WriteImage(sitk.Image([8, 9, 10], sitk.sitkFloat32), str(path))
+    assert reading_of(path).notes == ()
+    lines = path.read_bytes().splitlines(keepends=True)
+    left = [line for line in lines if not line.startswith(start.encode())]
+    assert len(left) < len(lines)
+    path.write_bytes(b"".join(left))
+    assert any(missing in note for note in reading_of(path).notes)
+
+
+def test_sheared_axes_of_an_nrrd_are_refused(tmp_path):
+    path = tmp_path / "shear.nrrd"
+    sitk.WriteImage(sitk.Image([8, 9, 10], sitk.sitkFloat32), str(path))
+    path.write_bytes(path.read_bytes().replace(b"(0,1,0)", b"(.2,1,0)"))
+    with pytest.raises(InputError, match=r"shear\.nrrd: the axes of its voxels are not perpend"):
+        reading_of(path)
+
+
 def test_a_frame_is_taken_by_its_number(tmp_path):
     frames = [sitk.Image([8, 9, 10], sitk.sitkFloat32) + k for k in range(3)]
     sitk.WriteImage(sitk.JoinSeries(frames), str(tmp_path / "four.nii.gz"))

@@ -57,6 +57,26 @@ def test_float_grey_is_scaled_by_its_kind_of_range(peak):
     np.testing.assert_allclose(decoded, [[0, 51, 102], [153, 204, 255]], atol=1e-3)
 
 
+@pytest.mark.parametrize("values", [[0, 1000, 65535], [0, 1000, 4095]])
+def test_a_deep_tiff_that_counts_from_white_is_turned(values, tmp_path):
+    Image.fromarray(np.array([values], np.uint16)).save(tmp_path / "w.tif", tiffinfo={262: 0})
+    with Image.open(tmp_path / "w.tif") as picture:
+        decoded = np.asarray(decode(picture))
+    np.testing.assert_allclose(decoded[0], 255 - 255 * np.array(values) / values[-1], atol=1e-3)
+
+
+@pytest.mark.parametrize(("mode", "white"), [("L", 255), ("RGB", (255, 255, 255))])
+def test_a_colour_that_stands_for_transparency_is_black(mode, white, tmp_path):
+    picture = Image.new(mode, (4, 3), white)
+    picture.putpixel((1, 1), 90 if mode == "L" else (90, 80, 70))
+    picture.save(tmp_path / "t.png", transparency=white)
+    with Image.open(tmp_path / "t.png") as read:
+        decoded = decode(read)
+    assert decoded.mode == mode
+    assert decoded.getpixel((0, 0)) == (0 if mode == "L" else (0, 0, 0))
+    assert decoded.getpixel((1, 1)) == (90 if mode == "L" else (90, 80, 70))
+
+
 def test_transparent_pixels_are_black():
     rgba = np.full((2, 2, 4), 200, dtype=np.uint8)
     rgba[..., 3] = [[255, 0], [0, 255]]

@@ -1,6 +1,7 @@
 """Applying written transforms to other volumes."""
 
 import re
+import resource
 
 import numpy as np
 import pytest
@@ -103,6 +104,20 @@ def test_the_inverse_of_a_start_and_a_field(tmp_path, capsys, kind, shift):
     known = sitk.GetArrayFromImage(fixed)
     inner = (slice(6, 18), slice(12, 36), slice(10, 30))
     assert np.abs(back - known)[inner].mean() < 0.05 * known[inner].std()
+
+
+def test_a_full_disk_leaves_the_older_file(files):
+    folder, _ = files
+    (folder / "out.nii.gz").write_text("old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # stands for a full disk
+    try:
+        with pytest.raises(SystemExit, match=r"out\.nii\.gz: cannot be written \(File too large\)"):
+            apply(folder, "t.h5", "--overwrite")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (folder / "out.nii.gz").read_text(encoding="utf-8") == "old"
+    assert not list(folder.glob(".partial*"))
 
 
 def test_an_inverse_on_the_wrong_volume_is_refused(files):

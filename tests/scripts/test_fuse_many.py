@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -122,7 +123,7 @@ def test_pairs_that_a_broken_run_left_are_not_called_done(studies, stub, tmp_pat
     command = ["--input_dir", str(studies), "--output_dir", str(tmp_path / "out")]
     with pytest.raises(SystemExit):
         fuse.main([*command, "--device", "cpu"], **{**stub, "checkpoint": "nowhere.pt"})
-    assert {row["status"] for row in rows(tmp_path / "out").values()} == {"failed"}
+    assert {row["status"] for row in rows(tmp_path / "out").values()} == {"not done"}
 
 
 def test_a_list_may_name_frames(studies, tmp_path):
@@ -147,7 +148,8 @@ def test_bids_names_are_paired(tmp_path):
         path = tmp_path / "bids" / f"{name}.nii.gz"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    (record,) = find_pairs(tmp_path / "bids", tmp_path / "out")
+    record, lonely = find_pairs(tmp_path / "bids", tmp_path / "out")
+    assert "sub-02_ct.nii.gz: has no fixed image of its name beside it" in lonely["error"]
     assert record["fixed"].endswith("sub-01_T1w.nii.gz")
     assert record["moving"].endswith("sub-01_pet.nii.gz")
     assert record["modality"] == "PET"
@@ -175,8 +177,23 @@ def test_of_several_mris_of_bids_none_is_taken_silently(tmp_path):
     (record,) = find_pairs(tmp_path, tmp_path / "out")
     assert record["fixed"].endswith("sub-01_run-1_T1w.nii")
     touch(folder / "sub-01_run-2_T1w.nii")
-    with pytest.raises(InputError, match=r"run-1_T1w.*run-2_T1w.*several MRIs for .*_pet"):
-        find_pairs(tmp_path, tmp_path / "out")
+    other = tmp_path / "sub-02"
+    touch(other / "sub-02_T1w.nii", other / "ses-1" / "sub-02_ses-1_pet.nii")
+    bad, good = find_pairs(tmp_path, tmp_path / "out")
+    assert re.search(r"run-1_T1w.*run-2_T1w.*several MRIs for .*_pet", bad["error"])
+    assert good["fixed"].endswith("sub-02_T1w.nii")  # the subject's, where a session has none
+
+
+def test_folders_are_searched_through_links_and_without_hidden_files(tmp_path):
+    study = tmp_path / "elsewhere"
+    touch(*(study / f"{start}a_{side}.nii" for start in ("", "._") for side in ("fixed", "moving")))
+    touch(study / "b_moving.nii")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link").symlink_to(study)
+    (study / "back").symlink_to(tmp_path / "in")  # a circle
+    pair, lonely = find_pairs(tmp_path / "in", tmp_path / "out")
+    assert (pair["id"], lonely["id"]) == ("link_a", "link_b")
+    assert "b_moving.nii: has no fixed image of its name beside it" in lonely["error"]
 
 
 def test_two_studies_of_one_name_have_ids_of_their_own(tmp_path):

@@ -47,12 +47,16 @@ def test_errors_of_a_network_that_does_nothing(tmp_path, capsys):
     out = ["--output_dir", str(tmp_path / "out"), "--checkpoint", str(tmp_path / "still.pt")]
     network = {"network_def": {"_target_": "tests.scripts.test_demo.Still"}, "device": "cpu"}
     volume_accuracy.main([*files, *out, "--seeds", "1", "--slices", "20"], **network)
+    with pytest.raises(SystemExit, match=r"accuracy\.csv: exists already; name another folder"):
+        volume_accuracy.main([*files, *out, "--seeds", "1"], **network)
+    with pytest.raises(SystemExit, match="--slices 1: give at least 2"):
+        volume_accuracy.main([*files, *out, "--slices", "1"], **network)
     with (tmp_path / "out" / "accuracy.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert float(row["network"]) == pytest.approx(float(row["start"]), abs=1e-3)
     assert float(row["start"]) < float(row["before"])
     assert "network" in capsys.readouterr().out
-    assert sitk.ReadImage(str(tmp_path / "out" / "fixed.nii.gz")).GetSize() == (64, 64, 20)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["accuracy.csv"]
 
 
 def test_the_phantom_s_truth_has_no_error_and_whole_labels(monkeypatch):

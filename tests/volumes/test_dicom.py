@@ -5,16 +5,17 @@ import pytest
 import SimpleITK as sitk
 
 from bundle.errors import InputError
+from bundle.inference.loading import read_side
 from bundle.inference.volumes import read_volume
 from bundle.volumes.dicom import modality_of
 from bundle.volumes.reading import reading_of
 
 
-def write_series(folder, positions, modality="CT", series="1.2.3.4", tilt=0.0, more=None):
+def write_series(folder, positions, modality="CT", series="1.2.3.4", tilt=0.0, more=None, **other):
     folder.mkdir(exist_ok=True)
-    for number, position in enumerate(positions):
+    for number, position in enumerate(positions, start=other.get("first", 0)):
         image = sitk.GetImageFromArray(np.full((1, 12, 10), number * 10 - 500, np.int16))
-        image.SetSpacing((1.5, 1.5, 2.0))
+        image.SetSpacing(other.get("spacing", (1.5, 1.5, 2.0)))
         tags = {
             "0008|0060": modality,
             "0020|000e": series,
@@ -56,6 +57,38 @@ def test_a_missing_slice_is_named(tmp_path):
     folder = write_series(tmp_path / "gap", [0.0, 2.0, 4.0, 8.0, 10.0])
     with pytest.raises(InputError, match=r"gap: the distance after slice 3 is 4\.00 mm"):
         read_volume(folder)
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [({"0020|0037": "1\\0\\0\\0\\0.8\\0.6"}, "orientations"), (None, "pixel sizes")],
+)
+def test_slices_that_do_not_belong_together_are_refused(more, what, tmp_path):
+    folder = write_series(tmp_path / "mixed", [0.0, 2.0, 4.0, 6.0])
+    spacing = (3.0, 3.0, 2.0) if more is None else (1.5, 1.5, 2.0)
+    write_series(folder, [6.0], more=more, spacing=spacing, first=3)
+    with pytest.raises(InputError, match=f"mixed: slices 1 and 4 have different {what}"):
+        read_volume(folder)
+
+
+def test_slices_without_positions_are_refused(tmp_path):
+    folder = write_series(tmp_path / "nowhere", [0.0, 2.0])
+    for file in folder.iterdir():  # ImagePositionPatient becomes a tag that nobody knows
+        position, unknown = b"\x20\x00\x32\x00", b"\x20\x00\x33\x00"
+        assert file.read_bytes().count(position) == 1
+        file.write_bytes(file.read_bytes().replace(position, unknown))
+    with pytest.raises(InputError, match="do not say where the slices lie"):
+        read_volume(folder)
+
+
+def test_one_folder_may_hold_both_images(tmp_path):
+    folder = write_series(tmp_path / "both", [0.0, 2.0, 4.0], "MR", series="1.2.3.4")
+    write_series(folder, [0.0, 2.0], "PT", series="1.2.3.5")
+    data = {"fixed": str(folder), "moving": str(folder), "series": "1.2.3.4, 1.2.3.5"}
+    depths = [read_side(data, side).volume.GetSize()[2] for side in ("fixed", "moving")]
+    assert depths == [3, 2]
+    with pytest.raises(InputError, match=r"both: without the series 1\.2\.3\.6; correct --series"):
+        read_side(data | {"series": "1.2.3.4,1.2.3.6"}, "fixed")
 
 
 def test_a_tilted_series_becomes_upright(tmp_path):

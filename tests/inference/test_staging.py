@@ -2,7 +2,8 @@ import pytest
 
 from bundle.errors import InputError
 from bundle.inference import RefuseExistingd
-from bundle.inference.saving import staged
+from bundle.inference.space import whole_file
+from bundle.inference.staging import staged
 
 
 def names(folder):
@@ -74,6 +75,36 @@ def test_existing_results_are_refused(tmp_path):
 def test_existing_results_are_let_pass_on_request(tmp_path):
     (tmp_path / "fused.png").touch()
     RefuseExistingd(overwrite=True)({"output_dir": str(tmp_path)})
+
+
+def test_only_files_of_a_result_s_names_are_results(tmp_path):
+    for name in ("fused.txt", "warped.notes.md"):
+        (tmp_path / name).touch()
+    RefuseExistingd()({"output_dir": str(tmp_path)})
+    with staged(tmp_path) as stage:
+        (stage / "fused.png").touch()
+    with staged(tmp_path) as stage:
+        (stage / "fused.png").touch()
+    assert names(tmp_path) == ["fused.png", "fused.txt", "warped.notes.md"]
+
+
+def test_a_result_does_not_take_the_place_of_its_own_input(tmp_path):
+    data = {"output_dir": str(tmp_path), "fixed": "mri.png", "moving": str(tmp_path / "warped.png")}
+    with pytest.raises(InputError, match=r"warped\.png: a result would take its place"):
+        RefuseExistingd(overwrite=True)(data)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "a.mhd"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), whole_file(path, 10) as stage:
+        stage.write_text("new")
+        raise RuntimeError
+    assert names(tmp_path) == ["a.mhd"] and path.read_text(encoding="utf-8") == "old"
+    with whole_file(path, 10) as stage:
+        stage.write_text("new")
+        stage.with_suffix(".raw").write_text("data")
+    assert names(tmp_path) == ["a.mhd", "a.raw"] and path.read_text(encoding="utf-8") == "new"
 
 
 def test_an_older_series_goes_but_nobody_elses_folder(tmp_path):

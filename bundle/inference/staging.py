@@ -1,0 +1,125 @@
+"""The folder of a result: filled whole or not at all, and never at the cost of other files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from monai.transforms import Transform
+
+from bundle.errors import InputError
+
+SLICE = re.compile(r"\d{4,}\.dcm")  # a file of the folder dicom
+FUSED = ("fused.nii.gz", "fused.png")
+"""Written last: where one of them is, so is a whole result."""
+RESULTS = (
+    *FUSED,
+    "warped.nii.gz",
+    "warped.png",
+    "uncertainty.nii.gz",
+    "dicom",
+    "moving_used.nii.gz",
+    "fixed_used.nii.gz",
+    "ddf.nii.gz",
+    "transform.h5",
+    "report.json",
+    "report.html",
+    "overlay.png",
+)
+
+
+def has_results(folder: Path) -> bool:
+    """Whether a pair's results are there."""
+    return any((folder / name).exists() for name in FUSED)
+
+
+class RefuseExistingd(Transform):
+    """Stop before any work if the results of a pair are there already or cannot be written.
+
+    Only the fused image counts, which is written last: other files in ``output_dir`` are no
+    results. The pair's own files are never replaced.
+
+    Args:
+        overwrite: replace existing results instead of stopping.
+    """
+
+    def __init__(self, overwrite: bool = False) -> None:
+        self.overwrite = overwrite
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Check one record."""
+        folder = Path(data["output_dir"])
+        if has_results(folder) and not self.overwrite:
+            raise InputError(
+                f"{folder}: holds results already; choose another output_dir or set overwrite"
+            )
+        replaced = {(folder / name).resolve() for name in RESULTS}
+        for side in ("fixed", "moving"):
+            if side in data and Path(data[side]).resolve() in replaced:
+                raise InputError(
+                    f"{data[side]}: a result would take its place; choose another output_dir"
+                )
+        parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not (parent.is_dir() and os.access(parent, os.W_OK)):
+            raise InputError(f"{folder}: cannot be written to; choose another output_dir")
+        return data
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """Fill a folder with results all at once.
+
+    They are first written to a hidden folder within it and move only when all are complete; the
+    fused image moves last. An older result goes, other files stay. After a failure a folder that
+    was not there before is not there either.
+
+    Args:
+        folder: where the results belong; made if necessary.
+
+    Yields:
+        the hidden folder to write to.
+
+    Raises:
+        InputError: the folder cannot be written to, or holds a file of the same name.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    stage = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+        yield stage
+        _make_room(folder, stage)
+        for result in sorted(stage.iterdir(), key=lambda path: path.name in FUSED):
+            result.replace(folder / result.name)
+        made = []
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written to ({error.strerror or error}); choose another output_dir"
+        ) from error
+    finally:
+        if stage is not None:
+            shutil.rmtree(stage, ignore_errors=True)
+        for path in made:
+            with suppress(OSError):  # not there, or another process has written beside
+                path.rmdir()
+
+
+def _make_room(folder: Path, stage: Path) -> None:
+    """Remove an older result; without one, files of the same names are somebody else's."""
+    if has_results(folder):
+        for path in folder.glob("dicom/*"):
+            if not SLICE.fullmatch(path.name):
+                raise InputError(f"{path}: is no older result; choose another output_dir")
+        for path in (folder / name for name in RESULTS):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for result in stage.iterdir():
+        if (folder / result.name).exists():
+            raise InputError(
+                f"{folder / result.name}: is there and no older result; choose another output_dir"
+            )
