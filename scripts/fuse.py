@@ -58,7 +58,9 @@ def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
     """
     options = _parser().parse_args(arguments)
     records = or_exit(_records, options)
-    if options.fixed is not None:
+    if options.fixed is not None and options.skip_existing and _is_done(records[0]):
+        print("done already:", end=" ")
+    elif options.fixed is not None:
         run_pairs(_evaluator(records, options, overrides))
     else:
         _run_many(records, options, overrides)
@@ -76,10 +78,15 @@ def _records(options: argparse.Namespace) -> list[dict[str, str]]:
     ways = [options.fixed or options.moving, options.datalist, options.input_dir]
     if sum(way is not None for way in ways) != 1:
         raise InputError("name --fixed and --moving, or --datalist, or --input_dir")
+    single = [name for name in ("frame", "series") if getattr(options, name)]
+    if single and options.fixed is None:
+        raise InputError(f"--{single[0]}: is for one pair; name it in a --datalist")
     if options.datalist is not None:
+        if options.modality is not None:
+            raise InputError('--modality: name it in the list, as "modality" of each pair')
         return read_datalist(options.datalist, options.output_dir)
     if options.input_dir is not None:
-        return find_pairs(options.input_dir, options.output_dir)
+        return find_pairs(options.input_dir, options.output_dir, options.modality)
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise InputError("a single pair is one process's work; start it without torchrun")
     if options.fixed is None or options.moving is None:
@@ -181,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dicom_output", action="store_true", help="fused volume as DICOM too")
     parser.add_argument("--device", help="such as cpu or cuda:0; by default the GPU if any")
     parser.add_argument("--workers", type=int, default=0, help="processes that read pairs ahead")
-    parser.add_argument("--skip_existing", action="store_true", help="of many: leave what is done")
+    parser.add_argument("--skip_existing", action="store_true", help="leave what is done")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     return parser
 

@@ -14,12 +14,11 @@ import argparse
 import warnings
 from collections.abc import Sequence
 from functools import partial
-
-import torch
+from typing import Any
 
 from bundle.baselines.compare import evaluation_data
 from bundle.checks.network import shipped_network
-from bundle.checks.robustness import CHANGES, Case, examine, verdict
+from bundle.checks.robustness import CHANGES, STRANGER, Case, examine, verdict
 from bundle.errors import InputError, or_exit
 from bundle.results.page import number, table
 from bundle.transforms.reat import LEVELS
@@ -66,17 +65,21 @@ def _examine(options: argparse.Namespace) -> list[list[str]]:
     infer = partial(inferer, network=network)
     data = evaluation_data(options.dataset_dir, options.image_size, options.stride, [options.level])
     items = [data[index] for index in range(len(data))]
-    cases = [_case(item["image"], item["ddf"]) for item in items]
+    cases = [_case(item) for item in items]
+    alone = len({case.patient for case in cases}) == 1
     lines = []
     for name, change in CHANGES.items():
+        if name == STRANGER and alone:
+            continue
         values = examine(cases, change, infer)
         cells = [number(values[x], d).replace("nan", "–") for x, d in COLUMNS.items()]
         lines.append([name, *cells, verdict(values)])
     return lines
 
 
-def _case(image: torch.Tensor, ddf: torch.Tensor) -> Case:
-    return Case(image[None, :1], image[None, 1:], ddf[None])
+def _case(item: dict[str, Any]) -> Case:
+    image, patient = item["image"][None], (item["modality"], item["case"])
+    return Case(image[:, :1], image[:, 1:], item["ddf"][None], patient)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +24,13 @@ class Case:
         fixed: (1, 1, H, W) in [0, 1].
         moving: as ``fixed``.
         true_ddf: (1, 2, H, W), voxels, ij, pull-back; None where there is no right answer.
+        patient: whose pair it is.
     """
 
     fixed: torch.Tensor
     moving: torch.Tensor
     true_ddf: torch.Tensor | None = None
+    patient: Hashable = None
 
 
 Change = Callable[[Case, Case], Case]
@@ -62,6 +64,7 @@ def _turned(case: Case) -> Case:
     return Case(fixed, moving, torch.stack([-j, i], dim=1))
 
 
+STRANGER = "moving of another patient"
 CHANGES: dict[str, Change] = {
     "unchanged": lambda case, _: case,
     "noise, 5 % of white": lambda case, _: _noisy(case, 0.05),
@@ -77,7 +80,7 @@ CHANGES: dict[str, Change] = {
     "moving identical to fixed": lambda case, _: Case(
         case.fixed, case.fixed, torch.zeros(1, 2, *case.fixed.shape[-2:])
     ),
-    "moving of another patient": lambda case, other: Case(case.fixed, other.moving),
+    STRANGER: lambda case, other: Case(case.fixed, other.moving),
     "moving blank": lambda case, _: Case(case.fixed, torch.zeros_like(case.moving)),
     "both blank": lambda case, _: Case(torch.zeros_like(case.fixed), torch.zeros_like(case.moving)),
 }
@@ -87,7 +90,8 @@ def examine(cases: Sequence[Case], change: Change, infer: Any) -> dict[str, floa
     """Change every pair, register and fuse it, and look at what comes out.
 
     Args:
-        cases: at least two pairs of different patients.
+        cases: the pairs; beside each is put the next one of another patient, of any modality, or
+            itself where there is none.
         change: one of :data:`CHANGES`.
         infer: takes (1, 2, H, W) in [0, 1], gives (1, 3, H, W): fused, ddf_i, ddf_j.
 
@@ -98,7 +102,9 @@ def examine(cases: Sequence[Case], change: Change, infer: Any) -> dict[str, floa
         value in field or fusion).
     """
     found = []
-    for case, other in zip(cases, [*cases[1:], cases[0]], strict=True):
+    for index, case in enumerate(cases):
+        following = [*cases[index:], *cases[:index]]
+        other = next((one for one in following if one.patient != case.patient), case)
         changed = change(case, other)
         with torch.no_grad():
             output = infer(torch.cat([changed.fixed, changed.moving], dim=1)).float()

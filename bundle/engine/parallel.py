@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from contextlib import contextmanager
 from itertools import chain, zip_longest
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import Sampler
 
 PATIENCE = datetime.timedelta(days=1)
 """How long a process waits for one whose share takes longer."""
@@ -62,6 +63,23 @@ def launched() -> Iterator[int]:
         yield world_size()
     finally:
         dist.destroy_process_group()
+
+
+class Share(Sampler[int]):
+    """Deals the items of a data set to the processes in turn; one may get none.
+
+    Args:
+        dataset: whose items are dealt.
+    """
+
+    def __init__(self, dataset: Sized) -> None:
+        self.places = range(rank(), len(dataset), world_size())
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
 
 
 def mean_over_processes(values: dict[str, float]) -> dict[str, float]:

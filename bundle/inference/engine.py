@@ -90,7 +90,10 @@ def run_pairs(evaluator: PairEvaluator) -> None:
     Raises:
         SystemExit: with status 1: at once if there is no pair, after the last pair if any failed.
     """
-    go_through(evaluator)
+    mine = bool(evaluator.state.epoch_length)
+    anyone = any_process(mine)
+    if mine or not anyone:  # with fewer pairs than processes some have none
+        go_through(evaluator)
     # processes that share a list end together: a launcher stops all as soon as one fails
     if any_process(bool(evaluator.failures)):
         raise SystemExit(1)

@@ -21,7 +21,9 @@ DERIVED = re.compile(r"_(space|desc)-")
 """In names of BIDS: resampled or computed, no longer what the scanner gave."""
 
 
-def find_pairs(input_dir: Path | str, output_dir: Path | str) -> list[dict[str, str]]:
+def find_pairs(
+    input_dir: Path | str, output_dir: Path | str, modality: str | None = None
+) -> list[dict[str, str]]:
     """Pair files (or DICOM folders) ``NAME_fixed`` and ``NAME_moving``, and those of BIDS.
 
     In BIDS-like names ``sub-01_T1w`` (or ``_T2w``) is the fixed one of ``sub-01_ct``,
@@ -33,6 +35,7 @@ def find_pairs(input_dir: Path | str, output_dir: Path | str) -> list[dict[str, 
         input_dir: searched with all its folders, also linked ones.
         output_dir: results of a pair go to ``output_dir/<id>``; the id is made of the names of
             folders and file.
+        modality: of the pairs whose names do not say it.
 
     Returns:
         records as of :func:`bundle.inference.datalist.read_datalist`, sorted by id: with
@@ -52,9 +55,10 @@ def find_pairs(input_dir: Path | str, output_dir: Path | str) -> list[dict[str, 
             "folders of DICOM slices)"
         )
     records = []
-    for identity, (fixed, moving, _, modality) in zip(_ids(found, root), found, strict=True):
+    for identity, (fixed, moving, _, named_modality) in zip(_ids(found, root), found, strict=True):
         if len(fixed) == 1:
-            record = pair_record(fixed[0], moving, Path(output_dir) / identity, modality)
+            folder = Path(output_dir) / identity
+            record = pair_record(fixed[0], moving, folder, named_modality or modality)
         else:
             record = {"id": identity, "error": _no_single(fixed, moving)}
         records.append(record)

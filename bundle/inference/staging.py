@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from monai.transforms import Transform
 from bundle.errors import InputError
 
 SLICE = re.compile(r"\d{4,}\.dcm")  # a file of the folder dicom
+PARTIAL = ".partial-"
 FUSED = ("fused.nii.gz", "fused.png")
 """Written last: where one of them is, so is a whole result."""
 RESULTS = (
@@ -76,8 +77,8 @@ def staged(folder: Path) -> Iterator[Path]:
     """Fill a folder with results all at once.
 
     They are first written to a hidden folder within it and move only when all are complete; the
-    fused image moves last. An older result goes, other files stay. After a failure a folder that
-    was not there before is not there either.
+    fused image moves last. An older result goes, and so does what a run that was killed has left;
+    other files stay. After a failure a folder that was not there before is not there either.
 
     Args:
         folder: where the results belong; made if necessary.
@@ -92,9 +93,10 @@ def staged(folder: Path) -> Iterator[Path]:
     stage = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+        killed = list(folder.glob(f"{PARTIAL}*"))
+        stage = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder))
         yield stage
-        _make_room(folder, stage)
+        _make_room(folder, stage, killed)
         for result in sorted(stage.iterdir(), key=lambda path: path.name in FUSED):
             result.replace(folder / result.name)
         made = []
@@ -110,14 +112,19 @@ def staged(folder: Path) -> Iterator[Path]:
                 path.rmdir()
 
 
-def _make_room(folder: Path, stage: Path) -> None:
-    """Remove an older result; without one, files of the same names are somebody else's."""
-    if has_results(folder):
+def _make_room(folder: Path, stage: Path, killed: Sequence[Path]) -> None:
+    """Remove an older result, whole or as a killed run left it.
+
+    Without one, files of the same names are somebody else's.
+    """
+    if has_results(folder) or killed:
         for path in folder.glob("dicom/*"):
             if not SLICE.fullmatch(path.name):
                 raise InputError(f"{path}: is no older result; choose another output_dir")
         for path in (folder / name for name in RESULTS):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        for path in killed:  # last: it says whose the files are
+            shutil.rmtree(path, ignore_errors=True)
     for result in stage.iterdir():
         if (folder / result.name).exists():
             raise InputError(

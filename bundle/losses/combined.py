@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from bundle.losses.correspondence import CorrespondenceLoss
 from bundle.losses.field import FieldLoss
@@ -87,7 +88,10 @@ class BiMSRecLoss(nn.Module):
                     terms[name] = self.weights[name] * self.field(fields, truth, fixed)
             if self.weights["correspondence"] > 0:
                 weight = self.field.pixel_weight(truth, fixed)
-                loss = self.correspondence(outputs["windows"], truth, weight)
+                height, width = outputs.get("padded", truth.shape[-2:])
+                room = [0, width - truth.shape[-1], 0, height - truth.shape[-2]]
+                padded = functional.pad(truth, room), functional.pad(weight, room)
+                loss = self.correspondence(outputs["windows"], *padded)
                 terms["correspondence"] = self.weights["correspondence"] * loss
             if self.weights["folding"] > 0:
                 terms["folding"] = self.weights["folding"] * self.folding(outputs["ddf"][:, None])

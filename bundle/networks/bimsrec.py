@@ -94,7 +94,8 @@ class BiMSRec(nn.Module):
             In eval mode (B, 3, H, W): fused in [0, 1], ddf_i, ddf_j. The ddf is in voxels,
             channel order ij, pull-back: ``warped(x) = moving(x + ddf(x))``. In training mode a
             dictionary, see :meth:`all_fields`, with ``windows`` (logits per scale, see
-            :class:`RegBlk`) and, unless the stage is ``registration``, ``fused`` (B, 1, H, W).
+            :class:`RegBlk`), ``padded`` (the height and width that they cover) and, unless the
+            stage is ``registration``, ``fused`` (B, 1, H, W).
         """
         if not torch.jit.is_scripting():  # noqa: SIM102 (scripting skips the body of this form)
             if self.training:
@@ -236,6 +237,7 @@ class BiMSRec(nn.Module):
             rounds = self._rounds(self._combine(flows, logits), fixed, moving, pixels)
             outputs: dict[str, Any] = field_outputs(image, padded, rounds, flows, found)
             outputs["windows"] = windows
+            outputs["padded"] = [padded.shape[-2], padded.shape[-1]]
         if self.stage != "registration":
             guides = [[flow.detach() for flow in pair] for pair in self._by_scale(flows)]
             ddf = full_size(rounds[-1], padded).detach()

@@ -30,12 +30,12 @@ def header_notes(path: Path) -> list[str]:
         directions = fields.get("space directions")
         if directions is not None:
             _require_square(path, directions)
-        sized = directions or fields.get("spacings")
-        oriented = directions
+        sized, oriented = {"space directions", "spacings"}, {"space directions"}
     else:
-        sized = fields.get("elementspacing") or fields.get("elementsize")
-        oriented = any(name in fields for name in ("transformmatrix", "rotation", "orientation"))
-    return [text for there, text in ((sized, NO_SIZE), (oriented, NO_ORIENTATION)) if not there]
+        sized = {"elementspacing", "elementsize"}
+        oriented = {"transformmatrix", "rotation", "orientation"}
+    needed = ((sized, NO_SIZE), (oriented, NO_ORIENTATION))
+    return [text for names, text in needed if not names & set(fields)]
 
 
 def _fields(path: Path) -> dict[str, str]:

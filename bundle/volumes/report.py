@@ -51,7 +51,7 @@ def write_volume_report(
     Returns:
         what is suspicious, a sentence each; the report says it too.
     """
-    shown = _shown(data, grid, field)
+    shown, spacing = _shown(data, grid, field), sitk.DICOMOrient(grid, "LPS").GetSpacing()
     report = {
         "modality": data.get("modality"),
         "parameters": {**parameters, "plane": data["plane"]},
@@ -66,7 +66,7 @@ def write_volume_report(
     report["suspicious"] = [*filter(None, data["notes"].split("\n")), *warnings(report)]
     text = json.dumps(report, indent=1, allow_nan=False)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
-    lines = grid_lines(field)
+    lines, planes = grid_lines(field), views(shown["head"], spacing)
     cases = [
         Case(
             view.name,
@@ -76,12 +76,12 @@ def write_volume_report(
                 for name in ("fixed", "warped", "start")
             ],
         )
-        for view in views(shown["head"], sitk.DICOMOrient(grid, "LPS").GetSpacing())
+        for view in planes
     ]
     summary = Case("Result", _text(report), [histogram(shown["displacement"][shown["head"]])])
     write_report(folder / "report.html", "Registration report", INTRODUCTION, [summary, *cases])
     if data.get("modality") in ("PET", "SPECT"):
-        write_picture(_overlay(shown), folder / "overlay.png")
+        write_picture(_overlay(shown, planes[0]), folder / "overlay.png")
     return report["suspicious"]
 
 
@@ -144,10 +144,9 @@ def _steps(report: Mapping[str, Any]) -> str:
     return ", then ".join(steps)
 
 
-def _overlay(shown: Mapping[str, np.ndarray]) -> torch.Tensor:
-    """The middle axial slice: activity in colours over the fixed volume, (3, H, W), 0 to 255."""
-    middle = View("axial", 2, shown["fixed"].shape[2] // 2, (1.0, 1.0))
-    fixed, warped = (middle.cut(shown[name]).clip(0, 1) for name in ("fixed", "warped"))
+def _overlay(shown: Mapping[str, np.ndarray], view: View) -> torch.Tensor:
+    """One plane: activity in colours over the fixed volume, (3, H, W), 0 to 255."""
+    fixed, warped = (view.cut(shown[name]).clip(0, 1) for name in ("fixed", "warped"))
     colors = heat(warped, 1.0).astype(np.float64)
     share = 0.7 * warped[..., None]
     mixed = (1 - share) * 255 * fixed[..., None] + share * colors

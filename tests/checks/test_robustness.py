@@ -37,6 +37,19 @@ def test_no_change_leaves_the_case(case):
     assert CHANGES["moving of another patient"](case, case).true_ddf is None
 
 
+def test_a_stranger_is_another_patient():
+    cases = [Case(smooth(k), smooth(k), None, patient) for k, patient in enumerate("aab")]
+    seen = []
+
+    def infer(image):
+        seen.append(image[:, 1:])
+        return torch.cat([image[:, :1], torch.zeros(1, 2, 64, 64)], dim=1)
+
+    examine(cases, CHANGES["moving of another patient"], infer)
+    for moving, expected in zip(seen, (2, 2, 0), strict=True):
+        assert torch.equal(moving, cases[expected].moving)
+
+
 def test_faults_are_found(case):
     def perfect(image):
         return torch.cat([image[:, :1], case.true_ddf], dim=1)

@@ -53,6 +53,20 @@ def test_shared_evaluation_writes_the_same_tables(data, tmp_path):
         assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
 
 
+def test_one_pair_is_enough_for_two_processes(data, tmp_path):
+    pictures = data / "CT-MRI" / "val"
+    fixed, moving = (str(next((pictures / kind).iterdir())) for kind in ("MRI", "CT"))
+    pair = {"id": "p", "fixed": fixed, "moving": moving}
+    (tmp_path / "pairs.json").write_text(json.dumps({"testing": [pair]}))
+    done = bundle(
+        TWO, "--config_file", "['configs/inference.json','configs/multi_gpu_inference.json']",
+        "--datalist", tmp_path / "pairs.json", "--output_dir", tmp_path / "out",
+        "--checkpoint", data / "untrained.pt",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "p" / "fused.png").is_file()
+
+
 def test_a_shared_list_is_done_but_for_the_bad_pair(data, tmp_path):
     pictures = data / "CT-MRI" / "val"
     fixed, moving = (next((pictures / kind).iterdir()) for kind in ("MRI", "CT"))

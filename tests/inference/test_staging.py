@@ -77,6 +77,17 @@ def test_existing_results_are_let_pass_on_request(tmp_path):
     RefuseExistingd(overwrite=True)({"output_dir": str(tmp_path)})
 
 
+@pytest.mark.parametrize("left", [["warped.png"], ["warped.png", "ddf.nii.gz"], ["fused.png"], []])
+def test_what_a_killed_run_left_gives_way(left, tmp_path):
+    (tmp_path / ".partial-x").mkdir()
+    for name in (*left, "notes.txt", ".partial-x/fused.nii.gz"):
+        (tmp_path / name).touch()
+    with staged(tmp_path) as stage:
+        for name in ("fused.png", "warped.png"):
+            (stage / name).touch()
+    assert names(tmp_path) == ["fused.png", "notes.txt", "warped.png"]
+
+
 def test_only_files_of_a_result_s_names_are_results(tmp_path):
     for name in ("fused.txt", "warped.notes.md"):
         (tmp_path / name).touch()

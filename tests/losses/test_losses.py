@@ -16,6 +16,7 @@ from bundle.losses.smoothness import FoldingLoss
 from bundle.losses.structure import structure_loss
 from bundle.metrics.gradient_transfer import gradient_transfer
 from bundle.metrics.visual_information import visual_information
+from bundle.networks import BiMSRec
 from bundle.networks.cross_attention import unit_tokens
 from bundle.networks.local_correlation import local_correlation
 
@@ -211,3 +212,17 @@ def test_correspondence_loss_prefers_the_true_match():
     right, wrong = torch.zeros(1, 2, 64, 64), torch.zeros(1, 2, 64, 64)
     right[:, 1], wrong[:, 1] = 16.0, -16.0
     assert loss(windows, right, weight) < 1.0 < loss(windows, wrong, weight)
+
+
+def test_windows_of_a_padded_picture_are_compared_where_they_lie():
+    network = BiMSRec(reduction=4, stage="registration").train()
+    truth = torch.full((1, 2, 72, 72), 3.0)
+    outputs = network(torch.rand(1, 2, 72, 72))
+    assert outputs["padded"] == [80, 80]
+    seen = []
+    loss = BiMSRecLoss()
+    loss.correspondence.forward = lambda *given: seen.append(given[1:]) or truth.sum()
+    loss(outputs, {"fixed": torch.ones(1, 1, 72, 72), "ddf": truth})
+    field, weight = seen[0]
+    assert field.shape[2:] == weight.shape[2:] == (80, 80)
+    assert torch.equal(field[..., :72, :72], truth) and not weight[..., 72:, :].any()

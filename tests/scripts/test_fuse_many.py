@@ -196,6 +196,20 @@ def test_folders_are_searched_through_links_and_without_hidden_files(tmp_path):
     assert "b_moving.nii: has no fixed image of its name beside it" in lonely["error"]
 
 
+def test_options_of_one_pair_are_not_dropped_silently(tmp_path):
+    touch(*(tmp_path / f"a_{side}.nii" for side in ("fixed", "moving")))
+    (record,) = find_pairs(tmp_path, tmp_path / "out", "PET")
+    assert record["modality"] == "PET"
+    (tmp_path / "p.json").write_text("{}")
+    where = ["--output_dir", str(tmp_path / "out")]
+    folder, listed = ["--input_dir", str(tmp_path)], ["--datalist", str(tmp_path / "p.json")]
+    for command in ([*folder, "--frame", "3"], [*listed, "--series", "1"]):
+        with pytest.raises(SystemExit, match="is for one pair; name it in a --datalist"):
+            fuse.main([*command, *where])
+    with pytest.raises(SystemExit, match="--modality: name it in the list"):
+        fuse.main([*listed, "--modality", "CT", *where])
+
+
 def test_two_studies_of_one_name_have_ids_of_their_own(tmp_path):
     for day in ("day1", "day2"):
         touch(*(tmp_path / "anna" / day / f"anna_{side}.png" for side in ("fixed", "moving")))

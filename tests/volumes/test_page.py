@@ -9,6 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from bundle.report import Case, Panel, write_report
+from bundle.volumes.report import _overlay
 from bundle.volumes.views import grid_lines, histogram, views
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -73,3 +74,16 @@ def test_histogram_bars_are_as_high_as_their_counts():
     first, last = picture[:, 25], picture[:, 405]
     assert (first[121:220] == 70).all() and (first[:119] == 255).all()
     assert (last[21:220] == 70).all()
+
+
+def test_the_overlay_colours_the_activity_of_a_slice_through_the_head():
+    head = np.zeros((10, 20, 30), bool)
+    head[2:8, 4:16, 20:28] = True  # high above the middle slice
+    shown = {"fixed": 0.5 * head, "warped": np.zeros(head.shape), "head": head}
+    plane = views(head, (1.0, 2.0, 3.0))[0]
+    shown["warped"][5, 10, plane.place] = 1.0
+    picture = _overlay(shown, plane).numpy()
+    assert picture.shape == (3, 20, 20)  # pixels of 1 mm
+    spread = np.ptp(picture, axis=0)
+    assert (spread[10:12, 10] > 50).all() and np.count_nonzero(spread) == 2
+    assert picture[0, 6, 6] == 127.5
