@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -52,12 +53,16 @@ def or_exit(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Resul
 
     Raises:
         SystemExit: the function raised an :class:`InputError` or an ``OSError`` of a file; the
-            interpreter prints the message on stderr and exits with status 1.
+            interpreter prints the message on stderr and exits with status 1. With status 130 after
+            Ctrl-C.
     """
     try:
         return function(*args, **kwargs)
     except InputError as error:
         raise SystemExit(f"error: {one_line(error)}") from error
+    except KeyboardInterrupt:
+        print("stopped; results that are complete stay", file=sys.stderr)
+        raise SystemExit(130) from None
     except OSError as error:
         if error.filename is None:
             raise

@@ -11,7 +11,7 @@ from monai.data import Dataset
 from monai.engines import SupervisedEvaluator
 
 from bundle.engine.parallel import any_process
-from bundle.errors import InputError, one_line
+from bundle.errors import InputError, one_line, or_exit
 
 logger = logging.getLogger(__name__)
 DONE = "done"
@@ -93,7 +93,7 @@ def run_pairs(evaluator: PairEvaluator) -> None:
     mine = bool(evaluator.state.epoch_length)
     anyone = any_process(mine)
     if mine or not anyone:  # with fewer pairs than processes some have none
-        go_through(evaluator)
+        or_exit(go_through, evaluator)
     # processes that share a list end together: a launcher stops all as soon as one fails
     if any_process(bool(evaluator.failures)):
         raise SystemExit(1)
