@@ -48,6 +48,14 @@ def test_other_scales_use_percentiles_of_what_is_not_background():
     torch.testing.assert_close(result[8000:], ((activity - 11) / 1979).clamp(0, 1))
 
 
+def test_only_the_head_counts_if_it_is_known():
+    activity = torch.arange(1.0, 2001.0)
+    outside = torch.tensor([0.0, 5000.0]).repeat_interleave(4000)
+    image = torch.cat([outside, activity]).view(1, 100, 100, 1)
+    result = normalized(image, modality="PET", head=(image > 0) & (image < 5000))
+    torch.testing.assert_close(result[8000:], ((activity - 11) / 1979).clamp(0, 1))
+
+
 def test_negative_values_do_not_make_ct_of_pet():
     assert normalized(HOUNSFIELD, modality="PET")[3] == pytest.approx(60 / 2010)
 

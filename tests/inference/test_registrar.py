@@ -63,6 +63,22 @@ def test_volume_is_its_slices(slices):
         torch.testing.assert_close(output[..., k], inferer(volume[..., k], KnownField()))
 
 
+class Disagreeing(KnownField):
+    """Its two fields lie 1 voxel along rows and 2 along columns on either side of the known one."""
+
+    def all_fields(self, image):
+        ddf, apart = self.register(image), torch.tensor([1.0, 2.0]).view(1, 2, 1, 1)
+        return {"ddf": ddf, "flows": torch.stack([ddf - apart, ddf + apart], dim=1)}
+
+
+@pytest.mark.parametrize(("spacing", "squared"), [((2.0, 3.0, 4.0), 2**2 + 6**2), (None, 1 + 2**2)])
+def test_the_spread_of_the_fields_is_in_millimetres(spacing, squared):
+    steps = None if spacing is None else torch.tensor([spacing])
+    inferer = ScaledInferer(keep=(32, 384))
+    output = inferer(torch.rand(1, 2, 32, 40, 3), Disagreeing(), spacing=steps)
+    torch.testing.assert_close(output[0, 3], torch.full((32, 40, 3), squared**0.5))
+
+
 def test_a_field_that_lowers_the_mutual_information_is_dropped():
     fixed = torch.zeros(1, 1, 64, 64, 3)
     fixed[..., 20:44, 16:40, :] = 0.8

@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from bundle.errors import InputError
 from bundle.inference import RefuseExistingd
 from bundle.inference.space import whole_file
-from bundle.inference.staging import staged
+from bundle.inference.staging import FUSED, RESULTS, staged
 
 
 def names(folder):
@@ -15,6 +17,19 @@ def test_results_appear_together(tmp_path):
         (stage / "fused.png").touch()
         assert names(tmp_path / "new" / "a") == [stage.name]
     assert names(tmp_path / "new" / "a") == ["fused.png"]
+
+
+@pytest.mark.parametrize("fused", FUSED)
+def test_the_fused_image_moves_last(fused, tmp_path, monkeypatch):
+    replace, moved = Path.replace, []
+    monkeypatch.setattr(
+        Path, "replace", lambda path, to: moved.append(path.name) or replace(path, to)
+    )
+    others = sorted(set(RESULTS) - set(FUSED))
+    with staged(tmp_path) as stage:
+        for name in (*others, fused):
+            (stage / name).touch()
+    assert sorted(moved[:-1]) == others and moved[-1] == fused
 
 
 def test_failure_leaves_nothing_behind(tmp_path):

@@ -39,6 +39,24 @@ def test_field_loss_ignores_what_left_the_frame():
     assert loss(guess, truth, torch.ones(1, 1, 64, 64)) == 0
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("by", [3, -3])
+def test_pixels_whose_source_left_the_frame_do_not_count(axis, by):
+    truth = torch.zeros(1, 2, 8, 8)
+    truth[:, axis] = by
+    weight = FieldLoss().pixel_weight(truth, torch.ones(1, 1, 8, 8))[0, 0]
+    counted = [1, 1, 1, 1, 1, 0, 0, 0][:: 1 if by > 0 else -1]
+    assert weight.movedim(axis, -1).tolist() == [counted] * 8
+
+
+def test_a_pair_counts_less_the_larger_its_displacement():
+    fixed = torch.ones(1, 1, 64, 64)
+    loss = FieldLoss(ssim_weight=0.0, balance=4.0)
+    near, far = torch.zeros(2, 1, 2, 64, 64)
+    near[:, 0], far[:, 0] = 1.0, 3.0  # 4 and 12 px of 256
+    assert loss(near[:, None] + 1, near, fixed) == 2 * loss(far[:, None] + 1, far, fixed) > 0
+
+
 def test_field_loss_tells_the_sign():
     truth = 3 * torch.randn(1, 2, 8, 8)
     truth = torch.nn.functional.interpolate(truth, size=64, mode="bicubic")
@@ -56,6 +74,16 @@ def test_registration_loss_counts_chrominance():
     assert RegistrationLoss(ssim_weight=0)(wrong, image) == pytest.approx(0.1, abs=1e-4)
     structure = RegistrationLoss()(wrong[:, 2:], image[:, 2:]) - 0.1
     assert loss(wrong, image) == pytest.approx(float(0.1 + structure / 3), abs=1e-4)
+
+
+def test_registration_loss_is_zero_if_the_field_pulls_the_deformed_picture_back():
+    aligned = torch.zeros(1, 3, 32, 32)
+    aligned[..., 8:24, 8:24] = torch.rand(1, 3, 16, 16)
+    ddf = torch.tensor([4.0, -3.0]).view(1, 2, 1, 1).repeat(1, 1, 32, 32).requires_grad_()
+    batch = {"ddf": ddf.detach(), "fixed": aligned[:, :1], "aligned": aligned,
+             "deformed": aligned.roll((4, -3), dims=(2, 3))}  # fmt: skip
+    loss = BiMSRecLoss(registration_weight=1.0, correspondence_weight=0.0)
+    assert loss({"ddf": ddf}, batch)["registration"] < 1e-4
 
 
 def test_fusion_loss_prefers_both_sources():

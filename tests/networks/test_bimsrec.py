@@ -110,6 +110,28 @@ def test_fuse_without_misalignment_starts_from_a_blend_of_both_sources():
     assert (fused - blend).abs().max() < 0.05
 
 
+def test_fuse_hands_the_given_field_to_every_scale_in_its_tokens():
+    network, seen = BiMSRec().eval(), []
+    network.reconstruction.align.register_forward_hook(lambda _, inputs, __: seen.append(inputs[1]))
+    with torch.no_grad():
+        network.fuse(torch.rand(1, 2, 128, 128), torch.full((1, 2, 128, 128), 16.0))
+    found = [{(flow.shape[-1], *flow.unique().tolist()) for flow in flows} for flows in seen]
+    assert found == [{(2, 0.25)}, {(2, 0.25)}, {(4, 0.5)}, {(8, 1.0)}, {(16, 2.0)}]
+
+
+def test_fuse_adds_to_the_moving_picture_as_the_field_pulls_it_back():
+    network = BiMSRec().eval()
+    network.reconstruction.base_share = 1.0
+    for parameter in network.reconstruction.out.parameters():
+        torch.nn.init.zeros_(parameter)
+    image, ddf = torch.rand(1, 2, 64, 64), torch.zeros(1, 2, 64, 64)
+    ddf[:, 0], ddf[:, 1] = 4.0, -3.0
+    with torch.no_grad():
+        fused = network.fuse(image, ddf)
+    expected = torch.maximum(image[0, 0], image[0, 1].roll((-4, 3), dims=(0, 1)))
+    torch.testing.assert_close(fused[0, 0, :60, 3:], expected[:60, 3:], atol=1e-4, rtol=0)
+
+
 def test_reduced_pictures_see_the_same_token_grid():
     full, half, quarter = (BiMSRec(reduction=r).eval() for r in (1, 2, 4))
     for network, size in ((full, 256), (half, 128), (quarter, 64)):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from bundle.networks import refinement as module
 from bundle.networks.refinement import Refinement
 from bundle.networks.warp import warp_tokens
 
@@ -43,6 +44,19 @@ def test_each_round_is_trained_by_itself(refinement):
     fields = refinement(fixed, moving, start, 2)
     fields[1].sum().backward()
     assert start.grad is None
+
+
+def test_a_token_is_two_pixels_of_the_features_below(refinement, monkeypatch):
+    seen = []
+
+    def spy(features, displacement):
+        seen.append((features.shape[-1], displacement.unique().tolist()))
+        return warp_tokens(features, displacement)
+
+    monkeypatch.setattr(module, "warp_tokens", spy)
+    fixed, moving, field = textures(1)
+    refinement(fixed, moving, torch.full_like(field, 0.5), 1)
+    assert seen == [(16, [0.5]), (32, [1.0])]
 
 
 def test_rounds_learn_the_shift_with_its_sign(refinement):

@@ -30,6 +30,19 @@ def pull(image, ddf):
     return RandMisalignd()._sample(image, ddf)
 
 
+def test_levels_are_those_of_the_contract():
+    found = {
+        name: (one.rotation, one.scale, one.translation, one.sigma, one.std)
+        for name, one in LEVELS.items()
+    }
+    assert found == {
+        "aligned": (0, 0, 0, 16, 0),
+        "small": (0, 0, 2.5, 16, 2.6),
+        "medium": (5, 0.05, 8, 20, 4),
+        "large": (10, 0.10, 16, 24, 6),
+    }
+
+
 @pytest.mark.parametrize("level", ["small", "medium", "large"])
 def test_the_field_restores_and_its_mirror_images_do_not(picture, level):
     item = misalign(picture, level, seed=3)

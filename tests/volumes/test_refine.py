@@ -60,6 +60,17 @@ def test_a_smooth_displacement_is_found_across_contrasts_and_slices(slices, monk
     assert (again.spline == found.spline).all()
 
 
+def test_a_spline_goes_on_from_the_field_of_the_network(slices, monkeypatch):
+    monkeypatch.setattr(module, "MESH", 90.0)
+    monkeypatch.setattr(module, "SAMPLES", 2000)
+    monkeypatch.setattr(module, "SMOOTHED", (4.0,))
+    fixed, _, head = slices
+    ddf = torch.zeros(2, *fixed.shape)
+    ddf[1] = 2.0
+    found = refine(fixed, fixed.roll(2, dims=1), head, ddf, SPACING)
+    assert mm(found.spline).norm(dim=0)[head].mean() < 2.0  # the network's field: 8 mm
+
+
 def constant(*voxels):
     """A stand-in for ``spline_field``: one displacement everywhere; slice, row, column."""
 

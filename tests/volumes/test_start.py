@@ -5,6 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from bundle.errors import InputError
+from bundle.volumes import start as module
 from bundle.volumes.start import as_matrix, as_transform, find_start
 from bundle.volumes.total import total_field, total_transform
 
@@ -61,6 +62,15 @@ def test_stored_orientation_does_not_change_the_start(motion):
 
 def test_aligned_volumes_keep_their_headers():
     np.testing.assert_allclose(find_start(head(), head(invert=True)), np.eye(4), atol=0.05)
+
+
+@pytest.mark.parametrize(("better", "kept"), [(1.005, False), (1.02, True)])
+def test_a_start_has_to_match_clearly_better_than_the_headers(better, kept, motion, monkeypatch):
+    matched = iter([0.5, better, 1.0])  # both candidates, the headers
+    monkeypatch.setattr(module, "similarity", lambda *_: next(matched))
+    monkeypatch.setattr(module, "_optimised", lambda *_: motion)
+    expected = as_matrix(motion) if kept else np.eye(4)
+    np.testing.assert_array_equal(find_start(head(), head()), expected)
 
 
 @pytest.mark.parametrize("slices", [2, 3])
