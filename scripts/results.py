@@ -2,7 +2,7 @@
 
 Run from the repository root::
 
-    python -m scripts.results --evaluation out/evaluation --output_dir docs
+    python -m scripts.results --evaluation out/evaluation --output_dir docs --overwrite
 
 Tables of the ablation, the baselines and an evaluation on the phantom join where their files are.
 """
@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bundle.engine.evaluation_files import RUN
 from bundle.errors import InputError, or_exit
+from bundle.inference.weights import weights_sha256
 from bundle.metrics.summary import ID_COLUMNS, summarise
 from bundle.results.page import Results, page
 from bundle.results.plots import plot_fields, plot_fusion
@@ -24,8 +26,9 @@ from bundle.results.plots import plot_fields, plot_fusion
 COMMAND = (
     ".venv/bin/python -m monai.bundle run evaluating "
     "--config_file \"['configs/train.json','configs/evaluate.json']\" "
-    "--dataset_dir AANLIB --output_dir out/evaluation"
+    "--dataset_dir DIR --output_dir out/evaluation"
 )
+WEIGHTS = Path(__file__).resolve().parents[1] / "models" / "model.pt"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -35,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: the command line, by default the process's own.
 
     Raises:
-        SystemExit: with status 1 and one line on stderr if there is no readable evaluation.
+        SystemExit: with status 1 and one line on stderr if there is no readable evaluation, or
+            a page already.
     """
     parser = argparse.ArgumentParser(prog="python -m scripts.results", description=__doc__)
     parser.add_argument("--evaluation", default="out/evaluation", help="folder of summary.json")
@@ -45,21 +49,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--phantom", default="out/phantom_evaluation", help="folder of an evaluation on the phantom"
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing results.md")
     options = parser.parse_args(arguments)
     or_exit(_run, options)
 
 
 def _run(options: argparse.Namespace) -> None:
+    target = Path(options.output_dir) / "results.md"
+    if target.exists() and not options.overwrite:
+        raise InputError(f"{target}: exists already; name another --output_dir or add --overwrite")
     others = {
         "ablation": _if_there(Path(options.ablation) / "ablation.json"),
         "baselines": _if_there(Path(options.baselines) / "baselines.csv"),
         "phantom": _if_there(Path(options.phantom) / "summary.json"),
     }
-    budget = Path(options.ablation) / "budget.json"
     write_results(
         Path(options.evaluation) / "summary.json",
         Path(options.output_dir),
-        json.loads(budget.read_text(encoding="utf-8")) if budget.is_file() else None,
+        _facts(Path(options.ablation) / "budget.json"),
         **others,
     )
 
@@ -81,6 +88,16 @@ def _read(path: Path, mend: str) -> Results:
         raise InputError(f"{path}: not readable; {mend}") from error
 
 
+def _facts(path: Path) -> dict[str, Any]:
+    """What a file tells about a run; nothing where there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: not readable; mend or delete it") from error
+
+
 def _numbers(row: dict[str, str]) -> dict[str, Any]:
     """A row of a table of pairs with its measures as numbers; empty cells are left out."""
     return {
@@ -97,23 +114,25 @@ def write_results(
     """Write ``results.md`` and ``images/*.png``.
 
     Args:
-        summary: ``summary.json`` of an evaluation.
+        summary: ``summary.json`` of an evaluation; ``run.json`` beside it says what that was.
         output_dir: folder of the page.
         budget: of the ablation, see :func:`bundle.results.notes.ablation_note`.
         **others: ``ablation``, ``baselines`` and ``phantom`` of :func:`bundle.results.page.page`.
 
     Raises:
-        InputError: the summary is missing or no summary.
+        InputError: the summary is missing or no summary, or ``run.json`` cannot be read.
     """
     results = _read(summary, "run the evaluation first")
     if not results.rows:
         raise InputError(f"{summary}: holds no rows; run the evaluation first")
+    run = _facts(summary.with_name(RUN))
     images = output_dir / "images"
     images.mkdir(parents=True, exist_ok=True)
     plot_fields(results, images / "epe.png")
     plot_fusion(results, images / "fusion.png")
     pictures = [path.name for path in images.glob("*.png")]
-    text = page(results, COMMAND, pictures=pictures, budget=budget, **others)
+    own = weights_sha256(WEIGHTS)
+    text = page(results, COMMAND, run, own, pictures=pictures, budget=budget, **others)
     (output_dir / "results.md").write_text(text, encoding="utf-8")
     print(f"{output_dir / 'results.md'} written")
 

@@ -97,20 +97,26 @@ def training_pairs(
 
     Raises:
         InputError: see :func:`list_pairs`, a picture of either folder cannot be used, or
-            ``repeats`` leaves no pair.
+            ``repeats`` names another modality, is no count, or leaves no pair.
     """
     for folder in (root, extra):
         if folder:
             require_usable(folder, split)
     pairs = list_pairs(root or phantom_folder(), split)
     pairs += list_pairs(extra, split) if extra else []
-    unknown = set(repeats or {}) - set(MODALITIES)
-    if unknown:
-        raise InputError(f"repeats: {sorted(unknown)[0]!r} is none of {', '.join(MODALITIES)}")
+    _check_repeats(repeats or {})
     repeated = [pair for pair in pairs for _ in range((repeats or {}).get(pair["modality"], 1))]
     if not repeated:
         raise InputError(f"repeats {repeats}: leaves no pair; give 1 or more to a modality")
     return repeated
+
+
+def _check_repeats(repeats: Mapping[str, int]) -> None:
+    for modality, times in repeats.items():
+        if modality not in MODALITIES:
+            raise InputError(f"repeats: {modality!r} is none of {', '.join(MODALITIES)}")
+        if not isinstance(times, int) or times < 0:
+            raise InputError(f"repeats#{modality} {times}: give a whole number, 0 or more")
 
 
 def phantom_folder(folder: str | Path = PHANTOM, pairs_per_modality: int = 50) -> Path:

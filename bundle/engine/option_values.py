@@ -18,6 +18,7 @@ LEAST = {"max_epochs": 1, "batch_size": 1, "epoch_repeat": 1, "val_interval": 1,
          "early_stopping": 1, "panel_interval": 1, "image_size": 32, "num_workers": 0,
          "seed": 0}  # fmt: skip
 POSITIVE = ("learning_rate", "gradient_clip", "seconds")
+SHARES = ("cache_rate",)
 RANGES = {"ct_window": (-math.inf, math.inf), "percentiles": (0.0, 100.0)}
 CHOICES: dict[str, Sequence[str]] = {
     "stage": ("all", "registration", "fusion"),
@@ -48,6 +49,10 @@ def check_value(name: str, value: str) -> None:
         raise InputError(f"--{name} {value}: give a number above 0")
     if name == "through_plane" and not _is_number(value, 0.0):
         raise InputError(f"--{name} {value}: give a number, 0 or more")
+    if name in SHARES and not (_is_number(value, 0.0) and float(value) <= 1):
+        raise InputError(f"--{name} {value}: give a number from 0 to 1")
+    if name == "tracking_uri":
+        check_store(value)
     if name in RANGES and not _is_range(value, *RANGES[name]):
         lower, upper = RANGES[name]
         within = f" from {lower:g} to {upper:g}" if math.isfinite(upper) else ""
@@ -74,6 +79,22 @@ def _is_range(value: str, lower: float, upper: float) -> bool:
         return False
     first, second = map(float, words)
     return first < second <= upper
+
+
+def check_store(uri: str) -> None:
+    """Look whether MLflow can keep records there: it no longer keeps them in plain folders.
+
+    Args:
+        uri: of a tracking store.
+
+    Raises:
+        InputError: it is a folder.
+    """
+    if "://" not in uri or uri.startswith("file:"):
+        raise InputError(
+            f"--tracking_uri {uri}: MLflow no longer keeps records in folders; "
+            "give sqlite:///FILE.db"
+        )
 
 
 def check_device(name: str) -> None:

@@ -96,6 +96,11 @@ def any_process(flag: bool) -> bool:
     return max(mean_over_processes({"flag": float(flag)}).values()) > 0
 
 
+def wait_for_all() -> None:
+    """Return when every process has come here; all of them have to call it."""
+    any_process(False)  # what one process learns of all takes all; a barrier would need a device
+
+
 def gather_dealt(items: Sequence[Any]) -> list[Any]:
     """Put a list together that ``DistributedSampler`` dealt out without shuffling.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from bundle.inference.loading import named_series, read_side
 from bundle.inference.space import require_space
 from bundle.inference.staging import staged
 from bundle.inference.volumes import field_from_slices, from_slices, to_slices
+from bundle.inference.weights import weights_sha256
 from bundle.pictures.recolor import recolor
 from bundle.pictures.write import write_picture
 from bundle.volumes.dicom import series_files
@@ -89,10 +89,8 @@ class SavePaird(Transform):
         return {**data, "suspicious": suspicious}
 
     def _settings(self) -> dict[str, Any]:
-        if self.checkpoint is None or not Path(self.checkpoint).is_file():
-            return self.parameters
-        digest = hashlib.sha256(Path(self.checkpoint).read_bytes()).hexdigest()
-        return {**self.parameters, "weights_sha256": digest[:12]}
+        weights = weights_sha256(self.checkpoint)
+        return self.parameters | ({"weights_sha256": weights} if weights else {})
 
 
 def _total(data: dict[str, Any], ddf: torch.Tensor) -> dict[str, Any]:

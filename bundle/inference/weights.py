@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import torch
@@ -40,6 +41,20 @@ def load_weights(network: torch.nn.Module, path: Path | str) -> torch.nn.Module:
             "that was trained with it"
         ) from error
     return network.eval()
+
+
+def weights_sha256(path: Path | str | None) -> str | None:
+    """Name weights by their content.
+
+    Args:
+        path: the checkpoint.
+
+    Returns:
+        the first 12 digits of the file's SHA-256; None where there is no such file.
+    """
+    if path is None or not Path(path).is_file():
+        return None
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
 
 
 class WeightsLoader:

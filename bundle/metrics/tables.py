@@ -44,14 +44,14 @@ def write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     path.write_text(text.getvalue(), encoding="utf-8")
 
 
-def write_json(summary: Summary, path: Path) -> None:
-    """Write the summary, numbers rounded to six decimals.
+def write_json(content: Summary | Mapping[str, Any], path: Path) -> None:
+    """Write a summary or facts about it, numbers rounded to six decimals.
 
     Args:
-        summary: from :func:`bundle.metrics.summary.summarise`.
+        content: such as that of :func:`bundle.metrics.summary.summarise`.
         path: file to write.
     """
-    text = json.dumps(_rounded(summary), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_rounded(content), indent=1, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 

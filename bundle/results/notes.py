@@ -38,6 +38,29 @@ BRIGHT_NOTE = (
 )
 
 
+SPREAD = (
+    "Standard deviations, 95 % intervals over cases and the worst pair of every figure are in the "
+    "command's `summary.md`."
+)
+
+
+def origin_note(run: Mapping[str, Any], own_weights: str | None) -> str:
+    """Which weights the figures belong to, where that is known.
+
+    Args:
+        run: ``run.json`` of the evaluation; empty where an older one has none.
+        own_weights: of this repository, see :func:`bundle.inference.weights.weights_sha256`.
+    """
+    text = "Made by `python -m scripts.results` out of the tables of this command"
+    weights, size = run.get("weights_sha256"), run.get("image_size")
+    if weights:
+        text += ", with "
+        text += "the weights of this repository" if weights == own_weights else f"weights {weights}"
+    if size:
+        text += f", at {size} px"
+    return text + ":"
+
+
 def ablation_note(budget: Mapping[str, Any] | None) -> str:
     """What the variants of the ablation were trained with.
 

@@ -14,7 +14,9 @@ from bundle.results.notes import (
     OTHER_DIGITS,
     PICTURES,
     PICTURES_NOTE,
+    SPREAD,
     ablation_note,
+    origin_note,
 )
 from bundle.results.paper_rows import ABLATION, MEASURES, MISALIGNED, MODALITIES, REGISTERED
 
@@ -144,6 +146,8 @@ def fusion_table(results: Results, modality: str, level: str) -> str:
 def page(
     results: Results,
     command: str,
+    run: Mapping[str, Any],
+    own_weights: str | None,
     ablation: Results | None = None,
     baselines: Results | None = None,
     phantom: Results | None = None,
@@ -155,6 +159,8 @@ def page(
     Args:
         results: of the evaluation.
         command: the command that made the evaluation.
+        run: what was evaluated, ``run.json`` of the evaluation; empty where it has none.
+        own_weights: of this repository, see :func:`bundle.results.notes.origin_note`.
         ablation: of ``scripts.ablation``.
         baselines: of ``scripts.baselines``.
         phantom: of an evaluation on the phantom, where the anatomy is known.
@@ -166,12 +172,10 @@ def page(
     """
     blocks = [
         "# Results",
-        "Made by `python -m scripts.results` out of the tables of this command, with the weights "
-        "of this repository:",
+        origin_note(run, own_weights),
         f"```bash\n{command}\n```",
-        "PET is one subject and CT's validation pairs are one patient: their figures say little "
-        "about other patients. Standard deviations, 95 % intervals over cases and the worst pair "
-        "of every figure are in the command's `summary.md`.",
+        *run.get("notes", ()),
+        SPREAD,
         "![EPE by level and field](images/epe.png)",
         "## Registration",
         "No registration → after. `control`: EPE with another patient's fixed image (another "

@@ -16,7 +16,9 @@ from mlflow.models import Model
 from monai.handlers import MLFlowHandler
 from monai.utils import str2bool
 
+from bundle.engine.option_values import check_store
 from bundle.engine.parallel import unwrap, world_size
+from bundle.errors import or_exit
 from bundle.tracking.panel import PhantomPanel
 from bundle.tracking.record import executed_config, fingerprint, read_settings, signature
 
@@ -44,6 +46,9 @@ class RunTracker(MLFlowHandler):
         panel_interval: epochs between pictures; the first and the last epoch are drawn always.
         experiment_name: runs are kept together by it.
         run_name: None = named by the time.
+
+    Raises:
+        SystemExit: the store is a folder; with one line on stderr.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class RunTracker(MLFlowHandler):
         experiment_name: str = "bimsrec",
         run_name: str | None = None,
     ) -> None:
+        or_exit(check_store, tracking_uri)
         super().__init__(
             tracking_uri,
             iteration_log=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -18,12 +19,8 @@ from torch.nn.functional import interpolate
 
 from bundle.data.aanlib import one_subject_of
 from bundle.engine.control import ControlledDataset, other_patients
-from bundle.engine.evaluation import (
-    case_notes,
-    evaluate_step,
-    evaluation_pairs,
-    prepare_output,
-)
+from bundle.engine.evaluation import evaluate_step, evaluation_pairs
+from bundle.engine.evaluation_files import case_notes
 from bundle.engine.reference_rows import Pair, method_row
 from bundle.networks import BiMSRec
 from bundle.phantom import write_pairs
@@ -35,7 +32,7 @@ FUSION = ["BiMSRec", "copy of fixed", "copy of moving", *BLENDS]
 FUSION += ["no registration + maximum", "true field + maximum"]
 REGISTRATION = ["BiMSRec", "no registration + maximum", "true field + maximum"]
 REGISTRATION += ["another patient's fixed"]
-FILES = ("metrics.csv", "summary.json", "summary.md")
+FILES = ("metrics.csv", "run.json", "summary.json", "summary.md")
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +133,14 @@ def test_second_run_writes_the_same_bytes(data, first, tmp_path):
     assert sorted(path.name for path in second.iterdir()) == sorted(FILES)
 
 
+def test_what_was_evaluated_is_written_without_paths(data, first):
+    run = json.loads((first / "run.json").read_text(encoding="utf-8"))
+    digest = hashlib.sha256((data / "untrained.pt").read_bytes()).hexdigest()
+    (note,) = run.pop("notes")
+    assert run == {"weights_sha256": digest[:12], "image_size": 64, "pairs": {"SPECT": 2}}
+    assert note in (first / "summary.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -149,12 +154,26 @@ def test_bad_input_ends_with_one_line(overrides, message, data, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_existing_tables_are_kept_unless_overwrite(data, tmp_path):
-    (tmp_path / "metrics.csv").write_text("mine")
-    with pytest.raises(SystemExit, match=r"^error: .*metrics.csv: exists .* --overwrite true$"):
+@pytest.mark.parametrize("name", ["metrics.csv", "run.json", "fields/CT_9_small.png"])
+def test_existing_results_are_kept_unless_overwrite(name, data, tmp_path):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(SystemExit, match=rf"^error: .*{name}: exists .* --overwrite true$"):
         evaluate(data, tmp_path, overwrite="false")
-    assert (tmp_path / "metrics.csv").read_text(encoding="utf-8") == "mine"
-    prepare_output(str(tmp_path), overwrite=True)
+    assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
+
+
+def test_overwrite_leaves_nothing_of_the_earlier_evaluation(data, first, tmp_path):
+    (tmp_path / "fields").mkdir()
+    older = ["fields/CT_9_small.png", "fields/CT_9_large.nii.gz", "metrics.csv"]
+    for name in [*older, "fields/mine.png"]:
+        (tmp_path / name).write_text("older")
+    with pytest.raises(SystemExit, match="no such file"):
+        evaluate(data, tmp_path, overwrite="true", checkpoint="none.pt")
+    assert all((tmp_path / name).read_text(encoding="utf-8") == "older" for name in older)
+    evaluate(data, tmp_path, overwrite="true", save_fields="true")
+    expected = {path.relative_to(first) for path in first.rglob("*")} | {Path("fields/mine.png")}
+    assert {path.relative_to(tmp_path) for path in tmp_path.rglob("*")} == expected
 
 
 class TrueField(torch.nn.Module):

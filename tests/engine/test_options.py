@@ -70,6 +70,8 @@ def test_an_option_far_from_all_others_is_refused(option):
         ("resume", "maybe", "give true or false"),
         ("learning_rate", "-0.1", "give a number above 0"),
         ("gradient_clip", "nan", "give a number above 0"),
+        ("cache_rate", "2", "give a number from 0 to 1"),
+        ("cache_rate", "all", "give a number from 0 to 1"),
         ("palette_dir", "nowhere", "no such folder; check the path"),
         ("tracking", "nope.json", "no such file, and not mlflow; check the path"),
     ],
@@ -94,6 +96,15 @@ def test_a_range_that_is_none_is_one_line(option, value, message):
         refuse_unknown_options([*COMMAND, "configs/inference.json", f"--{option}", value])
     assert str(error.value) == f"--{option} {value}: {message}"
     refuse_unknown_options([*COMMAND, "configs/inference.json", "--percentiles", "[1,99.0]"])
+
+
+@pytest.mark.parametrize("uri", ["file:///my/runs", "file:runs", "/my/runs", "runs"])
+def test_a_folder_as_a_tracking_store_is_one_line(uri):
+    words = [*COMMAND, "configs/train.json", "--tracking", "configs/tracking.json"]
+    with pytest.raises(InputError, match=f"^--tracking_uri {uri}: .*; give sqlite:///FILE.db$"):
+        refuse_unknown_options([*words, "--tracking_uri", uri])
+    for sound in ("sqlite:////my/runs.db", "http://localhost:5000"):
+        refuse_unknown_options([*words, "--tracking_uri", sound])
 
 
 def test_inference_refuses_unknown_options_before_it_reads_pairs():

@@ -39,6 +39,9 @@ def bundle(launcher, *words):
 
 
 def test_shared_evaluation_writes_the_same_tables(data, tmp_path):
+    older = tmp_path / "two" / "fields" / "CT_9_small.png"
+    older.parent.mkdir(parents=True)
+    older.touch()
     for name, launcher, overlays in (
         ("one", ONE, ""), ("two", TWO, ",'configs/multi_gpu_evaluate.json'"),
     ):  # fmt: skip
@@ -47,9 +50,12 @@ def test_shared_evaluation_writes_the_same_tables(data, tmp_path):
             launcher, "evaluating", "--config_file", configs, "--dataset_dir", data,
             "--output_dir", tmp_path / name, "--image_size", 64,
             "--checkpoint", data / "untrained.pt", "--val_stride", 2,
+            "--overwrite", "true", "--save_fields", "true",
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
-    for name in ("metrics.csv", "summary.json", "summary.md"):
+    files = {path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*")}
+    assert files == {path.relative_to(tmp_path / "two") for path in (tmp_path / "two").rglob("*.*")}
+    for name in ("metrics.csv", "summary.json", "summary.md", "run.json"):
         assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
 
 

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from bundle.engine.reference_rows import METHOD, NO_REGISTRATION
-from scripts.results import main
+from bundle.inference.weights import weights_sha256
+from scripts.results import WEIGHTS, main
 
 
 def group(row, level="small", **means):
@@ -53,7 +54,7 @@ def test_other_tables_join_where_their_files_are(tmp_path):
     csv = "modality,level,row,case,pair,EPE,SD\nCT,small,LocalNet + maximum,c,1,2.0,50.0\n"
     csv += "CT,small,LocalNet + maximum,c,2,4.0,60.0\nCT,small,LocalNet + Laplacian,c,1,9.0,\n"
     (tmp_path / "b" / "baselines.csv").write_text(csv)
-    main(options)
+    main([*options, "--overwrite"])
     text = (tmp_path / "results.md").read_text(encoding="utf-8")
     assert "| forward only | CT | small | 80.00 | – | – | – | 4.50 |" in text
     assert "| BiMSRec | CT | small | 0.876 | 1.23 |" in text
@@ -74,3 +75,55 @@ def test_a_missing_evaluation_is_one_line(tmp_path, capsys):
         main(["--evaluation", str(tmp_path), "--output_dir", str(tmp_path)])
     assert error.value.code != 0
     assert not (tmp_path / "results.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        (weights_sha256(WEIGHTS), "of this command, with the weights of this repository, at 64 px"),
+        ("0123456789ab", "of this command, with weights 0123456789ab, at 64 px"),
+        (None, "of this command, at 64 px"),
+    ],
+)
+def test_the_page_says_what_was_evaluated(weights, said, tmp_path):
+    (tmp_path / "summary.json").write_text(json.dumps([group(METHOD, EPE=1.2, SD=90.0)]))
+    run = {"weights_sha256": weights, "image_size": 64, "notes": ["CT: 2 pairs of 2 cases."]}
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    main(["--evaluation", str(tmp_path), "--output_dir", str(tmp_path)])
+    text = (tmp_path / "results.md").read_text(encoding="utf-8")
+    assert f"{said}:\n" in text and "\n\nCT: 2 pairs of 2 cases.\n\n" in text
+    assert "--dataset_dir DIR " in text and "AANLIB" not in text and "one patient:" not in text
+
+
+def test_of_an_older_evaluation_the_page_names_neither_weights_nor_data(tmp_path):
+    (tmp_path / "summary.json").write_text(json.dumps([group(METHOD, EPE=1.2, SD=90.0)]))
+    main(["--evaluation", str(tmp_path), "--output_dir", str(tmp_path)])
+    text = (tmp_path / "results.md").read_text(encoding="utf-8")
+    assert "of this command:\n" in text
+    assert "of this repository" not in text and "one subject" not in text
+
+
+def test_an_existing_page_is_kept_unless_overwrite(tmp_path):
+    (tmp_path / "summary.json").write_text(json.dumps([group(METHOD, EPE=1.2, SD=90.0)]))
+    (tmp_path / "results.md").write_text("mine")
+    words = ["--evaluation", str(tmp_path), "--output_dir", str(tmp_path)]
+    with pytest.raises(SystemExit, match="results.md: exists already; .* add --overwrite$"):
+        main(words)
+    assert (tmp_path / "results.md").read_text(encoding="utf-8") == "mine"
+    assert not (tmp_path / "images").exists()
+    main([*words, "--overwrite"])
+    assert "# Results" in (tmp_path / "results.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["run.json", "budget.json"])
+@pytest.mark.parametrize("content", ["{", "[1]"])
+def test_unreadable_facts_are_one_line(name, content, tmp_path):
+    (tmp_path / "summary.json").write_text(json.dumps([group(METHOD, EPE=1.2, SD=90.0)]))
+    (tmp_path / name).write_text(content)
+    words = [
+        word
+        for key in ("evaluation", "ablation", "output_dir")
+        for word in (f"--{key}", str(tmp_path))
+    ]
+    with pytest.raises(SystemExit, match=f"^error: [^\n]*{name}: not readable; mend or delete it$"):
+        main(words)

@@ -126,6 +126,12 @@ def test_the_fingerprint_knows_pictures_and_not_places(tmp_path):
     assert fingerprint([pair("c", b"y")]) != first
 
 
+def test_a_folder_as_a_store_is_one_line(pairs, tmp_path):
+    store = (tmp_path / "runs").as_uri()
+    with pytest.raises(SystemExit, match=f"^error: --tracking_uri {store}: .*sqlite:///FILE.db$"):
+        train(pairs, tmp_path, tracking_uri=store)
+
+
 def test_artifacts_lie_beside_the_database_and_a_finished_run_is_not_reopened(resumed, pairs):
     folder, _, (run,) = resumed
     assert list((folder / "mlruns").rglob("MLmodel")) and run.info.status == "FINISHED"
