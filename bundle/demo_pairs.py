@@ -12,13 +12,14 @@ import SimpleITK as sitk
 import torch
 
 from bundle.fields import picture_grid, to_itk, warp, write_field
-from bundle.inference.volumes import field_from_slices, from_slices, read_volume, to_slices
 from bundle.metrics.head_mask import head_mask
 from bundle.phantom import make_pairs, write_volumes
 from bundle.pictures.write import write_picture
 from bundle.transforms.elastic import elastic_displacement
 from bundle.transforms.maps import affine_matrix, apply_affine, centred_grid, invert
 from bundle.transforms.reat import LEVELS
+from bundle.volumes.reading import read_volume
+from bundle.volumes.slices import field_from_slices, from_slices, to_slices
 
 LEVEL = "medium"
 GRID: dict[str, Any] = {

@@ -16,8 +16,8 @@ import SimpleITK as sitk
 
 from bundle.errors import InputError, or_exit
 from bundle.inference.space import whole_file
-from bundle.inference.volumes import SUFFIXES, read_volume
 from bundle.volumes.inverse import inverted
+from bundle.volumes.reading import SUFFIXES, read_volume
 from bundle.volumes.total import resample
 
 INTERPOLATIONS = {

@@ -25,8 +25,8 @@ from monailabel.client.client import MONAILabelClientException
 
 from bundle.errors import InputError, or_exit
 from bundle.inference.staging import RESULTS
-from bundle.inference.volumes import SUFFIXES as VOLUMES
 from bundle.pictures.read import SUFFIXES as PICTURES
+from bundle.volumes.reading import SUFFIXES as VOLUMES
 
 SUFFIXES = (*VOLUMES, *PICTURES, ".h5", ".html", ".json")
 MODELS = ("bimsrec", "bimsrec_register", "bimsrec_fuse")

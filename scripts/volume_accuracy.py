@@ -42,9 +42,10 @@ from bundle.checks.volume_errors import (
 from bundle.errors import InputError, or_exit
 from bundle.inference import NormalizePaird
 from bundle.inference.datalist import MODALITIES
-from bundle.inference.volumes import field_from_slices, on_one_grid, read_volume, to_slices
 from bundle.volumes.head import find_head, shrunk, widened
+from bundle.volumes.reading import read_volume
 from bundle.volumes.refine import VOXEL, refine
+from bundle.volumes.slices import field_from_slices, on_one_grid, to_slices
 from bundle.volumes.start import RIM, as_transform
 from bundle.volumes.total import resample
 from scripts import fuse

@@ -7,7 +7,7 @@ import torch
 
 from bundle import demo_pairs
 from bundle.fields import warp
-from bundle.inference.volumes import read_volume
+from bundle.volumes.reading import read_volume
 
 
 @pytest.fixture

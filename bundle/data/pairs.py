@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from bundle.data.new_folder import new_folder
 from bundle.data.verify import require_usable
 from bundle.errors import InputError
 from bundle.phantom import write_pairs
@@ -120,24 +119,21 @@ def _check_repeats(repeats: Mapping[str, int]) -> None:
 
 
 def phantom_folder(folder: str | Path = PHANTOM, pairs_per_modality: int = 50) -> Path:
-    """Write the phantom's picture pairs, unless they are there, and return their folder."""
+    """Write the phantom's picture pairs, unless they are there, and return their folder.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         logger.info("making the phantom's picture pairs in %s (about two minutes)", folder)
-        staging = Path(tempfile.mkdtemp(prefix="phantom-", dir=_made(folder.parent)))
-        write_pairs(staging, pairs_per_modality, split="train")
-        write_pairs(staging, max(1, pairs_per_modality // 8), split="val")
         try:
-            staging.rename(folder)
-        except OSError:  # another process was faster
-            shutil.rmtree(staging)
-            if not folder.is_dir():
+            with new_folder(folder) as staging:
+                write_pairs(staging, pairs_per_modality, split="train")
+                write_pairs(staging, max(1, pairs_per_modality // 8), split="val")
+        except InputError:
+            if not folder.is_dir():  # else another process was faster
                 raise
-    return folder
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 

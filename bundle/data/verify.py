@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from bundle.errors import InputError
 from bundle.inference.datalist import MODALITIES
 from bundle.inference.registrar import SHORTEST
@@ -100,7 +102,7 @@ def _split(folder: Path, modality: str) -> list[Finding]:
         findings.append(
             Finding(f"{folder}: holds no pairs; add MRI/NAME.png and {modality}/NAME.png")
         )
-    findings += [*_odd_names(folder, modality, common)]
+    findings += [*_odd_names(folder, modality, common), *_squeezed(folder, common)]
     return findings + [f for name in common for f in _pair(folder, modality, name)]
 
 
@@ -119,6 +121,26 @@ def _odd_names(folder: Path, modality: str, common: Sequence[str]) -> Iterator[F
             "names; name pairs case number x 1000 + slice number, such as 28011.png",
             error=False,
         )
+
+
+def _squeezed(folder: Path, names: Sequence[str]) -> Iterator[Finding]:
+    """Pairs that are resized to a square."""
+    oblong = [name for name in names if not _is_square(folder / "MRI" / name)]
+    if oblong:
+        yield Finding(
+            f"{folder}: {len(oblong)} pairs are not square, such as {oblong[0]}: training and "
+            "evaluation squeeze them; pad them to a square first",
+            error=False,
+        )
+
+
+def _is_square(path: Path) -> bool:
+    """By its header; a picture that cannot be read is told of elsewhere."""
+    try:
+        with Image.open(path) as picture:
+            return picture.width == picture.height
+    except Exception:  # Pillow's plug-ins raise whatever their formats bring up
+        return True
 
 
 def _pair(folder: Path, modality: str, name: str) -> Iterator[Finding]:

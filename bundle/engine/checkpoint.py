@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +65,44 @@ def read_state(path: Path, parts: Sequence[str]) -> dict[str, Any]:
     """Read a checkpoint that has to hold some parts.
 
     Raises:
-        InputError: it does not: a run of another kind wrote it.
+        InputError: it does not: it is damaged, or a run of another kind wrote it.
+        PermissionError: it cannot be opened.
     """
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = dict(torch.load(path, map_location="cpu", weights_only=True))
+    except PermissionError:  # says itself why, and the file may be whole
+        raise
+    except Exception as error:  # unpickling a damaged file can raise nearly anything
+        raise InputError(
+            f"{path}: cannot be read as a checkpoint; start anew with --initial_weights "
+            f"{path.parent}/model.pt"
+        ) from error
     if not set(parts) <= set(state):
         raise InputError(
             f"{path}: was written with other overlays (graphed.json or without); resume with the "
             "same ones, or name another --ckpt_dir"
         )
     return state
+
+
+@contextmanager
+def of_same_run(path: Path) -> Iterator[None]:
+    """Hand the states of a checkpoint to the parts of a run.
+
+    Args:
+        path: the checkpoint.
+
+    Raises:
+        InputError: a state does not fit its part: a run with other options wrote it.
+    """
+    try:
+        yield
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:  # of any load_state_dict
+        raise InputError(
+            f"{path}: was written with another network, stage or optimizer; resume with the same "
+            f"options, or start anew with --initial_weights {path.parent}/model.pt and another "
+            "--ckpt_dir"
+        ) from error
 
 
 def write_state(state: dict[str, Any], path: Path) -> None:

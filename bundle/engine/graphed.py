@@ -14,9 +14,23 @@ import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from bundle.data.on_device import OnDeviceDataset
+from bundle.errors import InputError
 from bundle.losses import BiMSRecLoss
 
 WARM_UP = 3
+
+
+def require_on_device(dataset: Any) -> None:
+    """Check a data set before MONAI makes a step of it, which would wrap what is wrong.
+
+    Args:
+        dataset: the training pairs.
+
+    Raises:
+        InputError: they do not lie on the device.
+    """
+    if not isinstance(dataset, OnDeviceDataset):
+        raise InputError("configs/graphed.json: needs configs/on_device.json before it")
 
 
 class GraphedStep:

@@ -10,7 +10,14 @@ from pathlib import Path
 import torch
 from monai.engines import SupervisedEvaluator
 
-from bundle.engine.checkpoint import LAST, BestSaver, make_folder, read_state, write_state
+from bundle.engine.checkpoint import (
+    LAST,
+    BestSaver,
+    make_folder,
+    of_same_run,
+    read_state,
+    write_state,
+)
 from bundle.engine.graphed import GraphedStep
 from bundle.engine.parallel import world_size
 from bundle.errors import InputError
@@ -66,8 +73,8 @@ def train(
         resume: go on from ``last.pt``, if there is one, with random numbers drawn anew.
 
     Raises:
-        InputError: there are several processes, no time, another run's ``last.pt``, or the loss is
-            not finite.
+        InputError: there are several processes, no time, a ``last.pt`` that is damaged or of
+            another run, or the loss is not finite.
     """
     if seconds <= 0:
         raise InputError(f"--seconds {seconds}: give more than 0")
@@ -106,9 +113,10 @@ def _restore(step: GraphedStep, best: BestSaver, path: Path) -> tuple[float, int
     if not path.is_file():
         return 0.0, 0
     state = read_state(path, ["step", "seconds", "steps"])
-    step.load_state_dict(state["step"])
-    if "best" in state:  # not in checkpoints of earlier versions
-        best.load_state_dict(state["best"])
+    with of_same_run(path):
+        step.load_state_dict(state["step"])
+        if "best" in state:  # not in checkpoints of earlier versions
+            best.load_state_dict(state["best"])
     torch.manual_seed(state["steps"])  # not the numbers of the first part again
     logger.info("resumed from %s after %d steps", path, state["steps"])
     return state["seconds"], state["steps"]

@@ -10,7 +10,14 @@ import torch
 from ignite.engine import Engine, Events
 from monai.handlers import ValidationHandler
 
-from bundle.engine.checkpoint import LAST, BestSaver, make_folder, read_state, write_state
+from bundle.engine.checkpoint import (
+    LAST,
+    BestSaver,
+    make_folder,
+    of_same_run,
+    read_state,
+    write_state,
+)
 from bundle.engine.failures import run_or_explain
 from bundle.engine.parallel import is_main_process, local_device, unwrap
 from bundle.engine.resume import EmaProgress, random_states, restore_random
@@ -112,9 +119,15 @@ def restore(saved: dict[str, Any], path: Path) -> None:
     which then start anew.
 
     Raises:
-        InputError: see :func:`read_state`.
+        InputError: see :func:`read_state` and :func:`of_same_run`.
     """
     state = read_state(path, [n for n, part in saved.items() if not isinstance(part, LATER)])
+    with of_same_run(path):
+        _load(saved, state)
+
+
+def _load(saved: dict[str, Any], state: dict[str, Any]) -> None:
+    """Hand each part of a run its state."""
     trainer = state.get("trainer", {"iteration": 0, "epoch_length": 1})
     epochs = trainer["iteration"] // trainer["epoch_length"]
     batches = _batches(saved.get("trainer"), trainer["epoch_length"])

@@ -20,8 +20,8 @@ def read_datalist(
 
     ``{"testing": [{"id": "a", "fixed": "x.png", "moving": "y.png", "modality": "CT"}]}``, where
     ``modality`` is optional, and so are ``frame`` (number of a frame of a 4D file, from 0) and
-    ``series`` (UIDs out of folders with several series, separated by commas). An entry that
-    cannot be used does not spoil the others: it becomes a record with the key ``error``.
+    ``series`` (UIDs out of folders with several series, a list or separated by commas). An entry
+    that cannot be used does not spoil the others: it becomes a record with the key ``error``.
 
     Args:
         path: the JSON file; without one there are no pairs.
@@ -131,9 +131,17 @@ def _parts(entry: Mapping[str, Any]) -> dict[str, str]:
         if not str(entry["frame"]).isdecimal():
             raise InputError(f"has the frame {entry['frame']!r}; give its number, from 0")
         parts["frame"] = str(entry["frame"])
-    if entry.get("series"):
-        parts["series"] = str(entry["series"])
+    if entry.get("series") not in (None, "", []):
+        parts["series"] = _series(entry["series"])
     return parts
+
+
+def _series(value: Any) -> str:
+    """UIDs of series, separated by commas."""
+    listed = [value] if isinstance(value, str) else value
+    if not isinstance(listed, list) or not all(isinstance(uid, str) for uid in listed):
+        raise InputError(f"has the series {value!r}; give UIDs in quotes, one or a list of them")
+    return ",".join(listed)
 
 
 def _modality(value: Any) -> dict[str, str]:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bundle.errors import InputError
 from bundle.inference.datalist import pair_record
-from bundle.inference.volumes import SUFFIXES
 from bundle.pictures import read
+from bundle.volumes.reading import SUFFIXES
 
 Pair = tuple[Sequence[Path], Path, str, str | None]
 """Fixed files, of which there should be one, moving file, name and modality."""

@@ -13,7 +13,6 @@ import torch
 from monai.transforms import Transform
 
 from bundle.errors import InputError
-from bundle.inference import volumes
 from bundle.inference.datalist import MODALITIES
 from bundle.inference.normalization import is_hounsfield
 from bundle.inference.registrar import LONGEST, SHORTEST
@@ -22,7 +21,8 @@ from bundle.pictures.color import luma
 from bundle.volumes.dicom import modality_of, series_ids
 from bundle.volumes.head import find_head
 from bundle.volumes.planes import CODES, choose_plane
-from bundle.volumes.reading import Reading, reading_of
+from bundle.volumes.reading import SUFFIXES, Reading, reading_of
+from bundle.volumes.slices import on_one_grid, to_slices
 from bundle.volumes.start import as_transform, find_start, overlap
 from bundle.volumes.total import resample
 
@@ -46,11 +46,11 @@ def is_volume(path: str) -> bool:
     if Path(path).is_dir():
         return True
     name = Path(path).name.lower()
-    if name.endswith(volumes.SUFFIXES):
+    if name.endswith(SUFFIXES):
         return True
     if name.endswith(read.SUFFIXES):
         return False
-    known = ", ".join((*read.SUFFIXES, *volumes.SUFFIXES))
+    known = ", ".join((*read.SUFFIXES, *SUFFIXES))
     raise InputError(f"{path}: unknown kind of file; hand over one of {known}")
 
 
@@ -59,7 +59,7 @@ class LoadPaird(Transform):
 
     Adds ``fixed_image`` and ``moving_image``: float (C, H, W), 0 to 255, for pictures; float64
     (1, H, W, D), in the file's units, on the fixed volume's grid, for volumes (see
-    :func:`bundle.inference.volumes.to_slices`). For volumes also ``start``, the (4, 4) matrix
+    :func:`bundle.volumes.slices.to_slices`). For volumes also ``start``, the (4, 4) matrix
     of :func:`bundle.volumes.start.find_start`; ``head``, uint8 (1, H, W, D), the fixed volume's
     head; ``spacing``, mm per row, column and slice; ``plane`` of the slices; ``overlap``, the
     share of the head that the moving volume covers; ``notes``, oddities, a line each;
@@ -97,11 +97,11 @@ class LoadPaird(Transform):
         readings = read_side(data, "fixed"), read_side(data, "moving")
         fixed, moving = (reading.volume for reading in readings)
         plane = choose_plane(fixed, self.plane)
-        _require_content(fixed_path, volumes.to_slices(fixed, plane))
-        _require_variation(moving_path, volumes.to_slices(moving))
+        _require_content(fixed_path, to_slices(fixed, plane))
+        _require_variation(moving_path, to_slices(moving))
         modalities = [modality_of(Path(data[s]), named_series(data, s)) for s in SIDES]
         modality = data.get("modality") or modalities[1]
-        units = [is_hounsfield(volumes.to_slices(one)) for one in (fixed, moving)]
+        units = [is_hounsfield(to_slices(one)) for one in (fixed, moving)]
         notes = [*_notes(readings), *_swapped(units, modalities)]
         try:
             start = find_start(fixed, moving, self.init)
@@ -114,14 +114,14 @@ class LoadPaird(Transform):
                 f"{moving_path}: covers {100 * shared:.1f} % of the fixed head; correct a header, "
                 "or put the middles onto each other with init center"
             )
-        if not (volumes.on_one_grid(fixed, moving) and (start == np.eye(4)).all()):
+        if not (on_one_grid(fixed, moving) and (start == np.eye(4)).all()):
             moving = resample(moving, fixed, as_transform(start))
-            _require_variation(moving_path, volumes.to_slices(moving), " in the fixed volume")
+            _require_variation(moving_path, to_slices(moving), " in the fixed volume")
         x, y, z = sitk.DICOMOrient(fixed, CODES[plane]).GetSpacing()
         return {
-            "fixed_image": volumes.to_slices(fixed, plane),
-            "moving_image": volumes.to_slices(moving, plane),
-            "head": volumes.to_slices(head, plane).to(torch.uint8),
+            "fixed_image": to_slices(fixed, plane),
+            "moving_image": to_slices(moving, plane),
+            "head": to_slices(head, plane).to(torch.uint8),
             "spacing": torch.tensor([y, x, z]),
             "plane": plane,
             "start": torch.from_numpy(start),

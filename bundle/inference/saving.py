@@ -15,13 +15,13 @@ from bundle.fields import picture_grid, to_itk, warp, write_field
 from bundle.inference.loading import named_series, read_side
 from bundle.inference.space import require_space
 from bundle.inference.staging import staged
-from bundle.inference.volumes import field_from_slices, from_slices, to_slices
 from bundle.inference.weights import weights_sha256
 from bundle.pictures.recolor import recolor
 from bundle.pictures.write import write_picture
 from bundle.volumes.dicom import series_files
 from bundle.volumes.dicom_write import write_series
 from bundle.volumes.report import write_volume_report
+from bundle.volumes.slices import field_from_slices, from_slices, to_slices
 from bundle.volumes.total import field_transform, resample, total_field, total_transform
 
 

@@ -61,7 +61,7 @@ def spread(values: np.ndarray) -> dict[str, float]:
 
 def correlation(fixed: np.ndarray, moving: np.ndarray) -> float | None:
     """Pearson correlation of all voxels; None if either is constant."""
-    if fixed.std() == 0 or moving.std() == 0:
+    if np.ptp(fixed) == 0 or np.ptp(moving) == 0:  # a deviation of equal values may be rounded up
         return None
     return round(float(np.corrcoef(fixed.ravel(), moving.ravel())[0, 1]), 6)
 

@@ -13,11 +13,11 @@ import SimpleITK as sitk
 import torch
 
 from bundle.fields import warp
-from bundle.inference.volumes import from_slices, to_slices
 from bundle.pictures.write import write_picture
 from bundle.report import Case, Panel, grey, heat, write_report
 from bundle.volumes.consistency import mean_jump
 from bundle.volumes.figures import figures, warnings
+from bundle.volumes.slices import from_slices, to_slices
 from bundle.volumes.total import jacobian_determinant
 from bundle.volumes.views import View, grid_lines, histogram, panels, views
 

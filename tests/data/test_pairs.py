@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from bundle.data.pairs import training_pairs
+import bundle.data.pairs as pairs
+from bundle.data.pairs import phantom_folder, training_pairs
 from bundle.errors import InputError
 from bundle.phantom import write_pairs
 
@@ -26,3 +27,37 @@ def test_modalities_are_listed_as_often_as_asked(tmp_path):
             InputError, match=f"^repeats#CT {times}: give a whole number, 0 or more$"
         ):
             training_pairs(tmp_path, "train", repeats={"CT": times})
+
+
+def few(root, count, split):
+    write_pairs(root, 1, size=64, split=split)
+
+
+def test_the_phantom_can_be_read_by_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(pairs, "write_pairs", few)
+    folder = phantom_folder(tmp_path / "out" / "phantom")
+    assert folder.stat().st_mode & 0o777 == 0o755
+    assert len(training_pairs(folder, "val")) == 3
+
+
+def test_a_phantom_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    def fail(root, *_, **__):
+        (root / "half").write_text("")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pairs, "write_pairs", fail)
+    with pytest.raises(InputError, match=r"phantom: cannot be written \(No space left"):
+        phantom_folder(tmp_path / "phantom")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_of_two_processes_that_make_the_phantom_the_faster_wins(tmp_path, monkeypatch):
+    def slow(root, *_, **__):
+        (root / "mine").write_text("")
+        (tmp_path / "phantom").mkdir(exist_ok=True)
+        (tmp_path / "phantom" / "other").write_text("")
+
+    monkeypatch.setattr(pairs, "write_pairs", slow)
+    folder = phantom_folder(tmp_path / "phantom")
+    assert [path.name for path in folder.iterdir()] == ["other"]
+    assert [*tmp_path.iterdir()] == [folder]

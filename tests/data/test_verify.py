@@ -17,7 +17,7 @@ def folder(tmp_path):
             place = tmp_path / "CT-MRI" / split / kind
             place.mkdir(parents=True)
             for name in names:
-                values = random.integers(0, 255, (40, 48), dtype=np.uint8)
+                values = random.integers(0, 255, (40, 40), dtype=np.uint8)
                 Image.fromarray(values).save(place / f"{name}.png")
     return tmp_path
 
@@ -46,7 +46,7 @@ def test_every_error_is_named(folder, capsys):
     said = findings(folder, capsys, status=1)
     assert "1001.png: has no partner" in said
     assert "1002.png: cannot be read as a picture" in said
-    assert "2001.png: differs in size from its MRI (48 x 40 and 50 x 40 pixels)" in said
+    assert "2001.png: differs in size from its MRI (40 x 40 and 50 x 40 pixels)" in said
     assert "warning: " in said and "the same value everywhere" in said
     assert "3 errors, 1 warnings" in said
 
@@ -72,14 +72,22 @@ def test_an_unknown_layout_is_an_error(tmp_path, capsys):
     assert "no such folder" in findings(tmp_path / "none", capsys, status=1)
 
 
-def picture(path, seed=5):
-    values = np.random.default_rng(seed).integers(0, 255, (40, 48), dtype=np.uint8)
+def picture(path, seed=5, shape=(40, 40)):
+    values = np.random.default_rng(seed).integers(0, 255, shape, dtype=np.uint8)
     Image.fromarray(values).save(path)
 
 
-def add(folder, name, suffix="png"):
+def add(folder, name, suffix="png", shape=(40, 40)):
     for number, kind in enumerate(("MRI", "CT")):
-        picture(folder / kind / f"{name}.{suffix}", 7 + number)
+        picture(folder / kind / f"{name}.{suffix}", 7 + number, shape)
+
+
+def test_pairs_that_are_not_square_are_warned_of(folder, capsys):
+    for name in ("1003", "1004"):
+        add(folder / "CT-MRI" / "train", name, shape=(40, 48))
+    said = findings(folder, capsys)
+    assert "0 errors, 1 warnings" in said
+    assert "CT-MRI/train: 2 pairs are not square, such as 1003.png: training and evaluation" in said
 
 
 def test_a_patient_or_a_picture_on_both_sides_is_warned_of(folder, capsys):

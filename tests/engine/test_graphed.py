@@ -209,6 +209,21 @@ def test_a_run_of_another_kind_is_not_resumed(tmp_path):
         train(trainer, {"trainer": trainer}, str(tmp_path), resume=True)
 
 
+def test_a_run_of_another_stage_is_not_resumed(tmp_path):
+    other, _ = step(stage="all")
+    write_state({"step": other.state_dict(), "seconds": 0.5, "steps": 1}, tmp_path / "last.pt")
+    one, _ = step()
+    with pytest.raises(InputError, match=r"last.pt: was written with another network, stage or"):
+        graphed_run.train(one, Validator(), best(), 1e-3, 1.0, str(tmp_path), resume=True)
+
+
+def test_the_overlay_needs_the_one_before_it(pairs, tmp_path):  # noqa: F811
+    with pytest.raises(SystemExit) as stop:
+        workflow(pairs, tmp_path, ("graphed",), stage="registration").run()
+    needs = "error: configs/graphed.json: needs configs/on_device.json before it"
+    assert str(stop.value) == needs
+
+
 def test_several_processes_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(graphed_run, "world_size", lambda: 2)
     one, _ = step()

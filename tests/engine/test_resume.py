@@ -9,7 +9,8 @@ from ignite.engine import Engine, Events
 
 from bundle.engine.checkpoint import BestSaver, make_folder
 from bundle.engine.resume import restore_random
-from bundle.engine.run import restore, save_state
+from bundle.engine.run import restore, save_state, train
+from bundle.errors import InputError
 
 NO_GPU = not torch.cuda.is_available()
 
@@ -143,3 +144,51 @@ def test_a_run_goes_on_with_the_learning_rate_that_is_asked_for(tmp_path):
         optimizer.step()
         lr_scheduler.step()
     assert optimizer.param_groups[0]["lr"] == parts[2][0].param_groups[0]["lr"]
+
+
+def linear(*sizes):
+    layers = torch.nn.Sequential(*(torch.nn.Linear(1, size) for size in sizes))
+    return {"network": layers, "optimizer": torch.optim.AdamW(layers.parameters())}
+
+
+def two_groups(layer):
+    return torch.optim.AdamW([{"params": [layer.weight]}, {"params": [layer.bias]}])
+
+
+@pytest.mark.parametrize(
+    ("names", "now"),
+    [
+        (("network",), linear(2)),  # another network
+        (("optimizer",), linear(1, 1)),  # of another stage, with more that is trained
+        (("optimizer",), {"optimizer": two_groups(torch.nn.Linear(1, 1))}),
+    ],
+)
+def test_a_checkpoint_of_other_options_is_one_line(names, now, tmp_path):
+    path = tmp_path / "last.pt"
+    save_state(linear(1), path)
+    with pytest.raises(InputError) as error:
+        restore({name: now[name] for name in names}, path)
+    assert str(error.value) == (
+        f"{path}: was written with another network, stage or optimizer; resume with the same "
+        f"options, or start anew with --initial_weights {tmp_path}/model.pt and another --ckpt_dir"
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_a_checkpoint_cut_short_is_one_line(share, tmp_path):
+    path, trainer = tmp_path / "last.pt", Engine(lambda *_: None)
+    save_state({"trainer": trainer}, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(SystemExit) as stop:
+        train(trainer, {"trainer": trainer}, str(tmp_path), resume=True)
+    assert str(stop.value) == (
+        f"error: {path}: cannot be read as a checkpoint; start anew with --initial_weights "
+        f"{tmp_path}/model.pt"
+    )
+
+
+def test_a_file_that_holds_no_state_is_one_line(tmp_path):
+    torch.save([1, 2], tmp_path / "last.pt")
+    with pytest.raises(InputError, match=r"last\.pt: cannot be read as a checkpoint"):
+        restore({}, tmp_path / "last.pt")

@@ -34,6 +34,12 @@ def test_numbers_are_ids(tmp_path):
     assert [r["id"] for r in read(tmp_path, {**GOOD, "id": 0}, {**GOOD, "id": 17})] == ["0", "17"]
 
 
+@pytest.mark.parametrize("series", [["1.2", "1.3"], "1.2,1.3"])
+def test_series_are_a_list_or_separated_by_commas(series, tmp_path):
+    (record,) = read(tmp_path, {**GOOD, "frame": 3, "series": series})
+    assert (record["frame"], record["series"]) == ("3", "1.2,1.3")
+
+
 def test_without_a_list_there_are_no_pairs():
     assert read_datalist(None, "out") == []
 
@@ -49,6 +55,10 @@ def test_without_a_list_there_are_no_pairs():
         ({**GOOD, "id": "x\ny"}, "cannot name a folder"),
         ({**GOOD, "id": "b", "fixed": ["x.png"]}, "give the path of one file"),
         ({**GOOD, "id": "b", "modality": "MRI"}, "use one of CT, PET, SPECT"),
+        ({**GOOD, "id": "b", "frame": True}, "the frame True; give its number, from 0"),
+        ({**GOOD, "id": "b", "frame": 1.0}, "the frame 1.0; give its number, from 0"),
+        ({**GOOD, "id": "b", "series": 1.2}, "the series 1.2; give UIDs in quotes"),
+        ({**GOOD, "id": "b", "series": ["1.2", 3]}, "the series ['1.2', 3]; give UIDs in quotes"),
         (GOOD, "has the id of entry 1"),
         ("x.png", "must be an object"),
     ],

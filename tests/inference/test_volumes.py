@@ -6,8 +6,8 @@ import torch
 
 from bundle.errors import InputError
 from bundle.inference import LoadPaird
-from bundle.inference.volumes import field_from_slices, from_slices, read_volume, to_slices
-from bundle.volumes.reading import reading_of
+from bundle.volumes.reading import read_volume, reading_of
+from bundle.volumes.slices import field_from_slices, from_slices, to_slices
 from tests.inference.images import blob, smooth, write_volume
 
 ORIENTATIONS = ["LPS", "RAS", "LAS", "PIR", "SLP"]

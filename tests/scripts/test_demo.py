@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from bundle import demo_pairs
-from bundle.inference.volumes import read_volume, to_slices
+from bundle.volumes.reading import read_volume
+from bundle.volumes.slices import to_slices
 from scripts import demo
 
 

@@ -154,6 +154,8 @@ def test_blends_take_both_pictures_from_one_partner_of_the_modality(batch):
     partners = BatchBlend()._partners(batch["kind"], generator())
     assert torch.equal(batch["kind"][partners], batch["kind"])
     assert (partners != torch.arange(24)).sum() == 24 - 3  # the last of each keeps to itself
+    alone = BatchBlend()._partners(torch.zeros(24), generator())
+    assert (alone != torch.arange(24)).all()  # of a single modality it takes the first
     assert torch.equal(BatchBlend(0.0)(batch, generator())["fixed"], batch["fixed"])
 
 

@@ -3,6 +3,8 @@
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from bundle.report import Case, Panel, write_report
 from bundle.volumes.report import _overlay
 from bundle.volumes.views import grid_lines, histogram, views
 
+ROOT = Path(__file__).parents[2]
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 MOVES = """<script>
 const slider = document.querySelector("input");
@@ -30,6 +33,10 @@ def page(tmp_path):
     pictures = [Panel(n, s) for n, s in zip(("fixed", "warped", "start"), shades, strict=True)]
     write_report(tmp_path / "r.html", "Report", "text", [Case("axial", compare=pictures)])
     return tmp_path / "r.html"
+
+
+def test_the_report_can_be_imported_before_all_else():
+    subprocess.run([sys.executable, "-c", "import bundle.volumes.report"], cwd=ROOT, check=True)
 
 
 def test_page_needs_no_other_file(page):

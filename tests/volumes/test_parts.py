@@ -101,4 +101,10 @@ def test_suspicious_figures_are_put_in_words():
     }
     assert len(warnings(report)) == 6
     assert len(warnings(report | {"parameters": {"registration": False}})) == 5
+
+
+def test_a_constant_correlates_with_nothing():
     assert correlation(np.zeros(4), np.arange(4)) is None
+    constant = np.full(1000, 0.1)  # whose standard deviation is rounded to more than 0
+    assert correlation(np.arange(1000.0), constant) is None
+    assert correlation(np.arange(1000.0), -np.arange(1000.0)) == -1.0

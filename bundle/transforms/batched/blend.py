@@ -43,7 +43,10 @@ class BatchBlend:
         }
 
     def _partners(self, kind: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        """For each pair another one of its modality; the last of each keeps to itself."""
+        """For each pair another one of its modality.
+
+        Of several modalities the last pair of each keeps to itself.
+        """
         order = torch.argsort(kind + uniform(random, kind.shape))  # modality by modality
         following = order.roll(-1)
         alike = kind[order] == kind[following]

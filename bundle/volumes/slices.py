@@ -8,16 +8,6 @@ import torch
 
 from bundle.fields import to_itk
 from bundle.volumes.planes import CODES
-from bundle.volumes.reading import SUFFIXES, read_volume
-
-__all__ = [
-    "SUFFIXES",
-    "field_from_slices",
-    "from_slices",
-    "on_one_grid",
-    "read_volume",
-    "to_slices",
-]
 
 
 def on_one_grid(fixed: sitk.Image, moving: sitk.Image) -> bool:
