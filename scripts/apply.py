@@ -81,7 +81,7 @@ def _run(options: argparse.Namespace) -> None:
     result = sitk.Cast(result, _pixel_type(options))
     size = 8 * result.GetNumberOfPixels()
     try:
-        with whole_file(options.output, size) as path:
+        with whole_file(options.output, size, options.overwrite) as path:
             sitk.WriteImage(result, str(path), useCompression=True)
     except (RuntimeError, OSError) as error:
         reason = f" ({error.strerror})" if isinstance(error, OSError) else ""

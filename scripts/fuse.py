@@ -79,7 +79,7 @@ def _records(options: argparse.Namespace) -> list[dict[str, str]]:
     if sum(way is not None for way in ways) != 1:
         raise InputError("name --fixed and --moving, or --datalist, or --input_dir")
     single = [name for name in ("frame", "series") if getattr(options, name)]
-    if single and options.fixed is None:
+    if single and (options.datalist or options.input_dir):
         raise InputError(f"--{single[0]}: is for one pair; name it in a --datalist")
     if options.datalist is not None:
         if options.modality is not None:

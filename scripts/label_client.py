@@ -29,6 +29,7 @@ from bundle.pictures.read import SUFFIXES as PICTURES
 from bundle.volumes.reading import SUFFIXES as VOLUMES
 
 SUFFIXES = (*VOLUMES, *PICTURES, ".h5", ".html", ".json")
+IMAGES = ("fused.nii.gz", "fused.png", "warped.nii.gz", "warped.png")
 MODELS = ("bimsrec", "bimsrec_register", "bimsrec_fuse")
 
 
@@ -61,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> None:
     folder: Path = options.output_dir
     _require_address(options.server)
-    if any((folder / name).exists() for name in RESULTS) and not options.overwrite:
+    if any((folder / name).exists() for name in IMAGES) and not options.overwrite:
         raise InputError(f"{folder}: holds results already; name another or add --overwrite")
     params = {"modality": options.modality, "init": options.init}
     with tempfile.TemporaryDirectory() as stage:

@@ -90,7 +90,8 @@ def check_store(uri: str) -> None:
     Raises:
         InputError: it is a folder.
     """
-    if "://" not in uri or uri.startswith("file:"):
+    known = "://" in uri or uri.split("-")[0] == "databricks"
+    if not known or uri.startswith("file:"):
         raise InputError(
             f"--tracking_uri {uri}: MLflow no longer keeps records in folders; "
             "give sqlite:///FILE.db"

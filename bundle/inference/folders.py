@@ -66,14 +66,23 @@ def find_pairs(
 
 
 def _visible(root: Path) -> Iterator[Path]:
-    """All files and folders in a folder, through links, but nothing hidden and nothing twice."""
+    """All files and folders in a folder, through links, but nothing hidden and nothing twice.
+
+    Folders come before links to them, so that names do not depend on the links.
+    """
+    waiting: list[Path] = [root]
+    linked: list[Path] = []
     seen: set[str] = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        folders[:] = [] if real in seen else [f for f in folders if not f.startswith(".")]
-        if real not in seen:
-            yield from (Path(folder, n) for n in (*folders, *files) if not n.startswith("."))
+    while waiting or linked:
+        folder = (waiting or linked).pop(0)
+        if (real := os.path.realpath(folder)) in seen or not os.access(folder, os.R_OK | os.X_OK):
+            continue
         seen.add(real)
+        for path in sorted(folder.iterdir()):
+            if not path.name.startswith("."):
+                yield path
+                if path.is_dir():
+                    (linked if path.is_symlink() else waiting).append(path)
 
 
 def _no_single(fixed: Sequence[Path], moving: Path) -> str:

@@ -33,22 +33,27 @@ def require_space(folder: Path, size: int) -> None:
 
 
 @contextmanager
-def whole_file(path: Path, size: int) -> Iterator[Path]:
+def whole_file(path: Path, size: int, overwrite: bool = False) -> Iterator[Path]:
     """Write a file, and what a format puts beside it, elsewhere first; then move it into place.
 
     Args:
-        path: where it belongs; a file that is there is replaced in the end.
+        path: where it belongs.
         size: bytes, at least as many as it takes.
+        overwrite: replace what is there.
 
     Yields:
         a path of the same name in a hidden folder beside it.
 
     Raises:
-        OSError: see :func:`require_space`.
+        OSError: see :func:`require_space`; or a file is there already.
     """
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.absolute().parent) as stage:
+    path = path.resolve()  # of a link the file that it stands for
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as stage:
         require_space(Path(stage), size)
         yield Path(stage) / path.name
         written = sorted(Path(stage).iterdir(), key=lambda part: part.name == path.name)
+        for part in written if not overwrite else ():
+            if (path.parent / part.name).exists():
+                raise FileExistsError(errno.EEXIST, f"{part.name} exists already", str(path))
         for part in written:  # what belongs to it first
             part.replace(path.parent / part.name)

@@ -15,8 +15,14 @@ from monai.transforms import Transform
 
 from bundle.errors import InputError
 
+try:
+    import fcntl
+except ImportError:  # Windows: what a killed run left stays
+    fcntl = None  # type: ignore[assignment]
+
 SLICE = re.compile(r"\d{4,}\.dcm")  # a file of the folder dicom
-PARTIAL = ".partial-"
+PARTIAL = ".result-"
+MOVING = ".moving"
 FUSED = ("fused.nii.gz", "fused.png")
 """Written last: where one of them is, so is a whole result."""
 RESULTS = (
@@ -60,7 +66,8 @@ class RefuseExistingd(Transform):
             raise InputError(
                 f"{folder}: holds results already; choose another output_dir or set overwrite"
             )
-        replaced = {(folder / name).resolve() for name in RESULTS}
+        names = RESULTS if has_results(folder) else [n for n in RESULTS if n != "dicom"]
+        replaced = {(folder / name).resolve() for name in names}
         for side in ("fixed", "moving"):
             if side in data and Path(data[side]).resolve() in replaced:
                 raise InputError(
@@ -93,12 +100,14 @@ def staged(folder: Path) -> Iterator[Path]:
     stage = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        killed = list(folder.glob(f"{PARTIAL}*"))
+        killed = _killed(folder)
         stage = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder))
-        yield stage
-        _make_room(folder, stage, killed)
-        for result in sorted(stage.iterdir(), key=lambda path: path.name in FUSED):
-            result.replace(folder / result.name)
+        with _held(stage):
+            yield stage
+            results = sorted(stage.iterdir(), key=lambda path: path.name in FUSED)
+            _make_room(folder, results, killed)
+            for result in results:
+                result.replace(folder / result.name)
         made = []
     except OSError as error:
         raise InputError(
@@ -112,21 +121,53 @@ def staged(folder: Path) -> Iterator[Path]:
                 path.rmdir()
 
 
-def _make_room(folder: Path, stage: Path, killed: Sequence[Path]) -> None:
-    """Remove an older result, whole or as a killed run left it.
+@contextmanager
+def _held(stage: Path) -> Iterator[None]:
+    """Hold a hidden folder locked, as long as its process lives; where there are no locks, not."""
+    place = os.open(stage, os.O_RDONLY) if fcntl else None
+    try:
+        if place is not None:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        if place is not None:
+            os.close(place)
+
+
+def _killed(folder: Path) -> list[Path]:
+    """Hidden folders of runs that no longer live."""
+    found = []
+    for stage in folder.glob(f"{PARTIAL}*") if fcntl else ():
+        place = os.open(stage, os.O_RDONLY)
+        with suppress(OSError):  # somebody's, or a file system without locks
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            found.append(stage)
+        os.close(place)
+    return found
+
+
+def _make_room(folder: Path, results: Sequence[Path], killed: Sequence[Path]) -> None:
+    """Remove an older result, whole or as a killed run left it while it moved its own.
 
     Without one, files of the same names are somebody else's.
     """
-    if has_results(folder) or killed:
+    if has_results(folder) or any((stage / MOVING).exists() for stage in killed):
         for path in folder.glob("dicom/*"):
             if not SLICE.fullmatch(path.name):
                 raise InputError(f"{path}: is no older result; choose another output_dir")
-        for path in (folder / name for name in RESULTS):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        for path in killed:  # last: it says whose the files are
-            shutil.rmtree(path, ignore_errors=True)
-    for result in stage.iterdir():
-        if (folder / result.name).exists():
-            raise InputError(
-                f"{folder / result.name}: is there and no older result; choose another output_dir"
-            )
+        older = [folder / name for name in RESULTS]
+    else:
+        older = []
+        for result in results:
+            if (folder / result.name).exists():
+                raise InputError(
+                    f"{folder / result.name}: is there and no older result; choose another "
+                    "output_dir"
+                )
+    if results:
+        (results[0].parent / MOVING).touch()  # from here on all files of these names are ours
+    for path in older:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for stage in killed:
+        shutil.rmtree(stage, ignore_errors=True)

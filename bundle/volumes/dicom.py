@@ -47,8 +47,7 @@ def read_series(folder: Path, series: Sequence[str] = ()) -> tuple[sitk.Image, s
         reason = str(error).strip().splitlines()[-1]
         raise InputError(f"{folder}: cannot be read as a DICOM series ({reason})") from error
     headers = [_header(file) for file in files]
-    for tag, what in (("0028|0030", "pixel sizes"), ("0020|0037", "orientations")):
-        _require_alike(folder, headers, tag, what)
+    _require_alike(folder, headers)
     return regular_volume(_upright(volume, headers), _places(folder, headers), folder)
 
 
@@ -99,31 +98,30 @@ def _tag(header: sitk.ImageFileReader, tag: str) -> str:
 
 
 def _places(folder: Path, headers: list[sitk.ImageFileReader]) -> np.ndarray | None:
-    """Position of each slice, (n, 3) mm LPS; None if there is one."""
-    places = [_numbers(header, "0020|0032") for header in headers]
+    """Position of each slice, (n, 3) mm LPS, as GDCM finds it; None if there is one."""
+    places = np.array([header.GetOrigin() for header in headers])
     if len(places) < 2:
         return None
-    if any(len(place) != 3 for place in places):
+    if not np.ptp(places, axis=0).any() and not all(_tag(h, "0020|0032") for h in headers):
         raise InputError(
             f"{folder}: its headers do not say where the slices lie (ImagePositionPatient); "
             "export the series anew"
         )
-    return np.array(places)
+    return places
 
 
-def _require_alike(folder: Path, headers: list[sitk.ImageFileReader], tag: str, what: str) -> None:
-    """ITK takes the first slice's for all."""
-    found = [_numbers(header, tag) for header in headers]
-    for number, one in enumerate(found, start=1):
-        if len(one) != len(found[0]) or not np.allclose(one, found[0], atol=ALIKE):
-            raise InputError(
-                f"{folder}: slices 1 and {number} have different {what}; export the one series "
-                "that is meant"
-            )
-
-
-def _numbers(header: sitk.ImageFileReader, tag: str) -> list[float]:
-    return [float(value) for value in _tag(header, tag).split("\\") if value.strip()]
+def _require_alike(folder: Path, headers: list[sitk.ImageFileReader]) -> None:
+    """ITK takes the first slice's pixel size and orientation for all."""
+    for what, found in (
+        ("pixel sizes", [header.GetSpacing()[:2] for header in headers]),
+        ("orientations", [header.GetDirection() for header in headers]),
+    ):
+        for number, one in enumerate(found, start=1):
+            if not np.allclose(one, found[0], atol=ALIKE):
+                raise InputError(
+                    f"{folder}: slices 1 and {number} have different {what}; export the one "
+                    "series that is meant"
+                )
 
 
 def _upright(volume: sitk.Image, headers: list[sitk.ImageFileReader]) -> sitk.Image:

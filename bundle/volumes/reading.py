@@ -25,6 +25,9 @@ SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 UNITS = {"meter": 1000.0, "micron": 0.001}
 """Millimetres per unit of a NIfTI header, where it is not the millimetre."""
 
+SQUARE = 1e-3
+"""Largest cosine between two axes of voxels that are let pass as perpendicular."""
+
 AGREE = 0.1
 """Millimetres by which the corners may differ between a file's qform and sform."""
 
@@ -124,6 +127,12 @@ def _require_geometry(path: Path, volume: sitk.Image) -> None:
     geometry = [*volume.GetDirection(), *volume.GetOrigin(), *volume.GetSpacing()]
     if not np.isfinite(geometry).all():
         raise InputError(f"{path}: has an affine that is not finite; correct its header")
+    axes = np.reshape(volume.GetDirection(), (3, 3))
+    if np.abs(axes.T @ axes - np.eye(3)).max() > SQUARE:
+        raise InputError(
+            f"{path}: the axes of its voxels are not perpendicular, which NIfTI results cannot "
+            "hold; resample it to a straight grid"
+        )
 
 
 def _raw_values(path: Path, volume: sitk.Image) -> np.ndarray:

@@ -92,15 +92,49 @@ def test_existing_results_are_let_pass_on_request(tmp_path):
     RefuseExistingd(overwrite=True)({"output_dir": str(tmp_path)})
 
 
+def killed(folder, moving):
+    (folder / ".result-x").mkdir()
+    (folder / ".result-x" / "fused.nii.gz").touch()
+    if moving:
+        (folder / ".result-x" / ".moving").touch()
+
+
 @pytest.mark.parametrize("left", [["warped.png"], ["warped.png", "ddf.nii.gz"], ["fused.png"], []])
 def test_what_a_killed_run_left_gives_way(left, tmp_path):
-    (tmp_path / ".partial-x").mkdir()
-    for name in (*left, "notes.txt", ".partial-x/fused.nii.gz"):
+    killed(tmp_path, moving=True)
+    for name in (*left, "notes.txt"):
         (tmp_path / name).touch()
     with staged(tmp_path) as stage:
         for name in ("fused.png", "warped.png"):
             (stage / name).touch()
     assert names(tmp_path) == ["fused.png", "notes.txt", "warped.png"]
+
+
+def test_files_that_were_there_before_a_killed_run_stay(tmp_path):
+    killed(tmp_path, moving=False)
+    (tmp_path / "transform.h5").write_text("mine")
+    with staged(tmp_path) as stage:
+        (stage / "fused.png").touch()
+    assert names(tmp_path) == ["fused.png", "transform.h5"]
+
+
+def test_a_run_that_lives_keeps_its_folder(tmp_path):
+    with staged(tmp_path) as first:
+        (first / "fused.png").write_text("first")
+        with staged(tmp_path) as second:
+            (second / "fused.png").write_text("second")
+        assert first.is_dir()
+    assert (tmp_path / "fused.png").read_text(encoding="utf-8") == "first"
+    assert names(tmp_path) == ["fused.png"]
+
+
+def test_an_input_folder_called_dicom_is_no_result(tmp_path):
+    (tmp_path / "dicom").mkdir()
+    data = {"output_dir": str(tmp_path), "fixed": str(tmp_path / "dicom"), "moving": "m"}
+    assert RefuseExistingd()(data) is data
+    (tmp_path / "fused.nii.gz").touch()
+    with pytest.raises(InputError, match="dicom: a result would take its place"):
+        RefuseExistingd(overwrite=True)(data)
 
 
 def test_only_files_of_a_result_s_names_are_results(tmp_path):
@@ -123,14 +157,21 @@ def test_a_result_does_not_take_the_place_of_its_own_input(tmp_path):
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "a.mhd"
     path.write_text("old")
-    with pytest.raises(RuntimeError), whole_file(path, 10) as stage:
+    with pytest.raises(RuntimeError), whole_file(path, 10, overwrite=True) as stage:
         stage.write_text("new")
         raise RuntimeError
     assert names(tmp_path) == ["a.mhd"] and path.read_text(encoding="utf-8") == "old"
-    with whole_file(path, 10) as stage:
+    (tmp_path / "link.mhd").symlink_to(path)
+    with whole_file(tmp_path / "link.mhd", 10, overwrite=True) as stage:
         stage.write_text("new")
         stage.with_suffix(".raw").write_text("data")
-    assert names(tmp_path) == ["a.mhd", "a.raw"] and path.read_text(encoding="utf-8") == "new"
+    assert names(tmp_path) == ["a.mhd", "a.raw", "link.mhd"]
+    assert path.read_text(encoding="utf-8") == "new" and (tmp_path / "link.mhd").is_symlink()
+    path.unlink()
+    with pytest.raises(OSError, match=r"a\.raw exists already"), whole_file(path, 10) as stage:
+        stage.write_text("other")
+        stage.with_suffix(".raw").write_text("other")
+    assert (tmp_path / "a.raw").read_text(encoding="utf-8") == "data"
 
 
 def test_an_older_series_goes_but_nobody_elses_folder(tmp_path):

@@ -6,6 +6,7 @@ import torch
 
 from bundle.errors import InputError
 from bundle.inference import LoadPaird
+from bundle.volumes.plain_headers import header_notes
 from bundle.volumes.reading import read_volume, reading_of
 from bundle.volumes.slices import field_from_slices, from_slices, to_slices
 from tests.inference.images import blob, smooth, write_volume
@@ -121,12 +122,28 @@ def test_what_a_header_leaves_unsaid_is_noted(name, start, missing, tmp_path):
     assert any(missing in note for note in reading_of(path).notes)
 
 
-def test_sheared_axes_of_an_nrrd_are_refused(tmp_path):
-    path = tmp_path / "shear.nrrd"
+@pytest.mark.parametrize("name", ["shear.nrrd", "shear.mha"])
+def test_sheared_axes_are_refused(name, tmp_path):
+    volume = sitk.Image([8, 9, 10], sitk.sitkFloat32)
+    volume.SetDirection((1, 0.2, 0, 0, 1, 0, 0, 0, 1))
+    sitk.WriteImage(volume, str(tmp_path / name))
+    with pytest.raises(InputError, match=f"{name}: the axes of its voxels are not perpendicular"):
+        reading_of(tmp_path / name)
+
+
+def test_a_metaimage_header_may_have_empty_lines(tmp_path):
+    path = tmp_path / "v.mhd"
     sitk.WriteImage(sitk.Image([8, 9, 10], sitk.sitkFloat32), str(path))
-    path.write_bytes(path.read_bytes().replace(b"(0,1,0)", b"(.2,1,0)"))
-    with pytest.raises(InputError, match=r"shear\.nrrd: the axes of its voxels are not perpend"):
-        reading_of(path)
+    path.write_text("\n" + path.read_text(encoding="utf-8").replace("\n", "\n\n", 1))
+    assert reading_of(path).notes == ()
+
+
+def test_an_nrrd_without_axes_of_space_says_nothing(tmp_path):
+    path = tmp_path / "v.nrrd"
+    sitk.WriteImage(sitk.Image([8, 9, 10], sitk.sitkFloat32), str(path))
+    none = path.read_bytes().replace(b"(1,0,0) (0,1,0) (0,0,1)", b"none none none")
+    path.write_bytes(none)
+    assert len(header_notes(path)) == 2
 
 
 def test_a_frame_is_taken_by_its_number(tmp_path):
