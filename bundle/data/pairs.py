@@ -111,6 +111,8 @@ def training_pairs(
 
 
 def _check_repeats(repeats: Mapping[str, int]) -> None:
+    if not isinstance(repeats, Mapping):
+        raise InputError(f"--repeats {repeats}: name a modality, such as --repeats#CT {repeats}")
     for modality, times in repeats.items():
         if modality not in MODALITIES:
             raise InputError(f"repeats: {modality!r} is none of {', '.join(MODALITIES)}")

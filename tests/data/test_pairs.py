@@ -22,6 +22,8 @@ def test_modalities_are_listed_as_often_as_asked(tmp_path):
     )
     with pytest.raises(InputError, match="leaves no pair"):
         training_pairs(tmp_path, "train", repeats={"CT": 0, "PET": 0, "SPECT": 0})
+    with pytest.raises(InputError, match="--repeats 3: name a modality, such as --repeats#CT 3"):
+        training_pairs(tmp_path, "train", repeats=3)
     for times in (-1, 1.5, "many"):
         with pytest.raises(
             InputError, match=f"^repeats#CT {times}: give a whole number, 0 or more$"
