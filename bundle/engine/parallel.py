@@ -102,7 +102,7 @@ def wait_for_all() -> None:
 
 
 def gather_dealt(items: Sequence[Any]) -> list[Any]:
-    """Put a list together that ``DistributedSampler`` dealt out without shuffling.
+    """Put a list together that was dealt out in turn, as :class:`Share` does it.
 
     Args:
         items: this process's part; of ``n`` processes number ``r`` has items r, r + n ...
