@@ -1,19 +1,30 @@
-"""Errors whose message is meant for the user, and how a command ends on one."""
+"""Errors and remarks whose text is meant for the user."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-Result = TypeVar("Result")
+from dataclasses import dataclass
 
 
 class InputError(ValueError):
-    """What the user handed over cannot be used.
+    """What the user gave cannot be used; every error that a user can cure is one of these.
 
-    The message is one line that names the file (or entry) and the mend.
+    The message is one line that names the file (or entry) and the remedy.
     """
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something that was noticed about an image or a result.
+
+    Attributes:
+        code: stable name, for programs.
+        text: one sentence, for people; it names no file and no patient.
+        warning: whether a person should look at it; else it is information.
+    """
+
+    code: str
+    text: str
+    warning: bool = True
 
 
 def one_line(error: BaseException) -> str:
@@ -33,39 +44,3 @@ def one_line(error: BaseException) -> str:
         cause = cause.__cause__
     text = str(cause) if isinstance(cause, InputError) else f"{type(cause).__name__}: {cause}"
     return " ".join(text.split())
-
-
-def or_exit(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
-    """Call a function for a command: what the user can mend becomes one line and exit status 1.
-
-    That is an :class:`InputError`, or a file or folder that cannot be read or written.
-
-    Configuration files use it for what they evaluate themselves, where MONAI would otherwise
-    print a chain of tracebacks.
-
-    Args:
-        function: what to call with ``args`` and ``kwargs``.
-        *args: handed on.
-        **kwargs: handed on.
-
-    Returns:
-        the function's result.
-
-    Raises:
-        SystemExit: the function raised an :class:`InputError` or an ``OSError`` of a file; the
-            interpreter prints the message on stderr and exits with status 1. With status 130 after
-            Ctrl-C.
-    """
-    try:
-        return function(*args, **kwargs)
-    except InputError as error:
-        raise SystemExit(f"error: {one_line(error)}") from error
-    except KeyboardInterrupt:
-        print("stopped; results that are complete stay", file=sys.stderr)
-        raise SystemExit(130) from None
-    except OSError as error:
-        if error.filename is None:
-            raise
-        raise SystemExit(
-            f"error: {error.filename}: {error.strerror}; check the path, or name another"
-        ) from error

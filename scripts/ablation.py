@@ -24,11 +24,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bundle.engine.reference_rows import METHOD, NO_REGISTRATION
+from bundle.evaluation.reference_rows import METHOD, NO_REGISTRATION
 from bundle.errors import InputError, or_exit
 from bundle.metrics.tables import write_json
-from bundle.results.page import number, table
-from bundle.results.paper_rows import MODALITIES
+from bundle.evaluation.tables.page import number, table
+from bundle.evaluation.tables.paper_rows import MODALITIES
 from bundle.transforms.reat import LEVELS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,10 +15,10 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from bundle.errors import InputError, or_exit
-from bundle.inference.space import whole_file
-from bundle.volumes.inverse import inverted
-from bundle.volumes.reading import SUFFIXES, read_volume
-from bundle.volumes.total import resample
+from bundle.results.whole_file import whole_file
+from bundle.geometry.inverse import inverted
+from bundle.images.volumes import SUFFIXES, read_volume
+from bundle.geometry.transform import resample
 
 INTERPOLATIONS = {
     "linear": sitk.sitkLinear,

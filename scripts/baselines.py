@@ -31,20 +31,20 @@ os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")  # antspyx re
 import SimpleITK as sitk
 import torch
 
-from bundle.baselines.ants import require_ants, syn
-from bundle.baselines.compare import (
+from bundle.evaluation.baselines.ants import require_ants, syn
+from bundle.evaluation.baselines.compare import (
     Registration,
     compare,
     evaluation_data,
     network_method,
     no_registration,
 )
-from bundle.baselines.networks import ARCHITECTURES, MonaiRegistration
-from bundle.baselines.page import page
-from bundle.baselines.simpleitk import affine_bspline
-from bundle.checks.network import shipped_network
+from bundle.evaluation.baselines.networks import ARCHITECTURES, MonaiRegistration
+from bundle.evaluation.baselines.page import page
+from bundle.evaluation.baselines.simpleitk import affine_bspline
+from bundle.evaluation.checks.network import shipped_network
 from bundle.errors import InputError, or_exit
-from bundle.inference.weights import load_weights
+from bundle.networks.weights import load_weights
 from bundle.metrics.summary import summarise
 from bundle.metrics.tables import write_csv
 from bundle.transforms.reat import LEVELS

@@ -26,8 +26,8 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from bundle.engine.gpu_cost import gpu_ms
-from bundle.engine.training_cost import settings_of, training_cost
+from bundle.evaluation.benchmarks.gpu_cost import gpu_ms
+from bundle.evaluation.benchmarks.training_cost import settings_of, training_cost
 from bundle.errors import InputError, or_exit
 from bundle.losses import BiMSRecLoss
 from bundle.networks import BiMSRec

@@ -20,12 +20,12 @@ import numpy as np
 import SimpleITK as sitk
 from PIL import Image
 
-from bundle.demo_pairs import Pair, picture_pair, volume_pairs
+from bundle.evaluation.demo_pairs import Pair, picture_pair, volume_pairs
 from bundle.errors import InputError, or_exit
-from bundle.inference.weights import MEND
-from bundle.report import Case, Panel, grey, heat, write_report
-from bundle.volumes.reading import read_volume
-from bundle.volumes.slices import to_slices
+from bundle.networks.weights import MEND
+from bundle.results.page import Case, Panel, grey, heat, write_report
+from bundle.images.volumes import read_volume
+from bundle.geometry.slices import to_slices
 from scripts import fuse
 
 CT_WINDOW = (-20.0, 150.0)

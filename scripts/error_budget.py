@@ -19,11 +19,11 @@ import warnings
 from collections.abc import Sequence
 from functools import partial
 
-from bundle.baselines.compare import evaluation_data
-from bundle.checks.error_budget import COLUMNS, modality_budgets
-from bundle.checks.network import shipped_network
+from bundle.evaluation.baselines.compare import evaluation_data
+from bundle.evaluation.checks.error_budget import COLUMNS, modality_budgets
+from bundle.evaluation.checks.network import shipped_network
 from bundle.errors import InputError, or_exit
-from bundle.results.page import number, table
+from bundle.evaluation.tables.page import number, table
 from bundle.transforms.reat import LEVELS
 
 

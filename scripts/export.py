@@ -25,7 +25,7 @@ from bundle.errors import InputError, or_exit
 from bundle.export import load_onnx, load_torchscript, write_onnx, write_torchscript
 from bundle.export.onnx import require_onnx
 from bundle.export.timing import Model, cpu_name, seconds_of, table
-from bundle.inference import load_weights
+from bundle.workflow import load_weights
 from bundle.networks import BiMSRec
 
 ROOT = Path(__file__).resolve().parents[1]

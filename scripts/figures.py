@@ -22,14 +22,14 @@ from monai.bundle import ConfigParser
 from monai.utils import optional_import
 from torch.utils.data import default_collate
 
-from bundle.baselines.compare import Registration, evaluation_data
-from bundle.baselines.simpleitk import affine_bspline
-from bundle.checks.network import shipped_network
-from bundle.engine.reference_rows import METHOD, NO_REGISTRATION, TRUE_FIELD, picture_pair
+from bundle.evaluation.baselines.compare import Registration, evaluation_data
+from bundle.evaluation.baselines.simpleitk import affine_bspline
+from bundle.evaluation.checks.network import shipped_network
+from bundle.evaluation.reference_rows import METHOD, NO_REGISTRATION, TRUE_FIELD, picture_pair
 from bundle.errors import or_exit
-from bundle.inference.weights import load_weights
+from bundle.networks.weights import load_weights
 from bundle.metrics.endpoint_error import endpoint_error
-from bundle.results.sheets import colored, contact_sheet, field_sheet, titled
+from bundle.evaluation.tables.sheets import colored, contact_sheet, field_sheet, titled
 from bundle.transforms.reat import LEVELS
 from scripts.ablation import ROOT, VARIANTS
 
@@ -103,7 +103,7 @@ def _registrations() -> dict[str, Registration]:
     """Methods that need no training; ANTs where it is installed."""
     methods: dict[str, Registration] = {"SimpleITK": affine_bspline}
     if optional_import("ants")[1]:
-        from bundle.baselines.ants import syn
+        from bundle.evaluation.baselines.ants import syn
 
         methods["ANTs SyN"] = syn
     return methods

@@ -24,10 +24,10 @@ from ignite.engine import Events
 from monai.bundle import ConfigParser
 from tqdm import tqdm
 
-from bundle.engine import parallel
-from bundle.engine.option_values import check_device, check_value
+from bundle.workflow import parallel
+from bundle.workflow.option_values import check_device, check_value
 from bundle.errors import InputError
-from bundle.inference import (
+from bundle.workflow import (
     PairEvaluator,
     go_through,
     or_exit,
@@ -35,13 +35,13 @@ from bundle.inference import (
     read_datalist,
     run_pairs,
 )
-from bundle.inference.datalist import MODALITIES
-from bundle.inference.folders import find_pairs
-from bundle.inference.staging import has_results
-from bundle.inference.summary import summary_rows, write_summary
-from bundle.volumes.planes import PLANES
-from bundle.volumes.refine import REFINES
-from bundle.volumes.start import INITS
+from bundle.workflow.datalist import MODALITIES
+from bundle.workflow.folders import find_pairs
+from bundle.results.folder import has_results
+from bundle.results.summary import summary_rows, write_summary
+from bundle.geometry.planes import PLANES
+from bundle.registration.bspline import REFINES
+from bundle.registration.rigid import INITS
 
 ROOT = Path(__file__).resolve().parents[1]
 

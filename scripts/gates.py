@@ -17,13 +17,13 @@ from collections.abc import Sequence
 
 import torch
 
-from bundle.baselines.compare import evaluation_data
-from bundle.baselines.networks import MonaiRegistration
-from bundle.checks.overfitting import PASSED, field_only_loss, overfit
+from bundle.evaluation.baselines.compare import evaluation_data
+from bundle.evaluation.baselines.networks import MonaiRegistration
+from bundle.evaluation.checks.overfitting import PASSED, field_only_loss, overfit
 from bundle.errors import InputError, or_exit
 from bundle.losses import BiMSRecLoss
 from bundle.networks import BiMSRec
-from bundle.results.page import table
+from bundle.evaluation.tables.page import table
 from bundle.transforms.reat import LEVELS
 
 SIZE = 64

@@ -24,9 +24,9 @@ from monailabel.client import MONAILabelClient
 from monailabel.client.client import MONAILabelClientException
 
 from bundle.errors import InputError, or_exit
-from bundle.inference.staging import RESULTS
-from bundle.pictures.read import SUFFIXES as PICTURES
-from bundle.volumes.reading import SUFFIXES as VOLUMES
+from bundle.results.folder import RESULTS
+from bundle.images.pictures import SUFFIXES as PICTURES
+from bundle.images.volumes import SUFFIXES as VOLUMES
 
 SUFFIXES = (*VOLUMES, *PICTURES, ".h5", ".html", ".json")
 IMAGES = ("fused.nii.gz", "fused.png", "warped.nii.gz", "warped.png")

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bundle.errors import InputError, or_exit
-from bundle.phantom import write_pairs, write_volumes
+from bundle.phantom.pairs import write_pairs, write_volumes
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -15,9 +15,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from bundle.data.aanlib import ONE_SUBJECT, copy_split, public_pairs, split_public
-from bundle.data.new_folder import new_folder
-from bundle.data.pairs import MODALITIES
+from bundle.training.aanlib import ONE_SUBJECT, copy_split, public_pairs, split_public
+from bundle.training.new_folder import new_folder
+from bundle.training.pairs import MODALITIES
 from bundle.errors import InputError, or_exit
 
 

@@ -20,13 +20,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from bundle.data.new_folder import new_folder
-from bundle.data.slices import slice_pairs, write_slices
-from bundle.data.split import split_by_case
+from bundle.training.new_folder import new_folder
+from bundle.training.slices import slice_pairs, write_slices
+from bundle.training.split import split_by_case
 from bundle.errors import InputError, or_exit
-from bundle.inference.datalist import read_datalist
-from bundle.volumes.planes import PLANES
-from bundle.volumes.start import INITS
+from bundle.workflow.datalist import read_datalist
+from bundle.geometry.planes import PLANES
+from bundle.registration.rigid import INITS
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

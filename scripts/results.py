@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bundle.engine.evaluation_files import RUN
+from bundle.evaluation.files import RUN
 from bundle.errors import InputError, or_exit
-from bundle.inference.weights import weights_sha256
+from bundle.networks.weights import weights_sha256
 from bundle.metrics.summary import ID_COLUMNS, summarise
-from bundle.results.page import Results, page
-from bundle.results.plots import plot_fields, plot_fusion
+from bundle.evaluation.tables.page import Results, page
+from bundle.evaluation.tables.plots import plot_fields, plot_fusion
 
 COMMAND = (
     ".venv/bin/python -m monai.bundle run evaluating "
@@ -116,8 +116,8 @@ def write_results(
     Args:
         summary: ``summary.json`` of an evaluation; ``run.json`` beside it says what that was.
         output_dir: folder of the page.
-        budget: of the ablation, see :func:`bundle.results.notes.ablation_note`.
-        **others: ``ablation``, ``baselines`` and ``phantom`` of :func:`bundle.results.page.page`.
+        budget: of the ablation, see :func:`bundle.evaluation.tables.notes.ablation_note`.
+        **others: ``ablation``, ``baselines`` and ``phantom`` of :func:`bundle.evaluation.tables.page.page`.
 
     Raises:
         InputError: the summary is missing or no summary, or ``run.json`` cannot be read.

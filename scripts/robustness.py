@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from bundle.baselines.compare import evaluation_data
-from bundle.checks.network import shipped_network
-from bundle.checks.robustness import CHANGES, STRANGER, Case, examine, verdict
+from bundle.evaluation.baselines.compare import evaluation_data
+from bundle.evaluation.checks.network import shipped_network
+from bundle.evaluation.checks.robustness import CHANGES, STRANGER, Case, examine, verdict
 from bundle.errors import InputError, or_exit
-from bundle.results.page import number, table
+from bundle.evaluation.tables.page import number, table
 from bundle.transforms.reat import LEVELS
 
 COLUMNS = {"EPE_before": 2, "EPE": 2, "moved": 2, "largest": 3, "folding": 5, "not_finite": 0}

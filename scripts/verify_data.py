@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from bundle.data.verify import counts, verify_folder
+from bundle.training.verify import counts, verify_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -30,9 +30,9 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from bundle.baselines.ants import require_ants, syn_volumes
-from bundle.checks.misalignment import misalignment, with_slices
-from bundle.checks.volume_errors import (
+from bundle.evaluation.baselines.ants import require_ants, syn_volumes
+from bundle.evaluation.checks.misalignment import misalignment, with_slices
+from bundle.evaluation.checks.volume_errors import (
     AlignedPair,
     landmark_error,
     mean_dice,
@@ -40,14 +40,14 @@ from bundle.checks.volume_errors import (
     phantom_pair,
 )
 from bundle.errors import InputError, or_exit
-from bundle.inference import NormalizePaird
-from bundle.inference.datalist import MODALITIES
-from bundle.volumes.head import find_head, shrunk, widened
-from bundle.volumes.reading import read_volume
-from bundle.volumes.refine import VOXEL, refine
-from bundle.volumes.slices import field_from_slices, on_one_grid, to_slices
-from bundle.volumes.start import RIM, as_transform
-from bundle.volumes.total import resample
+from bundle.workflow import NormalizePaird
+from bundle.workflow.datalist import MODALITIES
+from bundle.geometry.head import find_head, shrunk, widened
+from bundle.images.volumes import read_volume
+from bundle.registration.bspline import VOXEL, refine
+from bundle.geometry.slices import field_from_slices, on_one_grid, to_slices
+from bundle.registration.rigid import RIM, as_transform
+from bundle.geometry.transform import resample
 from scripts import fuse
 
 

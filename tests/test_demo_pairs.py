@@ -6,8 +6,8 @@ import SimpleITK as sitk
 import torch
 
 from bundle import demo_pairs
-from bundle.fields import warp
-from bundle.volumes.reading import read_volume
+from bundle.geometry.fields import warp
+from bundle.images.volumes import read_volume
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import SimpleITK as sitk
 import torch
 from monai.networks.blocks import Warp
 
-from bundle.fields import picture_grid, to_itk, warp, write_field
+from bundle.geometry.fields import picture_grid, to_itk, warp, write_field
 
 
 def random_field(height, width, size, seed=0):

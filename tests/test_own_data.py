@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from bundle.networks import BiMSRec
-from bundle.phantom import write_volumes
+from bundle.phantom.pairs import write_volumes
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "own-data.md").read_text(encoding="utf-8")

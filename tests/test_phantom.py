@@ -12,10 +12,10 @@ import SimpleITK as sitk
 from PIL import Image
 from scipy.ndimage import binary_dilation
 
-from bundle.phantom import Head, make_head, make_pairs, write_pairs, write_volumes
-from bundle.phantom_parts.canvas import Tissue
-from bundle.phantom_parts.contrast import MODALITIES, render
-from bundle.phantom_parts.display import PET_PALETTE, SPECT_PALETTE, Display
+from bundle.phantom.pairs import Head, make_head, make_pairs, write_pairs, write_volumes
+from bundle.phantom.canvas import Tissue
+from bundle.phantom.contrast import MODALITIES, render
+from bundle.phantom.display import PET_PALETTE, SPECT_PALETTE, Display
 from scripts.make_phantom import main
 
 SHAPE, SPACING = (96, 116, 96), 2.0

@@ -17,7 +17,7 @@ import SimpleITK as sitk
 import torch
 
 from bundle.networks import BiMSRec
-from bundle.phantom import write_pairs, write_volumes
+from bundle.phantom.pairs import write_pairs, write_volumes
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

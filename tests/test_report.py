@@ -7,7 +7,7 @@ import re
 import numpy as np
 from PIL import Image
 
-from bundle.report import Case, Panel, grey, heat, write_report
+from bundle.results.page import Case, Panel, grey, heat, write_report
 
 
 def test_grey_is_linear_between_its_limits():

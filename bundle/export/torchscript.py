@@ -1,4 +1,4 @@
-"""TorchScript: the network with the methods that the bundle's inferer calls."""
+"""TorchScript: the network with the methods that registration and fusion call."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from bundle.errors import InputError
-from bundle.networks import BiMSRec
+from bundle.networks import BiMSRec, Match
 
 
 class Exported(nn.Module):
-    """The network with the three methods that the bundle's inferer calls, for scripting.
+    """The network with the methods that registration and fusion call, for scripting.
 
     Args:
         network: in evaluation mode.
@@ -25,6 +25,16 @@ class Exported(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(B, 2, H, W) in, (B, 3, H, W) out: fused in [0, 1], ddf_i, ddf_j in voxels."""
         return self.network(image)
+
+    @torch.jit.export
+    def match(self, image: torch.Tensor) -> Match:
+        """The ddf and the fields and features that guide the reconstruction."""
+        return self.network.match(image)
+
+    @torch.jit.export
+    def reconstruct(self, image: torch.Tensor, match: Match) -> torch.Tensor:
+        """Fuse by what :meth:`match` found: (B, 1, H, W)."""
+        return self.network.reconstruct(image, match)
 
     @torch.jit.export
     def register(self, image: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """The network of the paper, one part per file."""
 
-from bundle.networks.bimsrec import BiMSRec
+from bundle.networks.bimsrec import BiMSRec, Match
+from bundle.networks.weights import load_network, load_weights, weights_sha256
 
-__all__ = ["BiMSRec"]
+__all__ = ["BiMSRec", "Match", "load_network", "load_weights", "weights_sha256"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, List, NamedTuple  # noqa: UP035 (scripting reads the types of a NamedTuple)
 
 import torch
 from torch import nn
@@ -19,6 +19,22 @@ from bundle.networks.refinement import Refinement
 from bundle.networks.spline import spline_upsample
 from bundle.networks.unfolding import without_folds
 from bundle.networks.warp import warp_tokens
+
+
+class Match(NamedTuple):
+    """What registration found, and what the reconstruction takes from it.
+
+    Attributes:
+        ddf: (B, 2, H', W'), voxels of the padded image, ij, pull-back.
+        guides: per scale, finest first, the fields that HDFA warps with, in tokens.
+        fixed: embedded features of the fixed image, finest scale first.
+        moving: likewise of the moving image.
+    """
+
+    ddf: torch.Tensor
+    guides: List[List[torch.Tensor]]  # noqa: UP006
+    fixed: List[torch.Tensor]  # noqa: UP006
+    moving: List[torch.Tensor]  # noqa: UP006
 
 
 class BiMSRec(nn.Module):
@@ -100,14 +116,37 @@ class BiMSRec(nn.Module):
         if not torch.jit.is_scripting():  # noqa: SIM102 (scripting skips the body of this form)
             if self.training:
                 return self._training_outputs(image)  # type: ignore[return-value]
+        match = self.match(image)
+        fused = self.reconstruct(image, match)
+        ddf = match.ddf[..., : image.shape[-2], : image.shape[-1]]
+        return torch.cat([fused, ddf], dim=1)
+
+    def match(self, image: torch.Tensor) -> Match:
+        """Register: the ddf, and what :meth:`reconstruct` takes from the registration.
+
+        Args:
+            image: (B, 2, H, W) in [0, 1].
+        """
         padded = self._pad(image)
         fixed, moving, pixels = self._tokens(padded)
         flows, logits, _, _ = self.registration(fixed, moving)
         rounds = self._rounds(self._combine(flows, logits), fixed, moving, pixels)
-        ddf = full_size(rounds[-1], padded)
-        fused = self._reconstruct(padded, fixed, moving, self._by_scale(flows), ddf)
-        output = torch.cat([fused.clamp(0.0, 1.0), ddf], dim=1)
-        return output[..., : image.shape[-2], : image.shape[-1]]
+        return Match(full_size(rounds[-1], padded), self._by_scale(flows), fixed, moving)
+
+    def reconstruct(self, image: torch.Tensor, match: Match) -> torch.Tensor:
+        """Fuse under the guidance of all fields that :meth:`match` found.
+
+        Args:
+            image: (B, 2, H, W) in [0, 1].
+            match: of the same image.
+
+        Returns:
+            fused, (B, 1, H, W) in [0, 1].
+        """
+        fused = self._reconstruct(
+            self._pad(image), match.fixed, match.moving, match.guides, match.ddf
+        )
+        return fused.clamp(0.0, 1.0)[..., : image.shape[-2], : image.shape[-1]]
 
     def all_fields(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """Every field by itself, at full size.
@@ -129,12 +168,7 @@ class BiMSRec(nn.Module):
 
     def register(self, image: torch.Tensor) -> torch.Tensor:
         """The ddf alone: (B, 2, H, W) in, (B, 2, H, W) out, voxels, ij, pull-back."""
-        padded = self._pad(image)
-        fixed, moving, pixels = self._tokens(padded)
-        flows, logits, _, _ = self.registration(fixed, moving)
-        rounds = self._rounds(self._combine(flows, logits), fixed, moving, pixels)
-        ddf = full_size(rounds[-1], padded)
-        return ddf[..., : image.shape[-2], : image.shape[-1]]
+        return self.match(image).ddf[..., : image.shape[-2], : image.shape[-1]]
 
     def fuse(self, image: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
         """Fuse by a given field, at any size.

@@ -1,1 +1,1 @@
-"""The results page: our tables beside the paper's, and plots."""
+"""What a registered and fused pair leaves on disk."""

@@ -1,234 +1,168 @@
-"""Tables of the results page, in Markdown, out of an evaluation's ``summary.json``."""
+"""One self-contained page of pictures and figures to judge results by eye."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
 
-from bundle.engine.reference_rows import CONTROL, METHOD, NO_REGISTRATION, TRUE_FIELD
-from bundle.results.notes import (
-    ANATOMY_NOTE,
-    BASELINES,
-    BRIGHT_NOTE,
-    COLOR_NOTE,
-    OTHER_DIGITS,
-    PICTURES,
-    PICTURES_NOTE,
-    SPREAD,
-    ablation_note,
-    origin_note,
-)
-from bundle.results.paper_rows import ABLATION, MEASURES, MISALIGNED, MODALITIES, REGISTERED
+import numpy as np
+from PIL import Image
 
-LEVELS = ("aligned", "small", "medium", "large")
-SOURCES = ("SD", "Q", "VIF_A", "VIF_B", "SSIM_A", "SSIM_B", "VIFF", "MEF_SSIM")
-BASELINE = {"EPE": 2, "RES": 2, "MAE": 1, "NCC": 3, "Q": 3, "VIF": 3, "SSIM": 3, "seconds": 2}
-ANATOMY = {"Dice": 3, "TRE": 2}
+_HEAT = ((0, 0, 0), (70, 15, 110), (190, 50, 85), (250, 140, 20), (255, 245, 160))
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 75em; margin: auto; padding: 1em; }
+section { border-top: 1px solid #aaa; margin-top: 2em; }
+.panels { display: grid; gap: 1em; grid-template-columns: repeat(auto-fill, minmax(13em, 1fr)); }
+figure { margin: 0; }
+img { width: 100%; background: black; }
+td, th { padding: 0 1.5em 0 0; text-align: left; font-weight: normal; }
+.compare { max-width: 30em; margin-bottom: 1em; }
+.stack { position: relative; }
+.stack img { display: block; }
+.stack img + img { position: absolute; top: 0; left: 0; }
+.compare input { width: 100%; }
+td { font-variant-numeric: tabular-nums; }
+"""
+
+_SCRIPT = """
+for (const box of document.querySelectorAll(".compare")) {
+  const over = [...box.querySelectorAll("img")].slice(1);
+  const slider = box.querySelector("input"), choice = box.querySelector("select");
+  const button = box.querySelector("button");
+  let timer = 0;
+  const show = () => over.forEach((picture, k) => {
+    picture.style.opacity = k === choice.selectedIndex ? slider.value / 100 : 0;
+  });
+  const flick = () => { slider.value = slider.value < 50 ? 100 : 0; show(); };
+  slider.oninput = choice.onchange = show;
+  button.onclick = () => {
+    if (timer) { clearInterval(timer); timer = 0; } else { timer = setInterval(flick, 500); }
+    button.textContent = timer ? "stop" : "blink";
+  };
+  show();
+}
+"""
 
 
-class Results:
-    """Means of an evaluation by modality, level and row.
+@dataclass(frozen=True)
+class Panel:
+    """A picture of the page.
 
-    Args:
-        summary: content of ``summary.json``.
+    Attributes:
+        caption: what it shows.
+        picture: uint8, (H, W) grey or (H, W, 3) RGB.
     """
 
-    def __init__(self, summary: Sequence[Mapping[str, Any]]) -> None:
-        self.groups = {(g["modality"], g["level"], g["row"]): g["measures"] for g in summary}
-        self.rows = list(dict.fromkeys(g["row"] for g in summary))
-
-    def mean(self, modality: str, level: str, row: str, measure: str) -> float | None:
-        """Mean of one measure, None where it is not defined."""
-        stats = self.groups.get((modality, level, row), {}).get(measure)
-        return None if stats is None else float(stats["mean"])
+    caption: str
+    picture: np.ndarray
 
 
-def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; the first column is text, the others are numbers."""
-    rule = ["---", *("---:" for _ in header[1:])]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *lines))
+@dataclass(frozen=True)
+class Case:
+    """A section of the page: one pair.
+
+    Attributes:
+        title: its heading.
+        figures: name to value with its unit.
+        panels: its pictures.
+        compare: pictures to lay over each other; the first one below the others.
+    """
+
+    title: str
+    figures: Mapping[str, str] = field(default_factory=dict)
+    panels: Sequence[Panel] = ()
+    compare: Sequence[Panel] = ()
 
 
-def number(value: float | None, decimals: int = 3) -> str:
-    """A rounded number, or a dash."""
-    return "–" if value is None else f"{value:.{decimals}f}"
-
-
-def paper_table(results: Results, level: str, printed: Mapping[str, Sequence[float]]) -> str:
-    """Table 1 or 2: the paper's rows, then ours at one level."""
-    header = ["method", *(f"{m} {x}" for m in MODALITIES for x in MEASURES)]
-    lines = [[f"{name} (paper)", *(number(v, 2) for v in row)] for name, row in printed.items()]
-    for row in (METHOD, NO_REGISTRATION, "copy of fixed", "copy of moving", TRUE_FIELD):
-        values = [results.mean(m, level, row, x) for m in MODALITIES for x in MEASURES]
-        lines.append([f"**{row}**" if row == METHOD else row, *(number(v, 2) for v in values)])
-    return table(header, lines)
-
-
-def ablation_table() -> str:
-    """Table 3 as printed."""
-    lines = [[name, *(number(v, 2) for v in row)] for name, row in ABLATION.items()]
-    return table(["paper", *MEASURES], lines)
-
-
-def variant_table(results: Results, measures: Mapping[str, int]) -> str:
-    """Every row by modality and level, where it has one of the measures.
+def grey(values: np.ndarray, lowest: float, highest: float) -> np.ndarray:
+    """Show values in grey.
 
     Args:
-        results: of the ablation or of another comparison.
-        measures: name to decimals.
+        values: (H, W).
+        lowest: shown as black.
+        highest: shown as white; above ``lowest``.
 
     Returns:
-        Markdown; empty if no row has any.
+        uint8 (H, W).
     """
-    lines = []
-    for modality in MODALITIES:
-        for level in LEVELS:
-            for row in results.rows:
-                values = [results.mean(modality, level, row, name) for name in measures]
-                if any(value is not None for value in values):
-                    cells = [number(v, d) for v, d in zip(values, measures.values(), strict=True)]
-                    lines.append([row, modality, level, *cells])
-    return table(["method", "modality", "level", *measures], lines) if lines else ""
+    share = (np.asarray(values, dtype=np.float64) - lowest) / (highest - lowest)
+    return np.round(255 * share.clip(0, 1)).astype(np.uint8)
 
 
-def only(results: Results, rows: Collection[str]) -> Results:
-    """The same means, of some rows."""
-    kept = Results([])
-    kept.groups = {key: group for key, group in results.groups.items() if key[2] in rows}
-    kept.rows = [row for row in results.rows if row in rows]
-    return kept
-
-
-def registration_table(results: Results) -> str:
-    """Errors before and after registration, with the control, by modality and level."""
-    header = ["", "level", "EPE, px", "control", "RES, px", "MAE", "NCC", "folding", "moved, px"]
-    lines = []
-    for modality in MODALITIES:
-        for level in LEVELS:
-            if (modality, level, METHOD) not in results.groups:
-                continue
-            pairs = [
-                f"{number(results.mean(modality, level, NO_REGISTRATION, x), d)} → "
-                f"{number(results.mean(modality, level, METHOD, x), d)}"
-                for x, d in (("EPE", 2), ("RES", 2), ("MAE", 1), ("NCC", 3))
-            ]
-            control = number(results.mean(modality, level, CONTROL, "EPE"), 2)
-            folding = number(results.mean(modality, level, METHOD, "folding"), 4)
-            moved = number(results.mean(modality, level, METHOD, "displacement"), 2)
-            lines.append([modality, level, pairs[0], control, *pairs[1:], folding, moved])
-    return table(header, lines)
-
-
-def field_table(results: Results) -> str:
-    """EPE of the field handed out and of each of the ten fields by itself."""
-    flows = [f"EPE_flow{k}" for k in range(1, 11)]
-    header = ["", "level", "before", "ddf", *(f"flow {k}" for k in range(1, 11))]
-    lines = []
-    for modality in MODALITIES:
-        for level in LEVELS:
-            before = results.mean(modality, level, NO_REGISTRATION, "EPE")
-            values = [results.mean(modality, level, METHOD, x) for x in ("EPE", *flows)]
-            if before is not None:
-                lines.append([modality, level, *(number(v, 2) for v in (before, *values))])
-    return table(header, lines)
-
-
-def fusion_table(results: Results, modality: str, level: str) -> str:
-    """Every row of one modality and level with the per-source measures."""
-    lines = []
-    for row in results.rows:
-        values = [results.mean(modality, level, row, x) for x in SOURCES]
-        if values[0] is not None:
-            lines.append([row, *(number(v, 1 if i == 0 else 3) for i, v in enumerate(values))])
-    return table(["row", *SOURCES], lines)
-
-
-def page(
-    results: Results,
-    command: str,
-    run: Mapping[str, Any],
-    own_weights: str | None,
-    ablation: Results | None = None,
-    baselines: Results | None = None,
-    phantom: Results | None = None,
-    pictures: Collection[str] = (),
-    budget: Mapping[str, Any] | None = None,
-) -> str:
-    """The whole page; what was not measured is left out.
+def heat(values: np.ndarray, highest: float) -> np.ndarray:
+    """Show magnitudes in colours from black over red to yellow.
 
     Args:
-        results: of the evaluation.
-        command: the command that made the evaluation.
-        run: what was evaluated, ``run.json`` of the evaluation; empty where it has none.
-        own_weights: of this repository, see :func:`bundle.results.notes.origin_note`.
-        ablation: of ``scripts.ablation``.
-        baselines: of ``scripts.baselines``.
-        phantom: of an evaluation on the phantom, where the anatomy is known.
-        pictures: names of the files in ``images`` beside the page.
-        budget: of the ablation, see :func:`bundle.results.notes.ablation_note`.
+        values: (H, W), 0 and more.
+        highest: shown in the last colour; above 0.
 
     Returns:
-        Markdown.
+        uint8 (H, W, 3).
     """
-    blocks = [
-        "# Results",
-        origin_note(run, own_weights),
-        f"```bash\n{command}\n```",
-        *run.get("notes", ()),
-        SPREAD,
-        "![EPE by level and field](images/epe.png)",
-        "## Registration",
-        "No registration → after. `control`: EPE with another patient's fixed image (another "
-        "slice, where there is one patient). `moved`: mean displacement in the head.",
-        registration_table(results),
-        "## Each field by itself (EPE, px)",
-        field_table(results),
-        "## Table 1: the pair is registered (level aligned)",
-        OTHER_DIGITS,
-        paper_table(results, "aligned", REGISTERED),
-        "## Table 2: registration and fusion (level small)",
-        paper_table(results, "small", MISALIGNED),
-        "## Table 3: ablation, as the paper prints it",
-        ablation_table(),
-        *_ours(ablation, budget),
-        *_extra(
-            "## Other registrations of the same pairs", BASELINES, _maximum(baselines), BASELINE
-        ),
-        *_extra("## Anatomy, on the phantom", ANATOMY_NOTE, phantom, ANATOMY),
-        *_pictures(pictures),
-        *_extra("## Colour", COLOR_NOTE, results, {"Delta_E": 2}),
-        *_extra("## Bone", BRIGHT_NOTE, results, {"Bright": 3}),
-        "## Fusion per source",
-        "![Fusion measures by method](images/fusion.png)",
-    ]
-    for level in ("small", "medium", "large"):
-        for modality in MODALITIES:
-            if (modality, level, METHOD) in results.groups:
-                blocks += [f"### {modality}, {level}", fusion_table(results, modality, level)]
-    return "\n\n".join(blocks) + "\n"
+    position = np.asarray(values, dtype=np.float64) / highest * (len(_HEAT) - 1)
+    channels = [np.interp(position, range(len(_HEAT)), stops) for stops in zip(*_HEAT, strict=True)]
+    return np.round(np.stack(channels, axis=-1)).astype(np.uint8)
 
 
-def _ours(ablation: Results | None, budget: Mapping[str, Any] | None) -> list[str]:
-    measures = {"SD": 2, "Q": 3, "VIF": 3, "SSIM": 3, "EPE": 2}
-    return _extra("", ablation_note(budget), ablation, measures)[1:]
+def write_report(path: Path, title: str, introduction: str, cases: Sequence[Case]) -> None:
+    """Write the page: HTML with its pictures inside, which needs no other file.
+
+    Args:
+        path: the ``.html`` file.
+        title: heading of the page.
+        introduction: a paragraph of plain text.
+        cases: the sections.
+    """
+    sections = "\n".join(_section(case) for case in cases)
+    script = f"<script>{_SCRIPT}</script>\n" if any(case.compare for case in cases) else ""
+    path.write_text(
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>\n"
+        f"<h1>{escape(title)}</h1>\n<p>{escape(introduction)}</p>\n{sections}\n{script}</body></html>\n",
+        encoding="utf-8",
+    )
 
 
-def _pictures(there: Collection[str]) -> list[str]:
-    """The pictures that were drawn, beneath one heading."""
-    shown = [f"![{title}](images/{name})" for name, title in PICTURES.items() if name in there]
-    return ["## The phantom in pictures", PICTURES_NOTE, *shown] if shown else []
+def _section(case: Case) -> str:
+    rows = "".join(
+        f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
+        for name, value in case.figures.items()
+    )
+    panels = "\n".join(_figure(panel) for panel in case.panels)
+    return (
+        f"<section><h2>{escape(case.title)}</h2>\n<table>{rows}</table>\n{_compare(case)}"
+        f'<div class="panels">{panels}</div></section>'
+    )
 
 
-def _maximum(baselines: Results | None) -> Results | None:
-    """Fusion by the maximum is enough to compare registrations."""
-    if baselines is None:
-        return None
-    return only(baselines, [row for row in baselines.rows if row.endswith(" + maximum")])
+def _compare(case: Case) -> str:
+    """Pictures on top of each other, with a slider between the lowest and a chosen one."""
+    if not case.compare:
+        return ""
+    base, *others = (escape(panel.caption) for panel in case.compare)
+    stack = "".join(_image(panel) for panel in case.compare)
+    options = "".join(f"<option>{name}</option>" for name in others)
+    return (
+        f'<div class="compare"><div class="stack">{stack}</div>\n'
+        f'<input type="range" min="0" max="100" value="50" aria-label="opacity over {base}">\n'
+        f"<label>{base} against <select>{options}</select></label> "
+        '<button type="button">blink</button></div>\n'
+    )
 
 
-def _extra(
-    heading: str, note: str, results: Results | None, measures: Mapping[str, int]
-) -> list[str]:
-    """A section, or nothing where no row has the measures."""
-    text = variant_table(results, measures) if results else ""
-    return [heading, note, text] if text else []
+def _image(panel: Panel) -> str:
+    png = io.BytesIO()
+    Image.fromarray(panel.picture).save(png, format="PNG")
+    source = "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
+    return f'<img src="{source}" alt="{escape(panel.caption)}">'
+
+
+def _figure(panel: Panel) -> str:
+    caption = escape(panel.caption)
+    return f"<figure>{_image(panel)}<figcaption>{caption}</figcaption></figure>"

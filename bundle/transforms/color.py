@@ -13,7 +13,7 @@ from monai.transforms import Transform
 from monai.utils import convert_to_tensor
 
 from bundle.errors import InputError
-from bundle.pictures.color import luma, rgb_to_ycbcr
+from bundle.images.color import luma, rgb_to_ycbcr
 
 
 class SplitColord(Transform):

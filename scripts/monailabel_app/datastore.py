@@ -14,8 +14,8 @@ import SimpleITK as sitk
 from fastapi import HTTPException
 from monailabel.datastore.local import LocalDatastore
 
-from bundle.pictures.read import SUFFIXES as PICTURES
-from bundle.volumes.reading import SUFFIXES as VOLUMES
+from bundle.images.pictures import SUFFIXES as PICTURES
+from bundle.images.volumes import SUFFIXES as VOLUMES
 
 SUFFIXES = (*VOLUMES, *PICTURES)
 LONGEST_NAME = 120

@@ -12,8 +12,8 @@ from monai.bundle import ConfigParser
 from torch import nn
 
 from bundle.errors import InputError, one_line
-from bundle.inference import SavePaird, load_weights, pair_record, prepare_pair
-from bundle.inference.loading import LoadPaird
+from bundle.workflow import SavePaird, load_weights, pair_record, prepare_pair
+from bundle.workflow.loading import LoadPaird
 
 ROOT = Path(__file__).resolve().parents[2]
 

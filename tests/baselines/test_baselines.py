@@ -10,13 +10,13 @@ import torch
 from monai.networks.blocks import Warp
 from torch.utils.data import default_collate
 
-from bundle.baselines import ants
-from bundle.baselines.compare import compare, evaluation_data, no_registration
-from bundle.baselines.fusion_rules import laplacian_pyramid
-from bundle.baselines.simpleitk import affine_bspline
-from bundle.engine.reference_rows import picture_pair
+from bundle.evaluation.baselines import ants
+from bundle.evaluation.baselines.compare import compare, evaluation_data, no_registration
+from bundle.evaluation.baselines.fusion_rules import laplacian_pyramid
+from bundle.evaluation.baselines.simpleitk import affine_bspline
+from bundle.evaluation.reference_rows import picture_pair
 from bundle.metrics.endpoint_error import endpoint_error
-from bundle.phantom import make_pairs, write_pairs
+from bundle.phantom.pairs import make_pairs, write_pairs
 from scripts.baselines import main
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from monai.bundle import create_workflow
 
-from bundle.baselines.networks import ARCHITECTURES, MonaiRegistration
-from bundle.phantom import write_pairs
+from bundle.evaluation.baselines.networks import ARCHITECTURES, MonaiRegistration
+from bundle.phantom.pairs import write_pairs
 
 ROOT = Path(__file__).parents[2]
 

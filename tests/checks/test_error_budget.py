@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from bundle.checks.error_budget import COLUMNS, error_budget
-from bundle.phantom import write_pairs
+from bundle.evaluation.checks.error_budget import COLUMNS, error_budget
+from bundle.phantom.pairs import write_pairs
 from scripts.error_budget import main
 
 SIDE = 16

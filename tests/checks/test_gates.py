@@ -2,7 +2,7 @@
 
 import pytest
 
-from bundle.phantom import write_pairs
+from bundle.phantom.pairs import write_pairs
 from scripts.gates import main
 
 

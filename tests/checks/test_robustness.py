@@ -4,9 +4,9 @@ import pytest
 import torch
 from monai.networks.blocks import Warp
 
-from bundle.checks.robustness import CHANGES, Case, examine, verdict
+from bundle.evaluation.checks.robustness import CHANGES, Case, examine, verdict
 from bundle.networks import BiMSRec
-from bundle.phantom import write_pairs
+from bundle.phantom.pairs import write_pairs
 from scripts.robustness import main
 
 

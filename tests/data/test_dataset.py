@@ -5,8 +5,8 @@ import pytest
 from monai.transforms import Compose, Randomizable, Transform
 from PIL import Image
 
-from bundle.data.dataset import SeededDataset
-from bundle.data.pairs import list_pairs, with_levels
+from bundle.training.dataset import SeededDataset
+from bundle.training.pairs import list_pairs, with_levels
 from bundle.errors import InputError
 
 

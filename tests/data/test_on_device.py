@@ -2,7 +2,7 @@
 
 import torch
 
-from bundle.data.on_device import OnDeviceDataset
+from bundle.training.on_device import OnDeviceDataset
 from bundle.transforms.batched.misalign import BatchMisalign
 
 

@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
-import bundle.data.pairs as pairs
-from bundle.data.pairs import phantom_folder, training_pairs
+import bundle.training.pairs as pairs
+from bundle.training.pairs import phantom_folder, training_pairs
 from bundle.errors import InputError
-from bundle.phantom import write_pairs
+from bundle.phantom.pairs import write_pairs
 
 
 def test_modalities_are_listed_as_often_as_asked(tmp_path):

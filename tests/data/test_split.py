@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bundle.data.split import split_by_block, split_by_case
+from bundle.training.split import split_by_block, split_by_case
 
 
 def pairs(modality, **cases):

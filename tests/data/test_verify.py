@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bundle.data.pairs import training_pairs
+from bundle.training.pairs import training_pairs
 from bundle.errors import InputError
 from scripts.verify_data import main
 

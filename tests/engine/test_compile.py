@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from bundle.engine.run import prepare_network
+from bundle.training.run import prepare_network
 from bundle.networks import BiMSRec
 
 

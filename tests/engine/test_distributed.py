@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bundle.engine.resume import restore_random
-from bundle.phantom import write_pairs
+from bundle.training.resume import restore_random
+from bundle.phantom.pairs import write_pairs
 
 ROOT = Path(__file__).parents[2]
 TRAIN = "['configs/train.json','configs/multi_gpu_train.json']"

@@ -17,13 +17,13 @@ from monai.bundle import run
 from monai.networks.blocks import Warp
 from torch.nn.functional import interpolate
 
-from bundle.data.aanlib import one_subject_of
-from bundle.engine.control import ControlledDataset, other_patients
-from bundle.engine.evaluation import evaluate_step, evaluation_pairs
-from bundle.engine.evaluation_files import case_notes
-from bundle.engine.reference_rows import Pair, method_row
+from bundle.training.aanlib import one_subject_of
+from bundle.evaluation.control import ControlledDataset, other_patients
+from bundle.evaluation.evaluation import evaluate_step, evaluation_pairs
+from bundle.evaluation.files import case_notes
+from bundle.evaluation.reference_rows import Pair, method_row
 from bundle.networks import BiMSRec
-from bundle.phantom import write_pairs
+from bundle.phantom.pairs import write_pairs
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVELS = ["aligned", "small", "medium", "large"]

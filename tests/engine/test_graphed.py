@@ -10,13 +10,13 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-import bundle.engine.graphed as graphed
-import bundle.engine.graphed_run as graphed_run
-from bundle.data.on_device import OnDeviceDataset
-from bundle.engine.checkpoint import BestSaver, write_state
-from bundle.engine.gpu_cost import gpu_ms
-from bundle.engine.muon import Muon
-from bundle.engine.run import train
+import bundle.training.graphed as graphed
+import bundle.training.graphed_run as graphed_run
+from bundle.training.on_device import OnDeviceDataset
+from bundle.training.checkpoint import BestSaver, write_state
+from bundle.evaluation.benchmarks.gpu_cost import gpu_ms
+from bundle.training.muon import Muon
+from bundle.training.run import train
 from bundle.errors import InputError
 from bundle.losses import BiMSRecLoss
 from bundle.losses.field import FieldLoss

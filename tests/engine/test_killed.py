@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bundle.phantom import write_pairs
+from bundle.phantom.pairs import write_pairs
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from bundle.engine.muon import Muon, orthogonalised
+from bundle.training.muon import Muon, orthogonalised
 
 
 @pytest.mark.parametrize("shape", [(16, 40), (40, 16), (24, 24)])

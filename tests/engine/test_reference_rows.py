@@ -2,7 +2,7 @@
 
 import torch
 
-from bundle.engine.reference_rows import Pair
+from bundle.evaluation.reference_rows import Pair
 
 
 def test_fusion_is_measured_against_the_aligned_picture_and_not_the_deformed_one():

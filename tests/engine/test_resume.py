@@ -7,9 +7,9 @@ import pytest
 import torch
 from ignite.engine import Engine, Events
 
-from bundle.engine.checkpoint import BestSaver, make_folder
-from bundle.engine.resume import restore_random
-from bundle.engine.run import restore, save_state, train
+from bundle.training.checkpoint import BestSaver, make_folder
+from bundle.training.resume import restore_random
+from bundle.training.run import restore, save_state, train
 from bundle.errors import InputError
 
 NO_GPU = not torch.cuda.is_available()

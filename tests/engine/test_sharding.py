@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from bundle.networks import BiMSRec
-from bundle.phantom import write_pairs
+from bundle.phantom.pairs import write_pairs
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"CUDA_VISIBLE_DEVICES": ""}

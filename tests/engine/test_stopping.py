@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ignite.engine import Engine, Events
 
-from bundle.engine.stopping import EarlyStopping
+from bundle.training.stopping import EarlyStopping
 
 
 def epochs_run(errors, patience, state=None):
@@ -50,6 +50,6 @@ def test_a_resumed_run_counts_on(caplog):
 
 def test_a_process_that_does_not_validate_says_nothing(monkeypatch, caplog):
     caplog.set_level("INFO")
-    monkeypatch.setattr("bundle.engine.stopping.any_process", lambda own: True)
+    monkeypatch.setattr("bundle.training.stopping.any_process", lambda own: True)
     assert epochs_run([5, 4], 3)[0] < 2
     assert "no better EPE" not in caplog.text

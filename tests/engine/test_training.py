@@ -13,12 +13,12 @@ from ignite.engine import Engine
 from monai.bundle import create_workflow
 from torch.utils.data import DataLoader, Dataset
 
-from bundle.engine.failures import run_or_explain
-from bundle.engine.run import restore, save_state
-from bundle.engine.steps import train_step
+from bundle.training.failures import run_or_explain
+from bundle.training.run import restore, save_state
+from bundle.training.steps import train_step
 from bundle.errors import InputError
 from bundle.networks import BiMSRec
-from bundle.phantom import write_pairs
+from bundle.phantom.pairs import write_pairs
 
 ROOT = Path(__file__).parents[2]
 

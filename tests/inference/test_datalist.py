@@ -3,7 +3,7 @@ import json
 import pytest
 
 from bundle.errors import InputError
-from bundle.inference.datalist import pair_record, read_datalist
+from bundle.workflow.datalist import pair_record, read_datalist
 
 GOOD = {"id": "a", "fixed": "x.png", "moving": "sub/y.png"}
 

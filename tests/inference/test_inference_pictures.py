@@ -4,8 +4,8 @@ import SimpleITK as sitk
 import torch
 from PIL import Image
 
-from bundle.pictures.color import luma
-from bundle.pictures.read import read_picture
+from bundle.images.color import luma
+from bundle.images.pictures import read_picture
 from tests.inference.images import smooth, write_color, write_grey
 from tests.inference.stubs import known_field
 

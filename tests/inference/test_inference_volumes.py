@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from bundle.volumes import refine
+from bundle.geometry import refine
 from tests.inference.images import smooth, write_volume
 from tests.volumes.test_refine import constant
 

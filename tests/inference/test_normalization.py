@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bundle.inference import LoadPaird, NormalizePaird
+from bundle.workflow import LoadPaird, NormalizePaird
 from tests.inference.images import blob, write_volume
 
 

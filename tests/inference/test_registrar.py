@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from bundle.inference import ScaledInferer
-from bundle.inference.registrar import resize_field
+from bundle.workflow import ScaledInferer
+from bundle.registration.slicewise import resize_field
 from tests.inference.stubs import KnownField, known_field
 
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from bundle.errors import InputError
-from bundle.inference import RefuseExistingd
-from bundle.inference.space import whole_file
-from bundle.inference.staging import FUSED, RESULTS, staged
+from bundle.workflow import RefuseExistingd
+from bundle.results.whole_file import whole_file
+from bundle.results.folder import FUSED, RESULTS, staged
 
 
 def names(folder):

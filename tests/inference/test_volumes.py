@@ -5,10 +5,10 @@ import SimpleITK as sitk
 import torch
 
 from bundle.errors import InputError
-from bundle.inference import LoadPaird
-from bundle.volumes.plain_headers import header_notes
-from bundle.volumes.reading import read_volume, reading_of
-from bundle.volumes.slices import field_from_slices, from_slices, to_slices
+from bundle.workflow import LoadPaird
+from bundle.images.headers import header_notes
+from bundle.images.volumes import read_volume, reading_of
+from bundle.geometry.slices import field_from_slices, from_slices, to_slices
 from tests.inference.images import blob, smooth, write_volume
 
 ORIENTATIONS = ["LPS", "RAS", "LAS", "PIR", "SLP"]

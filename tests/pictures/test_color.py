@@ -2,8 +2,8 @@ import pytest
 import torch
 from PIL import Image
 
-from bundle.pictures.color import luma, rgb_to_ycbcr, ycbcr_to_rgb
-from bundle.pictures.recolor import recolor
+from bundle.images.color import luma, rgb_to_ycbcr, ycbcr_to_rgb
+from bundle.fusion.recolor import recolor
 
 
 def random_rgb(seed=0):

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from bundle.errors import InputError
-from bundle.pictures.decode import decode
+from bundle.images.decode import decode
 
 RAMP = np.arange(6, dtype=np.uint8).reshape(2, 3) * 50
 

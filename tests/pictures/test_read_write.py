@@ -4,8 +4,8 @@ import torch
 from PIL import Image
 
 from bundle.errors import InputError
-from bundle.pictures.read import read_picture
-from bundle.pictures.write import write_picture
+from bundle.images.pictures import read_picture
+from bundle.images.pictures import write_picture
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".TIFF"])

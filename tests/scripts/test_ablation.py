@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bundle.phantom import write_pairs
+from bundle.phantom.pairs import write_pairs
 from scripts import ablation
 from scripts.ablation import VARIANTS, main, page
 

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 import torch
 from scipy.ndimage import gaussian_filter
 
-from bundle.volumes.total import total_field, total_transform
+from bundle.geometry.transform import total_field, total_transform
 from scripts.apply import main
 
 

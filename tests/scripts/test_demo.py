@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from bundle import demo_pairs
-from bundle.volumes.reading import read_volume
-from bundle.volumes.slices import to_slices
+from bundle.images.volumes import read_volume
+from bundle.geometry.slices import to_slices
 from scripts import demo
 
 

@@ -11,7 +11,7 @@ import pytest
 import SimpleITK as sitk
 
 from bundle.errors import InputError
-from bundle.inference.folders import find_pairs
+from bundle.workflow.folders import find_pairs
 from scripts import fuse
 from tests.inference.images import smooth, write_grey, write_volume
 from tests.scripts.test_fuse import stub  # noqa: F401

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bundle.data.pairs import list_pairs
-from bundle.data.slices import slice_pairs
-from bundle.data.verify import verify_folder
-from bundle.phantom import write_volumes
+from bundle.training.pairs import list_pairs
+from bundle.training.slices import slice_pairs
+from bundle.training.verify import verify_folder
+from bundle.phantom.pairs import write_volumes
 from scripts import prepare_aanlib, prepare_volumes
 
 

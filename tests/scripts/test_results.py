@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from bundle.engine.reference_rows import METHOD, NO_REGISTRATION
-from bundle.inference.weights import weights_sha256
+from bundle.evaluation.reference_rows import METHOD, NO_REGISTRATION
+from bundle.networks.weights import weights_sha256
 from scripts.results import WEIGHTS, main
 
 

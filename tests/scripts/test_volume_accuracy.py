@@ -8,10 +8,10 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from bundle.baselines.ants import syn_volumes
-from bundle.checks import volume_errors
-from bundle.checks.misalignment import misalignment
-from bundle.volumes.head import widened
+from bundle.evaluation.baselines.ants import syn_volumes
+from bundle.evaluation.checks import volume_errors
+from bundle.evaluation.checks.misalignment import misalignment
+from bundle.geometry.head import widened
 from scripts import volume_accuracy
 from tests.scripts.test_demo import Still
 

@@ -14,8 +14,8 @@ from monai.bundle import create_workflow
 from PIL import Image
 
 from bundle.networks import BiMSRec
-from bundle.phantom import write_pairs
-from bundle.tracking.record import fingerprint, hyper_parameters
+from bundle.phantom.pairs import write_pairs
+from bundle.training.tracking.record import fingerprint, hyper_parameters
 
 ROOT = Path(__file__).parents[2]
 LEVELS = ("aligned", "small", "medium", "large")
@@ -85,7 +85,7 @@ def test_every_setting_and_the_data_are_there(resumed, pairs):
     _, _, (run,) = resumed
     found = run.data.params
     assert found["image_size"] == "64" and found["loss.fusion.gradient_weight"] == "1.5"
-    assert found["optimizer._target_"] == "bundle.engine.muon.Muon"
+    assert found["optimizer._target_"] == "bundle.training.muon.Muon"
     assert found["train.random_transforms.2.prob"] == "0.1"
     assert found["data.train.pairs.CT"] == found["data.validation.pairs.SPECT"] == "1"
     assert found["data.train.sha256"] != found["data.validation.sha256"]

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from bundle.phantom import write_pairs
-from bundle.phantom_parts.canvas import Tissue
+from bundle.phantom.pairs import write_pairs
+from bundle.phantom.canvas import Tissue
 from bundle.transforms.anatomy import LoadAnatomyd
 from bundle.transforms.reat import RandMisalignd
 from bundle.transforms.stack import StackImaged

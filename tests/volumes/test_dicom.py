@@ -5,9 +5,9 @@ import pytest
 import SimpleITK as sitk
 
 from bundle.errors import InputError
-from bundle.inference.loading import read_side
-from bundle.volumes.dicom import modality_of
-from bundle.volumes.reading import read_volume, reading_of
+from bundle.workflow.loading import read_side
+from bundle.images.dicom import modality_of
+from bundle.images.volumes import read_volume, reading_of
 
 
 def write_series(folder, positions, modality="CT", series="1.2.3.4", tilt=0.0, more=None, **other):

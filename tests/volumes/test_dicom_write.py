@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from bundle.volumes.dicom_write import write_series
-from bundle.volumes.reading import read_volume
+from bundle.images.dicom_write import write_series
+from bundle.images.volumes import read_volume
 from tests.inference.images import smooth, write_volume
 from tests.volumes.test_dicom import write_series as write_scan
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from bundle.report import Case, Panel, write_report
-from bundle.volumes.report import _overlay
-from bundle.volumes.views import grid_lines, histogram, views
+from bundle.results.page import Case, Panel, write_report
+from bundle.results.volume_report import _overlay
+from bundle.results.views import grid_lines, histogram, views
 
 ROOT = Path(__file__).parents[2]
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -36,7 +36,7 @@ def page(tmp_path):
 
 
 def test_the_report_can_be_imported_before_all_else():
-    subprocess.run([sys.executable, "-c", "import bundle.volumes.report"], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-c", "import bundle.results.volume_report"], cwd=ROOT, check=True)
 
 
 def test_page_needs_no_other_file(page):

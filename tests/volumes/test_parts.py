@@ -6,12 +6,12 @@ import SimpleITK as sitk
 import torch
 
 from bundle.errors import InputError
-from bundle.volumes.consistency import mean_jump, smooth_through_plane
-from bundle.volumes.figures import correlation, warnings
-from bundle.volumes.frame import cut, head_frame, put_back
-from bundle.volumes.head import find_head
-from bundle.volumes.planes import choose_plane
-from bundle.volumes.similarity import mutual_information
+from bundle.registration.consistency import mean_jump, smooth_through_plane
+from bundle.results.measures import correlation, warnings
+from bundle.geometry.frame import cut, head_frame, put_back
+from bundle.geometry.head import find_head
+from bundle.geometry.planes import choose_plane
+from bundle.registration.similarity import mutual_information
 
 
 def test_mutual_information_of_an_image_with_itself_is_its_entropy():

@@ -6,10 +6,10 @@ import SimpleITK as sitk
 import torch
 
 from bundle.errors import InputError
-from bundle.inference import RefineFieldd
-from bundle.phantom import make_head
-from bundle.volumes import refine as module
-from bundle.volumes.refine import judge, refine
+from bundle.workflow import RefineFieldd
+from bundle.phantom.pairs import make_head
+from bundle.geometry import refine as module
+from bundle.registration.bspline import judge, refine
 
 SPACING = (4.0, 4.0, 5.0)
 

@@ -5,9 +5,9 @@ import pytest
 import SimpleITK as sitk
 
 from bundle.errors import InputError
-from bundle.volumes import start as module
-from bundle.volumes.start import as_matrix, as_transform, find_start
-from bundle.volumes.total import total_field, total_transform
+from bundle.geometry import start as module
+from bundle.registration.rigid import as_matrix, as_transform, find_start
+from bundle.geometry.transform import total_field, total_transform
 
 
 def head(center=(0.0, 0.0, 0.0), invert=False):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from bundle.volumes.total import jacobian_determinant
+from bundle.geometry.transform import jacobian_determinant
 from tests.inference.images import smooth
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from bundle.data.pairs import MODALITIES
+from bundle.training.pairs import MODALITIES
 from bundle.transforms.batched.random import chosen, uniform
 
 KNOTS = 7

@@ -22,7 +22,7 @@ collect_ignore_glob = [] if importlib.util.find_spec("monailabel") else ["test_*
 @pytest.fixture(scope="session")
 def studies(tmp_path_factory) -> Path:
     """Coarse phantom volumes, a DICOM series of the CT, and a file that is no image."""
-    from bundle.phantom import write_volumes
+    from bundle.phantom.pairs import write_volumes
 
     full, folder = tmp_path_factory.mktemp("phantom"), tmp_path_factory.mktemp("studies")
     write_volumes(full)

@@ -1,1 +1,0 @@
-"""Lists of image pairs and the data sets made from them."""

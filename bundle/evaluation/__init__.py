@@ -1,0 +1,1 @@
+"""Measures, reference rows, baselines and tables."""

@@ -1,0 +1,1 @@
+"""The results page: our tables beside the paper's, and plots."""

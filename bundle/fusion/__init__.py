@@ -1,0 +1,1 @@
+"""From a registered pair to the fused image."""

@@ -1,0 +1,1 @@
+"""Grids, displacement fields and transforms: one implementation of each conversion."""

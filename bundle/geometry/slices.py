@@ -1,0 +1,84 @@
+"""Volumes as stacks of slices in the orientation of a radiological picture, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from bundle.geometry.fields import to_itk
+from bundle.geometry.planes import CODES
+
+
+def on_one_grid(fixed: sitk.Image, moving: sitk.Image) -> bool:
+    """Whether both volumes have the same voxels in space."""
+    step = min(fixed.GetSpacing())
+    return bool(
+        fixed.GetSize() == moving.GetSize()
+        and np.allclose(fixed.GetOrigin(), moving.GetOrigin(), rtol=0, atol=1e-3 * step)
+        and np.allclose(fixed.GetSpacing(), moving.GetSpacing(), rtol=1e-5, atol=0)
+        and np.allclose(fixed.GetDirection(), moving.GetDirection(), rtol=0, atol=1e-5)
+    )
+
+
+def to_slices(volume: sitk.Image, plane: str = "axial") -> torch.Tensor:
+    """Cut a volume into slices that look like radiological pictures.
+
+    Whatever the order and the direction of its axes: in axial slices the array axis closest to
+    the body's long axis becomes the last one, rows run from anterior to posterior and columns
+    from the patient's right to the left (ITK orientation LPS): what a network trained on
+    pictures has seen. For the other planes see :data:`bundle.geometry.planes.CODES`.
+
+    Args:
+        volume: a scalar 3D volume.
+        plane: axial, coronal or sagittal.
+
+    Returns:
+        float64 (1, H, W, D), rows, columns and slices.
+    """
+    array = sitk.GetArrayFromImage(sitk.DICOMOrient(volume, CODES[plane]))
+    return torch.from_numpy(array.astype(np.float64)).movedim(0, -1)[None]
+
+
+def from_slices(slices: torch.Tensor, grid: sitk.Image, plane: str = "axial") -> sitk.Image:
+    """Undo :func:`to_slices`.
+
+    Args:
+        slices: (1, H, W, D).
+        grid: the volume that was cut.
+        plane: the plane of the slices.
+
+    Returns:
+        a float32 volume on exactly this grid.
+    """
+    oriented = sitk.DICOMOrient(grid, CODES[plane])
+    array = slices[0].movedim(-1, 0).detach().cpu().numpy().astype(np.float32)
+    volume = sitk.GetImageFromArray(array)
+    volume.CopyInformation(oriented)
+    return _orient_back(volume, grid)
+
+
+def field_from_slices(ddf: torch.Tensor, grid: sitk.Image, plane: str = "axial") -> sitk.Image:
+    """Turn the slices' fields into one ITK displacement field of the volume.
+
+    Args:
+        ddf: (2, H, W, D), voxels, channel 0 = row, channel 1 = column of the slices that
+            :func:`to_slices` gives, pull-back; or (3, H, W, D): slice, row, column.
+        grid: the volume that was cut.
+        plane: the plane of the slices.
+
+    Returns:
+        a 3-component float32 field on exactly this grid, millimetres, LPS, pull-back; of two
+        channels with no displacement across the slices.
+    """
+    steps = ddf.movedim(-1, 1)
+    if len(steps) == 2:
+        steps = torch.cat([torch.zeros_like(steps[:1]), steps])
+    return _orient_back(to_itk(steps, sitk.DICOMOrient(grid, CODES[plane])), grid)
+
+
+def _orient_back(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
+    code = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(grid.GetDirection())
+    image = sitk.DICOMOrient(image, code)
+    image.CopyInformation(grid)  # re-orienting forth and back rounds the origin
+    return image

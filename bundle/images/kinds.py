@@ -1,0 +1,53 @@
+"""Kinds of image files, told by their names; imports nothing, so that a wrong path is told at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bundle.errors import InputError
+
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+"""Suffixes, in lower case, of the files that are read as pictures."""
+
+VOLUMES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
+"""Suffixes, in lower case, of the files that are read as volumes."""
+
+
+def is_volume(path: Path | str) -> bool:
+    """Tell volumes from pictures by the file's suffix.
+
+    Args:
+        path: a file, or the folder of a DICOM series.
+
+    Returns:
+        whether it is read as a volume; otherwise it is read as a picture.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if Path(path).is_dir():
+        return True
+    name = Path(path).name.lower()
+    if name.endswith(VOLUMES):
+        return True
+    if name.endswith(PICTURES):
+        return False
+    known = ", ".join((*PICTURES, *VOLUMES))
+    raise InputError(f"{path}: unknown kind of file; name one of {known}")
+
+
+def require_file(path: Path | str) -> None:
+    """Refuse a path that leads nowhere.
+
+    Raises:
+        InputError: there is no such file or folder.
+    """
+    if not Path(path).exists():
+        raise InputError(f"{path}: no such file; check the path")
+
+
+def stem(path: Path | str) -> str:
+    """The file's name without the suffix of a picture or volume; '' for files of other kinds."""
+    name = Path(path).name
+    suffix = max((s for s in (*PICTURES, *VOLUMES) if name.lower().endswith(s)), key=len, default="")
+    return name[: len(name) - len(suffix)] if suffix else ""

@@ -1,0 +1,32 @@
+"""A volume as it was read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import SimpleITK as sitk
+
+from bundle.errors import Remark
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A scalar volume with what was noticed while it was read.
+
+    Attributes:
+        name: the file, folder or argument, for messages.
+        image: scalar, 3D, float64, in the file's own units; LPS, mm.
+        modality: CT, PET, SPECT or MR as a DICOM header says; None where nothing does.
+        remarks: what was odd, in words that name no file.
+        resampled: whether slices had to be brought to a regular grid first.
+        header: of a DICOM series the ``pydicom.Dataset`` of its first slice without pixels: patient,
+            study and frame of reference.
+    """
+
+    name: str
+    image: sitk.Image
+    modality: str | None = None
+    remarks: tuple[Remark, ...] = ()
+    resampled: bool = False
+    header: Any = None

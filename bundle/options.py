@@ -1,0 +1,206 @@
+"""Options and their checks: one definition for the commands, the JSON configurations and Python."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from bundle.domain import CT_WINDOW, MODALITIES, PERCENTILES, PLANES, Modality, Range
+from bundle.errors import InputError
+from bundle.paths import MODEL
+
+Init = Literal["none", "center", "rigid", "affine"]
+Plane = Literal["auto", "axial", "coronal", "sagittal"]
+Refine = Literal["none", "bspline"]
+
+
+def _two_numbers(value: Any) -> tuple[float, float]:
+    """A pair of numbers, the lower one first, also out of ``[0.5, 99.5]`` as a text."""
+    words = value.strip("[]() ").split(",") if isinstance(value, str) else value
+    lower, upper = (float(word) for word in words)
+    if not (math.isfinite(lower) and math.isfinite(upper) and lower < upper):
+        raise ValueError("give two numbers, the lower one first")
+    return lower, upper
+
+
+def _percentiles(value: Any) -> tuple[float, float]:
+    lower, upper = _two_numbers(value)
+    if lower < 0 or upper > 100:
+        raise ValueError("outside 0 to 100")
+    return lower, upper
+
+
+def _upper(value: Any) -> Any:
+    """Modalities are known in any case of letters; an empty text is none."""
+    return (value.upper() or None) if isinstance(value, str) else value
+
+
+def _listed(value: Any) -> Any:
+    """UIDs as a list, or one text with commas between them."""
+    if isinstance(value, str):
+        return tuple(uid.strip() for uid in value.split(",") if uid.strip())
+    return value
+
+
+def _whole(value: Any) -> Any:
+    """Numbers of frames and pairs are whole; a text of one will do."""
+    if value == "":
+        return None
+    if isinstance(value, bool) or (isinstance(value, str) and not value.strip("-").isdecimal()):
+        raise ValueError("is no whole number")
+    return value
+
+
+Window = Annotated[Range, BeforeValidator(_two_numbers), Field(json_schema_extra={"remedy": "give two numbers, the lower one first"})]
+Percentiles = Annotated[Range, BeforeValidator(_percentiles), Field(json_schema_extra={"remedy": "give two numbers from 0 to 100, the lower one first"})]
+Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
+Natural = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Options(BaseModel):
+    """How a pair is registered and fused.
+
+    Attributes:
+        modality: of the moving image; by default what its DICOM header says.
+        frame: number of the frame of a 4D file, from 0.
+        series: UIDs of DICOM series, where folders hold several; of one folder with both images
+            that of the fixed one first.
+        init: how volumes are brought together before the network sees them: ``none`` (as the
+            headers say), ``center``, ``rigid`` or ``affine``.
+        plane: of the slices that the network sees; ``auto`` chooses by the voxels.
+        rigid_only: leave it at ``init``; pictures are fused as they lie.
+        through_plane: width in mm of the smoothing of fields across slices, 0 = none.
+        guard: drop a volume's field that lowers the mutual information.
+        refine: a last step of volumes: ``none``, or ``bspline`` in 3D.
+        ct_window: Hounsfield units shown as 0 and 1 in CT volumes.
+        percentiles: of the values in the head, shown as 0 and 1 in other volumes.
+        dicom_output: write the fused volume as a DICOM series too.
+        overwrite: replace existing results.
+        checkpoint: the weights.
+        device: such as ``cpu`` or ``cuda:0``; by default the GPU if there is one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    modality: Annotated[Modality | None, BeforeValidator(_upper)] = None
+    frame: Annotated[int | None, BeforeValidator(_whole), Field(ge=0)] = None
+    series: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    init: Init = "rigid"
+    plane: Plane = "auto"
+    rigid_only: bool = False
+    through_plane: NotNegative = 4.5
+    guard: bool = True
+    refine: Refine = "none"
+    ct_window: Window = CT_WINDOW
+    percentiles: Percentiles = PERCENTILES
+    dicom_output: bool = False
+    overwrite: bool = False
+    checkpoint: Path = MODEL
+    device: str | None = None
+
+
+class TrainingOptions(BaseModel):
+    """Options of training and evaluation that only take some values."""
+
+    max_epochs: Count = 100
+    batch_size: Count = 8
+    epoch_repeat: Count = 1
+    val_interval: Count = 5
+    val_stride: Count = 1
+    early_stopping: Count = 5
+    panel_interval: Count = 5
+    image_size: Annotated[int, BeforeValidator(_whole), Field(ge=32)] = 128
+    num_workers: Natural = 1
+    seed: Natural = 0
+    learning_rate: Positive = 0.001
+    gradient_clip: Positive = 10.0
+    seconds: Positive = 600.0
+    cache_rate: Annotated[float, Field(ge=0, le=1)] = 1.0
+    stage: Literal["all", "registration", "fusion"] = "all"
+    reduction: Literal["1", "2", "4"] = "2"
+    resume: bool = False
+    amp: bool = True
+    compile: bool = False
+    save_fields: bool = False
+
+
+def options_of(**values: Any) -> Options:
+    """Check options.
+
+    Args:
+        **values: by name.
+
+    Raises:
+        InputError: an option is unknown (names the nearest one) or cannot have its value.
+    """
+    try:
+        return Options(**values)
+    except ValidationError as error:
+        raise InputError(_sentence(error.errors()[0], values)) from error
+
+
+def check_value(name: str, value: str) -> None:
+    """Look at the value of an option of ``monai.bundle run``, a text.
+
+    Args:
+        name: of the option; those that neither model knows pass.
+        value: its value.
+
+    Raises:
+        InputError: it is none of those that the option takes.
+    """
+    for model in (Options, TrainingOptions):
+        if name in model.model_fields:
+            try:
+                model.__pydantic_validator__.validate_assignment(
+                    model.model_construct(), name, value
+                )
+            except ValidationError as error:
+                raise InputError(_sentence(error.errors()[0], {name: value}, "--")) from error
+
+
+def _sentence(problem: ErrorDetails, values: Mapping[str, Any], prefix: str = "") -> str:
+    """What is wrong with an option, in one line."""
+    name = str(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, Options.model_fields, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(Options.model_fields)}"
+        return f"{prefix}{name}: unknown option; {hint}"
+    return f"{prefix}{name} {_shown(values[name])}: {_remedy(name)}"
+
+
+def _shown(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+
+
+def _remedy(name: str) -> str:
+    """What an option takes, in words."""
+    model = Options if name in Options.model_fields else TrainingOptions
+    field = model.model_fields[name]
+    extra = field.json_schema_extra
+    if isinstance(extra, dict):
+        return str(extra["remedy"])
+    if name == "modality":
+        return f"give one of {', '.join(MODALITIES)}, or none"
+    choices = get_args(field.annotation)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return f"give one of {', '.join(choices)}"
+    if field.annotation is bool:
+        return "give true or false"
+    limits = {key: getattr(m, key) for m in field.metadata for key in ("ge", "gt", "le") if hasattr(m, key)}
+    kind = "a number" if field.annotation is float else "a whole number"
+    if "le" in limits:
+        return f"give {kind} from {limits['ge']} to {limits['le']}"
+    if "gt" in limits:
+        return f"give {kind} above {limits['gt']}"
+    if "ge" in limits:
+        return f"give {kind}, {limits['ge']} or more"
+    return "give another value"

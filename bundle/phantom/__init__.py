@@ -1,0 +1,1 @@
+"""The synthetic head: seeded volumes and picture pairs, no person's data."""

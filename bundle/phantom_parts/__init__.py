@@ -1,1 +1,0 @@
-"""What the head phantom is made of; ``bundle.phantom`` is the entry."""

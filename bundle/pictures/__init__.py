@@ -1,1 +1,0 @@
-"""Reading, colouring and writing 2D pictures."""

@@ -1,0 +1,1 @@
+"""From a loaded pair to the transform between its images."""

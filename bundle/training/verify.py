@@ -1,0 +1,201 @@
+"""Check a folder of picture pairs before anything works on it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from bundle.errors import InputError
+from bundle.workflow.datalist import MODALITIES
+from bundle.registration.slicewise import SHORTEST
+from bundle.images.pictures import SUFFIXES, read_picture
+
+SPLITS = ("train", "val")
+NUMBER = re.compile(r"\d{4,}\.png")
+"""Case number x 1000 + slice number."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a folder that the user should know.
+
+    Attributes:
+        message: names the file and the mend.
+        error: whether training or evaluation would fail on it; otherwise a warning.
+    """
+
+    message: str
+    error: bool = True
+
+
+def verify_folder(root: str | Path, splits: Sequence[str] = SPLITS) -> list[Finding]:
+    """Check layout, names, partners, readability, sizes and overlap of the splits.
+
+    Args:
+        root: a folder laid out as :func:`bundle.training.pairs.list_pairs` says.
+        splits: those that are needed; others are checked where they are there.
+
+    Returns:
+        all findings, errors first.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        return [Finding(f"{root}: no such folder; check the path")]
+    findings = list(_layout(root, splits))
+    for modality in MODALITIES:
+        for split in SPLITS:
+            folder = root / f"{modality}-MRI" / split
+            if folder.is_dir():
+                findings += _split(folder, modality)
+        findings += _shared(root, modality)
+    return sorted(findings, key=lambda finding: not finding.error)
+
+
+def require_usable(root: str | Path, split: str) -> None:
+    """Stop before anything runs if a folder has an error.
+
+    Args:
+        root: the folder.
+        split: the one that is needed.
+
+    Raises:
+        InputError: the first error of :func:`verify_folder`.
+    """
+    errors = [finding for finding in verify_folder(root, [split]) if finding.error]
+    if errors:
+        more = f" ({len(errors) - 1} more: python -m scripts.verify_data {root})"
+        raise InputError(errors[0].message + (more if len(errors) > 1 else ""))
+
+
+def _layout(root: Path, splits: Sequence[str]) -> Iterator[Finding]:
+    known = [root / f"{modality}-MRI" for modality in MODALITIES]
+    present = [folder for folder in known if folder.is_dir()]
+    if not present:
+        names = ", ".join(folder.name for folder in known)
+        yield Finding(f"{root}: unknown layout; it needs at least one of the folders {names}")
+    for split in splits if present else []:
+        if not any((folder / split).is_dir() for folder in present):
+            yield Finding(f"{present[0] / split}: missing, as in every modality; add pairs there")
+    for folder in present:
+        for split in SPLITS:
+            if not (folder / split).is_dir():
+                yield Finding(f"{folder / split}: missing; nothing to use there", error=False)
+
+
+def _split(folder: Path, modality: str) -> list[Finding]:
+    """Findings of one folder with ``MRI`` and the modality's own folder."""
+    names = {kind: {p.name for p in (folder / kind).glob("*.png")} for kind in ("MRI", modality)}
+    findings = []
+    for kind, other in (("MRI", modality), (modality, "MRI")):
+        for name in sorted(names[kind] - names[other]):
+            lack = folder / other / name
+            findings.append(
+                Finding(f"{folder / kind / name}: has no partner {lack}; add it or remove this")
+            )
+    common = sorted(names["MRI"] & names[modality])
+    if not common:
+        findings.append(
+            Finding(f"{folder}: holds no pairs; add MRI/NAME.png and {modality}/NAME.png")
+        )
+    findings += [*_odd_names(folder, modality, common), *_squeezed(folder, common)]
+    return findings + [f for name in common for f in _pair(folder, modality, name)]
+
+
+def _odd_names(folder: Path, modality: str, common: Sequence[str]) -> Iterator[Finding]:
+    """Pictures that are left out, and names that do not tell the patient."""
+    files = [path for kind in ("MRI", modality) for path in sorted((folder / kind).glob("*"))]
+    out = [p for p in files if p.suffix.lower() in SUFFIXES and p.suffix != ".png"]
+    if out:
+        yield Finding(
+            f"{out[0]}: is left out, with {len(out) - 1} more; only NAME.png counts", error=False
+        )
+    odd = [name for name in common if not NUMBER.fullmatch(name)]
+    if odd:
+        yield Finding(
+            f"{folder / 'MRI' / odd[0]}: cannot tell the patient, nor can {len(odd) - 1} more "
+            "names; name pairs case number x 1000 + slice number, such as 28011.png",
+            error=False,
+        )
+
+
+def _squeezed(folder: Path, names: Sequence[str]) -> Iterator[Finding]:
+    """Pairs that are resized to a square."""
+    oblong = [name for name in names if not _is_square(folder / "MRI" / name)]
+    if oblong:
+        yield Finding(
+            f"{folder}: {len(oblong)} pairs are not square, such as {oblong[0]}: training and "
+            "evaluation squeeze them; pad them to a square first",
+            error=False,
+        )
+
+
+def _is_square(path: Path) -> bool:
+    """By its header; a picture that cannot be read is told of elsewhere."""
+    try:
+        with Image.open(path) as picture:
+            return picture.width == picture.height
+    except Exception:  # Pillow's plug-ins raise whatever their formats bring up
+        return True
+
+
+def _pair(folder: Path, modality: str, name: str) -> Iterator[Finding]:
+    pictures = []
+    for path in (folder / "MRI" / name, folder / modality / name):
+        try:
+            picture = read_picture(path)
+        except InputError as error:
+            yield Finding(str(error))
+            continue
+        pictures.append(picture)
+        if picture.min() == picture.max():
+            yield Finding(f"{path}: has the same value everywhere; remove the pair", error=False)
+        if min(picture.shape[1:]) < SHORTEST:
+            yield Finding(f"{path}: is smaller than {SHORTEST} pixels; remove the pair")
+    if len(pictures) == 2 and pictures[0].shape[1:] != pictures[1].shape[1:]:
+        sizes = " and ".join(f"{p.shape[2]} x {p.shape[1]}" for p in pictures)
+        path = folder / modality / name
+        yield Finding(f"{path}: differs in size from its MRI ({sizes} pixels); resample it")
+
+
+def _shared(root: Path, modality: str) -> Iterator[Finding]:
+    """Names, pictures and patients in both splits: the validation is then too good."""
+    train, val = (
+        sorted((root / f"{modality}-MRI" / split / "MRI").glob("*.png")) for split in SPLITS
+    )
+    known = {path.name for path in train}
+    twice = [path.name for path in val if path.name in known]
+    for name in twice:
+        yield Finding(f"{modality}-MRI: {name} is in train and in val; keep it in one", error=False)
+    contents = {_digest(path): path.name for path in train}
+    for path in val:
+        same = contents.get(_digest(path))
+        if same and path.name not in twice:
+            yield Finding(
+                f"{path}: is the same picture as {same} in train; keep it in one", error=False
+            )
+    cases = ({p.stem[:-3] for p in part if NUMBER.fullmatch(p.name)} for part in (train, val))
+    for case in sorted(set.intersection(*cases)):
+        yield Finding(
+            f"{modality}-MRI: case {case} is in train and in val; keep a patient in one",
+            error=False,
+        )
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def counts(root: str | Path) -> Mapping[str, Sequence[int]]:
+    """Number of MRI pictures per modality in train and val."""
+    return {
+        modality: [
+            len(list((Path(root) / f"{modality}-MRI" / split / "MRI").glob("*.png")))
+            for split in SPLITS
+        ]
+        for modality in MODALITIES
+    }

@@ -1,1 +1,0 @@
-"""Volumes in different grids: reading, the 3D start, and the total transform."""
