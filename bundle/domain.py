@@ -92,3 +92,6 @@ def known_levels(names: Sequence[str]) -> list[str]:
 
 PLANES = {"axial": "LPS", "coronal": "LIP", "sagittal": "PIR"}
 """ITK orientation of columns, rows and slices: heads upright, as in a radiological picture."""
+
+SHORTEST, LONGEST = 32, 2048
+"""Pixels per side that are taken: the network needs the one, the memory forbids more (26 GB)."""

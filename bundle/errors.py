@@ -9,7 +9,12 @@ class InputError(ValueError):
     """What the user gave cannot be used; every error that a user can cure is one of these.
 
     The message is one line that names the file (or entry) and the remedy.
+
+    Attributes:
+        told: whether the user has seen the message already.
     """
+
+    told = False
 
 
 @dataclass(frozen=True)

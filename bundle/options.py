@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from bundle.domain import CT_WINDOW, MODALITIES, PERCENTILES, PLANES, Modality, Range
+from bundle.domain import CT_WINDOW, MODALITIES, PERCENTILES, Modality, Range
 from bundle.errors import InputError
 from bundle.paths import MODEL
 
@@ -41,6 +41,11 @@ def _upper(value: Any) -> Any:
     return (value.upper() or None) if isinstance(value, str) else value
 
 
+def _blank(value: Any) -> Any:
+    """An empty text is none."""
+    return None if value == "" else value
+
+
 def _listed(value: Any) -> Any:
     """UIDs as a list, or one text with commas between them."""
     if isinstance(value, str):
@@ -50,15 +55,23 @@ def _listed(value: Any) -> Any:
 
 def _whole(value: Any) -> Any:
     """Numbers of frames and pairs are whole; a text of one will do."""
-    if value == "":
-        return None
     if isinstance(value, bool) or (isinstance(value, str) and not value.strip("-").isdecimal()):
         raise ValueError("is no whole number")
     return value
 
 
-Window = Annotated[Range, BeforeValidator(_two_numbers), Field(json_schema_extra={"remedy": "give two numbers, the lower one first"})]
-Percentiles = Annotated[Range, BeforeValidator(_percentiles), Field(json_schema_extra={"remedy": "give two numbers from 0 to 100, the lower one first"})]
+def _remedied(remedy: str) -> Any:
+    return Field(json_schema_extra={"remedy": remedy})
+
+
+Window = Annotated[
+    Range, BeforeValidator(_two_numbers), _remedied("give two numbers, the lower one first")
+]
+Percentiles = Annotated[
+    Range,
+    BeforeValidator(_percentiles),
+    _remedied("give two numbers from 0 to 100, the lower one first"),
+]
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
 Natural = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -66,45 +79,37 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Options(BaseModel):
-    """How a pair is registered and fused.
-
-    Attributes:
-        modality: of the moving image; by default what its DICOM header says.
-        frame: number of the frame of a 4D file, from 0.
-        series: UIDs of DICOM series, where folders hold several; of one folder with both images
-            that of the fixed one first.
-        init: how volumes are brought together before the network sees them: ``none`` (as the
-            headers say), ``center``, ``rigid`` or ``affine``.
-        plane: of the slices that the network sees; ``auto`` chooses by the voxels.
-        rigid_only: leave it at ``init``; pictures are fused as they lie.
-        through_plane: width in mm of the smoothing of fields across slices, 0 = none.
-        guard: drop a volume's field that lowers the mutual information.
-        refine: a last step of volumes: ``none``, or ``bspline`` in 3D.
-        ct_window: Hounsfield units shown as 0 and 1 in CT volumes.
-        percentiles: of the values in the head, shown as 0 and 1 in other volumes.
-        dicom_output: write the fused volume as a DICOM series too.
-        overwrite: replace existing results.
-        checkpoint: the weights.
-        device: such as ``cpu`` or ``cuda:0``; by default the GPU if there is one.
-    """
+    """How a pair is registered and fused; each field's description is the command's help."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    modality: Annotated[Modality | None, BeforeValidator(_upper)] = None
-    frame: Annotated[int | None, BeforeValidator(_whole), Field(ge=0)] = None
-    series: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
-    init: Init = "rigid"
-    plane: Plane = "auto"
-    rigid_only: bool = False
-    through_plane: NotNegative = 4.5
-    guard: bool = True
-    refine: Refine = "none"
-    ct_window: Window = CT_WINDOW
-    percentiles: Percentiles = PERCENTILES
-    dicom_output: bool = False
-    overwrite: bool = False
-    checkpoint: Path = MODEL
-    device: str | None = None
+    modality: Annotated[Modality | None, BeforeValidator(_upper)] = Field(
+        None, description="modality of the moving image; by default what its DICOM header says"
+    )
+    frame: Annotated[Natural | None, BeforeValidator(_blank)] = Field(
+        None, description="number of the frame of a 4D file, from 0"
+    )
+    series: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        (), description="UIDs, where folders hold several series; of one folder the fixed one first"
+    )
+    init: Init = Field("rigid", description="linear start of volumes; none trusts the headers")
+    plane: Plane = Field("auto", description="slices in which the network sees volumes")
+    rigid_only: bool = Field(False, description="stop after the start; pictures are not moved")
+    through_plane: NotNegative = Field(
+        4.5, description="width in mm of the smoothing of fields across slices, 0 = none"
+    )
+    guard: bool = Field(
+        True, description="drop a volume's field that lowers the mutual information"
+    )
+    refine: Refine = Field("none", description="last step of volumes, in 3D")
+    ct_window: Window = Field(CT_WINDOW, description="HU shown as black and white in CT volumes")
+    percentiles: Percentiles = Field(
+        PERCENTILES, description="of the head, shown as black and white in other volumes"
+    )
+    dicom_output: bool = Field(False, description="write the fused volume as a DICOM series too")
+    overwrite: bool = Field(False, description="replace existing results")
+    checkpoint: Path = Field(MODEL, description="file of the weights")
+    device: str | None = Field(None, description="cpu or cuda:0; by default the GPU if any")
 
 
 class TrainingOptions(BaseModel):
@@ -147,12 +152,12 @@ def options_of(**values: Any) -> Options:
         raise InputError(_sentence(error.errors()[0], values)) from error
 
 
-def check_value(name: str, value: str) -> None:
-    """Look at the value of an option of ``monai.bundle run``, a text.
+def check_value(name: str, value: Any) -> None:
+    """Look at the value of an option of a command.
 
     Args:
         name: of the option; those that neither model knows pass.
-        value: its value.
+        value: its value; texts are read.
 
     Raises:
         InputError: it is none of those that the option takes.

@@ -24,14 +24,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bundle.paths import ROOT
 from bundle.evaluation.reference_rows import METHOD, NO_REGISTRATION
-from bundle.errors import InputError, or_exit
+from bundle.errors import InputError
+from scripts.command import or_exit
 from bundle.metrics.tables import write_json
 from bundle.evaluation.tables.page import number, table
-from bundle.evaluation.tables.paper_rows import MODALITIES
-from bundle.transforms.reat import LEVELS
+from bundle.domain import LEVELS, MODALITIES
 
-ROOT = Path(__file__).resolve().parents[1]
 VARIANTS = {
     "full": None,
     "forward only": "ablation_forward",

@@ -11,20 +11,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import SimpleITK as sitk
+from bundle.errors import InputError
+from bundle.images import kinds
+from bundle.options import Options, options_of
+from scripts.command import add_options, given_options, or_exit
 
-from bundle.errors import InputError, or_exit
-from bundle.results.whole_file import whole_file
-from bundle.geometry.inverse import inverted
-from bundle.images.volumes import SUFFIXES, read_volume
-from bundle.geometry.transform import resample
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
-INTERPOLATIONS = {
-    "linear": sitk.sitkLinear,
-    "nearest": sitk.sitkNearestNeighbor,
-    "bspline": sitk.sitkBSpline,
-}
+INTERPOLATIONS = ("bspline", "linear", "nearest")
 
 WORST = 2.0
 """Mean error in mm of an inverse that is still applied."""
@@ -49,35 +46,34 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--moving", required=True, help="volume to resample")
     parser.add_argument("--reference", required=True, help="volume whose grid the result gets")
     parser.add_argument("--output", required=True, type=Path, help="file to write, .nii.gz")
-    parser.add_argument("--interpolation", choices=sorted(INTERPOLATIONS), default="linear")
-    parser.add_argument("--frame", type=int, help="number of the frame of a 4D file, from 0")
-    parser.add_argument("--series", nargs="+", default=[], help="UIDs, where folders hold several")
+    parser.add_argument("--interpolation", choices=INTERPOLATIONS, default="linear")
+    add_options(parser, "frame", "series")
     parser.add_argument("--inverse", action="store_true", help="from fixed to moving instead")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     return parser
 
 
 def _run(options: argparse.Namespace) -> None:
-    if not options.output.name.lower().endswith(SUFFIXES):
-        raise InputError(f"{options.output}: is written as a volume; name it .nii.gz")
-    if options.output.exists() and not options.overwrite:
-        raise InputError(f"{options.output}: exists already; name another file or add --overwrite")
-    if not options.output.absolute().parent.is_dir():
-        raise InputError(f"{options.output}: its folder does not exist; make it first")
+    given = _checked(options)
+    import SimpleITK as sitk
+
+    from bundle.geometry.transform import resample
+    from bundle.images.volumes import read_volume
+    from bundle.results.whole_file import whole_file
+
     moving, reference = (
-        read_volume(path, options.frame, options.series)
+        read_volume(path, given.frame, given.series).image
         for path in (options.moving, options.reference)
     )
     transform = read_transform(options.transform)
     if options.inverse:
-        transform, error = inverted(transform, reference)
-        if not error <= WORST:
-            raise InputError(
-                f"{options.transform}: its inverse misses by {error:.1f} mm on this reference; "
-                "hand over the moving image as --reference, and the transform that belongs to it"
-            )
-        print(f"inverse: mean error {error:.3f} mm")
-    result = resample(moving, reference, transform, INTERPOLATIONS[options.interpolation])
+        transform = _inverse(transform, reference, options)
+    modes = {
+        "linear": sitk.sitkLinear,
+        "nearest": sitk.sitkNearestNeighbor,
+        "bspline": sitk.sitkBSpline,
+    }
+    result = resample(moving, reference, transform, modes[options.interpolation])
     result = sitk.Cast(result, _pixel_type(options))
     size = 8 * result.GetNumberOfPixels()
     try:
@@ -91,8 +87,40 @@ def _run(options: argparse.Namespace) -> None:
     print(f"{options.output} written")
 
 
+def _checked(options: argparse.Namespace) -> Options:
+    """Refuse what can be told before anything is read."""
+    if not options.output.name.lower().endswith(kinds.VOLUMES):
+        raise InputError(f"{options.output}: is written as a volume; name it .nii.gz")
+    if options.output.exists() and not options.overwrite:
+        raise InputError(f"{options.output}: exists already; name another file or add --overwrite")
+    if not options.output.absolute().parent.is_dir():
+        raise InputError(f"{options.output}: its folder does not exist; make it first")
+    for path in (options.moving, options.reference):
+        kinds.require_file(path)
+    if not options.transform.is_file():
+        raise InputError(f"{options.transform}: no such file; name the transform.h5 of a result")
+    return options_of(**given_options(options))
+
+
+def _inverse(
+    transform: sitk.Transform, reference: sitk.Image, options: argparse.Namespace
+) -> sitk.Transform:
+    from bundle.geometry.inverse import inverted
+
+    transform, error = inverted(transform, reference)
+    if not error <= WORST:
+        raise InputError(
+            f"{options.transform}: its inverse misses by {error:.1f} mm on this reference; "
+            "give the moving image as --reference, and the transform that belongs to it"
+        )
+    print(f"inverse: mean error {error:.3f} mm")
+    return transform
+
+
 def _pixel_type(options: argparse.Namespace) -> int:
     """Labels keep the type they are stored in, everything else becomes float32."""
+    import SimpleITK as sitk
+
     path = Path(options.moving)
     if options.interpolation != "nearest" or not path.is_file():
         return sitk.sitkFloat32
@@ -106,10 +134,10 @@ def read_transform(path: Path) -> sitk.Transform:
     """Read ``transform.h5`` or a displacement field.
 
     Raises:
-        InputError: the file is missing, neither of the two, or that of a picture.
+        InputError: the file is neither of the two, or that of a picture.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; name the transform.h5 of a result")
+    import SimpleITK as sitk
+
     try:
         if path.name.endswith((".nii", ".nii.gz")):
             field = sitk.ReadImage(str(path), sitk.sitkVectorFloat64)

@@ -43,11 +43,12 @@ from bundle.evaluation.baselines.networks import ARCHITECTURES, MonaiRegistratio
 from bundle.evaluation.baselines.page import page
 from bundle.evaluation.baselines.simpleitk import affine_bspline
 from bundle.evaluation.checks.network import shipped_network
-from bundle.errors import InputError, or_exit
+from bundle.errors import InputError
+from scripts.command import or_exit
 from bundle.networks.weights import load_weights
 from bundle.metrics.summary import summarise
 from bundle.metrics.tables import write_csv
-from bundle.transforms.reat import LEVELS
+from bundle.domain import LEVELS
 
 METHODS = ("none", "simpleitk", "ants", "network")
 TABLE = "baselines.csv"
@@ -125,7 +126,7 @@ def _methods(options: argparse.Namespace) -> dict[str, Registration]:
         require_ants()
         methods["ANTs SyN"] = syn
     if "network" in options.methods:
-        network, _ = shipped_network(options.checkpoint, options.image_size)
+        network = shipped_network(options.checkpoint, options.image_size)
         methods["BiMSRec"] = network_method(network)
     for pair in options.trained:
         name, _, checkpoint = pair.partition("=")

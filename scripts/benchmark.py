@@ -28,7 +28,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bundle.evaluation.benchmarks.gpu_cost import gpu_ms
 from bundle.evaluation.benchmarks.training_cost import settings_of, training_cost
-from bundle.errors import InputError, or_exit
+from bundle.errors import InputError
+from scripts.command import or_exit
 from bundle.losses import BiMSRecLoss
 from bundle.networks import BiMSRec
 

@@ -21,14 +21,16 @@ import SimpleITK as sitk
 from PIL import Image
 
 from bundle.evaluation.demo_pairs import Pair, picture_pair, volume_pairs
-from bundle.errors import InputError, or_exit
-from bundle.networks.weights import MEND
+from bundle.domain import CT_WINDOW
+from bundle.errors import InputError
+from scripts.command import or_exit
+from bundle.networks.weights import REMEDY
+from bundle.paths import MODEL
 from bundle.results.page import Case, Panel, grey, heat, write_report
 from bundle.images.volumes import read_volume
 from bundle.geometry.slices import to_slices
 from scripts import fuse
 
-CT_WINDOW = (-20.0, 150.0)
 INTRODUCTION = (
     "A synthetic head. The moving image was misaligned by a known smooth field; the displacement "
     "was found from the two images alone: by the network, in volumes after a rigid start, which "
@@ -57,15 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.description = "Register and fuse a phantom whose misalignment is known."
     parser.add_argument("--output_dir", type=Path, default=Path("out/demo"))
     parser.add_argument("--seed", type=int, default=0, help="of the head, 0 or more")
-    default = fuse.ROOT / "models" / "model.pt"
-    parser.add_argument("--checkpoint", type=Path, default=default, help="trained weights")
+    parser.add_argument("--checkpoint", type=Path, default=MODEL, help="trained weights")
     return parser
 
 
 def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
     folder, seed = options.output_dir, options.seed
     if not Path(overrides["checkpoint"]).is_file():
-        raise InputError(f"{overrides['checkpoint']}: no such file; {MEND}")
+        raise InputError(f"{overrides['checkpoint']}: no such file; {REMEDY}")
     if seed < 0:
         raise InputError(f"--seed {seed}: give a whole number of 0 or more")
     try:
@@ -135,7 +136,7 @@ def _view(path: Path, limits: tuple[float, float] | None = None) -> np.ndarray:
     """A picture as it is; a volume's middle slice within limits, by default its percentiles."""
     if path.suffix == ".png":
         return np.asarray(Image.open(path))
-    values = _middle(read_volume(path))
+    values = _middle(read_volume(path).image)
     lowest, highest = limits or (float(values.min()), float(np.percentile(values, 99.5)))
     return grey(values, lowest, max(highest, lowest + 1e-6))
 

@@ -21,10 +21,11 @@ from functools import partial
 
 from bundle.evaluation.baselines.compare import evaluation_data
 from bundle.evaluation.checks.error_budget import COLUMNS, modality_budgets
-from bundle.evaluation.checks.network import shipped_network
-from bundle.errors import InputError, or_exit
+from bundle.evaluation.checks.network import infer_picture, shipped_network
+from bundle.errors import InputError
+from scripts.command import or_exit
 from bundle.evaluation.tables.page import number, table
-from bundle.transforms.reat import LEVELS
+from bundle.domain import LEVELS
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -61,8 +62,8 @@ def _examine(options: argparse.Namespace) -> list[list[str]]:
             f"--stride {options.stride} --deformations {options.deformations}: give a stride of 1 "
             "or more and 2 deformations or more"
         )
-    network, inferer = shipped_network(options.checkpoint)
-    infer = partial(inferer, network=network)
+    network = shipped_network(options.checkpoint)
+    infer = partial(infer_picture, network=network)
     lines = []
     for level in options.levels:
         data = evaluation_data(options.dataset_dir, stride=options.stride, levels=[level])

@@ -21,14 +21,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from bundle.errors import InputError, or_exit
+from bundle.paths import MODEL, ROOT
+from bundle.errors import InputError
+from scripts.command import or_exit
 from bundle.export import load_onnx, load_torchscript, write_onnx, write_torchscript
 from bundle.export.onnx import require_onnx
 from bundle.export.timing import Model, cpu_name, seconds_of, table
-from bundle.workflow import load_weights
+from bundle.networks import load_weights
 from bundle.networks import BiMSRec
 
-ROOT = Path(__file__).resolve().parents[1]
 FORMATS = ("torchscript", "onnx")
 SIZES = 5
 """How many random sizes each file is compared on, beside the smallest, 32 x 32."""
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scripts.export")
     parser.description = "Export the network, compare the files with PyTorch and time them."
     parser.add_argument("--output_dir", required=True, type=Path, help="folder for the files")
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "models" / "model.pt")
+    parser.add_argument("--checkpoint", type=Path, default=MODEL)
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS))
     parser.add_argument("--seed", type=int, default=0, help="of the random sizes and images")
     parser.add_argument("--time", action="store_true", help="time them beside PyTorch")

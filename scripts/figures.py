@@ -26,12 +26,13 @@ from bundle.evaluation.baselines.compare import Registration, evaluation_data
 from bundle.evaluation.baselines.simpleitk import affine_bspline
 from bundle.evaluation.checks.network import shipped_network
 from bundle.evaluation.reference_rows import METHOD, NO_REGISTRATION, TRUE_FIELD, picture_pair
-from bundle.errors import or_exit
+from scripts.command import or_exit
 from bundle.networks.weights import load_weights
 from bundle.metrics.endpoint_error import endpoint_error
 from bundle.evaluation.tables.sheets import colored, contact_sheet, field_sheet, titled
-from bundle.transforms.reat import LEVELS
-from scripts.ablation import ROOT, VARIANTS
+from bundle.domain import LEVELS
+from bundle.paths import ROOT
+from scripts.ablation import VARIANTS
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    network, _ = shipped_network(options.checkpoint, options.image_size)
+    network = shipped_network(options.checkpoint, options.image_size)
     items = _one_per_modality(options.image_size, options.level)
     folder = Path(options.output_dir)
     folder.mkdir(parents=True, exist_ok=True)

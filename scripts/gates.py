@@ -20,11 +20,12 @@ import torch
 from bundle.evaluation.baselines.compare import evaluation_data
 from bundle.evaluation.baselines.networks import MonaiRegistration
 from bundle.evaluation.checks.overfitting import PASSED, field_only_loss, overfit
-from bundle.errors import InputError, or_exit
+from bundle.errors import InputError
+from scripts.command import or_exit
 from bundle.losses import BiMSRecLoss
 from bundle.networks import BiMSRec
 from bundle.evaluation.tables.page import table
-from bundle.transforms.reat import LEVELS
+from bundle.domain import LEVELS
 
 SIZE = 64
 

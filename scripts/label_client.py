@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 from monailabel.client import MONAILabelClient
 from monailabel.client.client import MONAILabelClientException
 
-from bundle.errors import InputError, or_exit
+from bundle.errors import InputError
+from scripts.command import or_exit
 from bundle.results.folder import RESULTS
 from bundle.images.pictures import SUFFIXES as PICTURES
 from bundle.images.volumes import SUFFIXES as VOLUMES

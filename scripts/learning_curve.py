@@ -14,7 +14,8 @@ from pathlib import Path
 
 import matplotlib
 
-from bundle.errors import InputError, or_exit
+from bundle.errors import InputError
+from scripts.command import or_exit
 
 matplotlib.use("Agg")  # files only: no display needed
 

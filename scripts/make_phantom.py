@@ -15,7 +15,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from bundle.errors import InputError, or_exit
+from bundle.errors import InputError
+from scripts.command import or_exit
 from bundle.phantom.pairs import write_pairs, write_volumes
 
 

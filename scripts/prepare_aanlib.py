@@ -17,8 +17,9 @@ from pathlib import Path
 
 from bundle.training.aanlib import ONE_SUBJECT, copy_split, public_pairs, split_public
 from bundle.training.new_folder import new_folder
-from bundle.training.pairs import MODALITIES
-from bundle.errors import InputError, or_exit
+from bundle.domain import MODALITIES
+from bundle.errors import InputError
+from scripts.command import or_exit
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -23,10 +23,10 @@ from pathlib import Path
 from bundle.training.new_folder import new_folder
 from bundle.training.slices import slice_pairs, write_slices
 from bundle.training.split import split_by_case
-from bundle.errors import InputError, or_exit
-from bundle.workflow.datalist import read_datalist
-from bundle.geometry.planes import PLANES
-from bundle.registration.rigid import INITS
+from bundle.errors import InputError
+from bundle.options import options_of
+from bundle.workflow.datalist import options_for, read_datalist
+from scripts.command import add_options, given_options, or_exit
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -48,10 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output_dir", required=True, type=Path, help="new or empty folder")
     parser.add_argument("--size", type=int, default=256, help="pixels per side of the slices")
     parser.add_argument("--step", type=float, default=4.0, help="mm between slices")
-    parser.add_argument("--init", choices=INITS, default="none", help="alignment before cutting")
-    parser.add_argument("--plane", choices=PLANES, default="auto", help="of the slices")
-    parser.add_argument("--ct_window", type=float, nargs=2, default=(-20.0, 150.0), help="HU")
-    parser.add_argument("--percentiles", type=float, nargs=2, default=(0.5, 99.5))
+    add_options(parser, "init", "plane", "ct_window", "percentiles")
+    parser.set_defaults(init="none")
     parser.add_argument("--val_share", type=float, default=0.15, help="of the patients, 0 to 1")
     parser.add_argument("--seed", type=int, default=0, help="of the choice of patients")
     return parser
@@ -59,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> None:
     _check(options)
+    given = given_options(options)
     records = read_datalist(options.datalist, options.output_dir)
     for record in records:
         if "error" in record or "modality" not in record:
@@ -77,9 +76,9 @@ def _run(options: argparse.Namespace) -> None:
         for record in records:
             split = "val" if record["case"] in chosen else "train"
             place = folder / f"{record['modality']}-MRI" / split
-            slices = slice_pairs(record, options.size, options.step, options.init,
-                                 options.plane, options.ct_window,
-                                 options.percentiles)  # fmt: skip
+            shown = options_for(record, options_of(**given))
+            files = record["fixed"], record["moving"]
+            slices = slice_pairs(*files, shown, options.size, options.step)
             case, modality = cases.index(record["case"]) + 1, record["modality"]
             numbers = write_slices(slices, place, modality, case, free[modality, record["case"]])
             if not numbers:
@@ -94,9 +93,6 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError(f"--val_share {options.val_share}: give a number between 0 and 1")
     if options.size < 32 or not options.step > 0:
         raise InputError(f"--size {options.size} --step {options.step}: give 32 or more, and mm")
-    low, high = options.percentiles
-    if not 0 <= low < high <= 100:
-        raise InputError(f"--percentiles {low} {high}: give two rising numbers in 0 to 100")
 
 
 if __name__ == "__main__":

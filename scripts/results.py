@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from bundle.evaluation.files import RUN
-from bundle.errors import InputError, or_exit
+from bundle.errors import InputError
+from scripts.command import or_exit
 from bundle.networks.weights import weights_sha256
 from bundle.metrics.summary import ID_COLUMNS, summarise
 from bundle.evaluation.tables.page import Results, page

@@ -17,11 +17,12 @@ from functools import partial
 from typing import Any
 
 from bundle.evaluation.baselines.compare import evaluation_data
-from bundle.evaluation.checks.network import shipped_network
+from bundle.evaluation.checks.network import infer_picture, shipped_network
 from bundle.evaluation.checks.robustness import CHANGES, STRANGER, Case, examine, verdict
-from bundle.errors import InputError, or_exit
+from bundle.errors import InputError
+from scripts.command import or_exit
 from bundle.evaluation.tables.page import number, table
-from bundle.transforms.reat import LEVELS
+from bundle.domain import LEVELS
 
 COLUMNS = {"EPE_before": 2, "EPE": 2, "moved": 2, "largest": 3, "folding": 5, "not_finite": 0}
 
@@ -61,8 +62,8 @@ def _examine(options: argparse.Namespace) -> list[list[str]]:
             f"--stride {options.stride} --image_size {options.image_size}: give a stride of 1 or "
             "more and a size of 64 or more"
         )
-    network, inferer = shipped_network(options.checkpoint)
-    infer = partial(inferer, network=network)
+    network = shipped_network(options.checkpoint)
+    infer = partial(infer_picture, network=network)
     data = evaluation_data(options.dataset_dir, options.image_size, options.stride, [options.level])
     items = [data[index] for index in range(len(data))]
     cases = [_case(item) for item in items]

@@ -39,15 +39,19 @@ from bundle.evaluation.checks.volume_errors import (
     mean_error,
     phantom_pair,
 )
-from bundle.errors import InputError, or_exit
-from bundle.workflow import NormalizePaird
-from bundle.workflow.datalist import MODALITIES
+from bundle.errors import InputError
+from scripts.command import or_exit
+from bundle.domain import MODALITIES
 from bundle.geometry.head import find_head, shrunk, widened
+from bundle.geometry.slices import field_from_slices, on_one_grid, plane_spacing
+from bundle.geometry.transform import as_transform, field_transform, resample
+from bundle.images.pair import read_pair
 from bundle.images.volumes import read_volume
+from bundle.options import options_of
+from bundle.paths import MODEL
+from bundle.registration import InitializedPair, initialize
 from bundle.registration.bspline import VOXEL, refine
-from bundle.geometry.slices import field_from_slices, on_one_grid, to_slices
-from bundle.registration.rigid import RIM, as_transform
-from bundle.geometry.transform import resample
+from bundle.registration.rigid import RIM
 from scripts import fuse
 
 
@@ -78,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bspline", action="store_true", help="B-spline alone and after the net")
     parser.add_argument("--ants", action="store_true", help="ANTs SyN as well (needs antspyx)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing table")
-    parser.add_argument("--checkpoint", type=Path, default=fuse.ROOT / "models" / "model.pt")
+    parser.add_argument("--checkpoint", type=Path, default=MODEL)
     return parser
 
 
@@ -111,7 +115,7 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
 def _given_pair(options: argparse.Namespace) -> AlignedPair:
     if options.fixed is None or options.moving is None:
         raise InputError("name --fixed and --moving, or --phantom")
-    fixed, moving = read_volume(options.fixed), read_volume(options.moving)
+    fixed, moving = read_volume(options.fixed).image, read_volume(options.moving).image
     if not on_one_grid(fixed, moving):
         raise InputError(f"{options.moving}: is on another grid than {options.fixed}")
     if options.slices:
@@ -197,22 +201,18 @@ def bspline(
     Returns:
         the transform, fixed to moving points (the start if the step is dropped), and 1 if kept.
     """
-    record: dict[str, Any] = {
-        "fixed_image": to_slices(pair.fixed),
-        "moving_image": to_slices(resample(moving, pair.fixed, start)),
-        "head": to_slices(find_head(pair.fixed)),
-    }
-    if pair.modality:
-        record["modality"] = pair.modality
-    image = NormalizePaird()(record)["image"]
-    x, y, z = sitk.DICOMOrient(pair.fixed, "LPS").GetSpacing()
+    given = options_of(modality=pair.modality)
+    loaded = read_pair(pair.fixed, resample(moving, pair.fixed, start), given)
+    ready = initialize(loaded, given.model_copy(update={"init": "none"}))
+    assert isinstance(ready, InitializedPair)
+    image, head = ready.image, ready.head[0] > 0
     still = torch.zeros(2, *image.shape[1:])
-    found = refine(image[0], image[1], record["head"][0] > 0, still, (y, x, z))
+    spacing = plane_spacing(pair.fixed, ready.pair.plane)
+    found = refine(image[0], image[1], head, still, spacing)
     if not found.kept:
         return start, 0.0
-    field = field_from_slices(found.spline, pair.fixed)
-    vectors = sitk.Cast(field, sitk.sitkVectorFloat64)
-    return sitk.CompositeTransform([start, sitk.DisplacementFieldTransform(vectors)]), 1.0
+    field = field_from_slices(found.spline, pair.fixed, ready.pair.plane)
+    return sitk.CompositeTransform([start, field_transform(field)]), 1.0
 
 
 def _write(volume: sitk.Image, path: Path) -> None:

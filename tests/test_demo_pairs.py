@@ -5,8 +5,8 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from bundle import demo_pairs
-from bundle.geometry.fields import warp
+from bundle.evaluation import demo_pairs
+from bundle.geometry.warp import warp
 from bundle.images.volumes import read_volume
 
 
@@ -45,7 +45,7 @@ def test_written_field_moves_the_misaligned_volume_back(tmp_path, monkeypatch):
     grid = {"shape": (48, 56, 3), "spacing": (4.0, 4.0, 20.0), "centre": (0.0, 0.0, 0.0)}
     monkeypatch.setattr(demo_pairs, "GRID", grid)
     pair = demo_pairs.volume_pairs(tmp_path, 0)[0]
-    fixed, moving, aligned = (read_volume(p) for p in (pair.fixed, pair.moving, pair.aligned))
+    fixed, moving, aligned = (read_volume(p).image for p in (pair.fixed, pair.moving, pair.aligned))
     field = sitk.ReadImage(str(tmp_path / "ct_true_ddf.nii.gz"), sitk.sitkVectorFloat64)
     transform = sitk.DisplacementFieldTransform(field)
     restored = sitk.Resample(moving, fixed, transform, sitk.sitkLinear, -1000.0)

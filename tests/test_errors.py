@@ -2,7 +2,8 @@
 
 import pytest
 
-from bundle.errors import InputError, or_exit
+from bundle.errors import InputError
+from scripts.command import or_exit
 
 
 def raiser(error: BaseException):

@@ -4,7 +4,8 @@ import SimpleITK as sitk
 import torch
 from monai.networks.blocks import Warp
 
-from bundle.geometry.fields import picture_grid, to_itk, warp, write_field
+from bundle.geometry.fields import picture_grid, to_itk, write_field
+from bundle.geometry.warp import warp
 
 
 def random_field(height, width, size, seed=0):

@@ -11,15 +11,17 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from bundle.geometry.fields import picture_grid, to_itk, warp, write_field
-from bundle.metrics.head_mask import head_mask
-from bundle.phantom.pairs import make_pairs, write_volumes
-from bundle.images.pictures import write_picture
-from bundle.transforms.elastic import elastic_displacement
-from bundle.transforms.maps import affine_matrix, apply_affine, centred_grid, invert
-from bundle.transforms.reat import LEVELS
-from bundle.images.volumes import read_volume
+from bundle.domain import LEVELS, REFERENCE_SIZE
+from bundle.geometry.fields import picture_grid, to_itk, write_field
+from bundle.geometry.head import head_mask
+from bundle.geometry.inverse_map import invert
 from bundle.geometry.slices import field_from_slices, from_slices, to_slices
+from bundle.geometry.warp import warp
+from bundle.images.pictures import write_picture
+from bundle.images.volumes import read_volume
+from bundle.phantom.pairs import make_pairs, write_volumes
+from bundle.transforms.draw_monai import affine_matrix, elastic_displacement
+from bundle.transforms.maps import Maps
 
 LEVEL = "medium"
 GRID: dict[str, Any] = {
@@ -60,7 +62,7 @@ class Pair:
 def misalign(aligned: torch.Tensor, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Misalign a stack of slices in plane, smoothly from slice to slice.
 
-    Each slice is distorted as :class:`bundle.transforms.reat.RandMisalignd` does it: one affine
+    Each slice is distorted as training pairs are (:mod:`bundle.transforms.misalign`): one affine
     map for all, and an elastic field that turns from one random field into another's negative
     along the stack, which keeps its size.
 
@@ -73,19 +75,19 @@ def misalign(aligned: torch.Tensor, seed: int) -> tuple[torch.Tensor, torch.Tens
         before columns, pull-back: ``aligned(x) = misaligned(x + ddf(x))``.
     """
     random, level, size = np.random.RandomState(seed), LEVELS[LEVEL], aligned.shape[1:3]
-    ratio = max(size) / 256  # the levels are given for pictures of 256 pixels
+    ratio = max(size) / REFERENCE_SIZE
     fields = [
         elastic_displacement(size, level.sigma * ratio, level.std * ratio, random) for _ in "12"
     ]
     matrix = affine_matrix(size, level.rotation, level.scale, level.translation * ratio, random)
-    grid, outside = centred_grid(size), float(aligned.min())
+    outside = float(aligned.min())
     slices, ddfs = [], []
     for k, image in enumerate(aligned.unbind(dim=-1)):
         angle = math.pi * k / aligned.shape[-1]
         elastic = math.cos(angle) * fields[0] + math.sin(angle) * fields[1]
-        source = apply_affine(grid + elastic, matrix) - grid
-        slices.append(warp(image[None], source[None], outside)[0])
-        ddfs.append(invert(elastic[None], matrix[None])[0])
+        maps = Maps(elastic[None], matrix[None])
+        slices.append(warp(image[None], maps.sources()[1], outside)[0])
+        ddfs.append(invert(maps.elastic, maps.matrix)[0])
     return torch.stack(slices, dim=-1), torch.stack(ddfs, dim=-1)
 
 
@@ -100,12 +102,12 @@ def volume_pairs(folder: Path, seed: int) -> list[Pair]:
         MRI and CT, MRI and PET.
     """
     write_volumes(folder, seed, **GRID)
-    grid = read_volume(folder / "mri_t1.nii.gz")
-    head = sitk.GetArrayFromImage(read_volume(folder / "labels.nii.gz")) > 0
+    grid = read_volume(folder / "mri_t1.nii.gz").image
+    head = sitk.GetArrayFromImage(read_volume(folder / "labels.nii.gz").image) > 0
     pairs = []
     for number, name in enumerate(("ct", "pet")):
         aligned, moving = folder / f"{name}.nii.gz", folder / f"{name}_misaligned.nii.gz"
-        slices, ddf = misalign(to_slices(read_volume(aligned)), 2 * seed + number)
+        slices, ddf = misalign(to_slices(read_volume(aligned).image), 2 * seed + number)
         sitk.WriteImage(from_slices(slices, grid), str(moving), useCompression=True)
         true_ddf = field_from_slices(ddf, grid)
         write_field(true_ddf, folder / f"{name}_true_ddf.nii.gz")

@@ -18,7 +18,7 @@ from bundle.networks.weights import weights_sha256
 from bundle.metrics.summary import summarise
 from bundle.metrics.tables import write_csv, write_json, write_markdown
 from bundle.images.pictures import write_picture
-from bundle.transforms.reat import LEVELS
+from bundle.domain import LEVELS
 
 logger = logging.getLogger(__name__)
 METRICS = "metrics.csv"

@@ -1,6 +1,6 @@
-"""Displacement fields outside the network: resampling with them, and their form on disk.
+"""Displacement fields on disk.
 
-Inside, a ddf is in voxels, its channels in the order of the array axes (row i, column j), and
+In tensors a ddf is in voxels, its channels in the order of the array axes (row i, column j), and
 pulls back: ``warped(x) = moving(x + ddf(x))``. On disk it is an ITK displacement field, which
 pulls back as well, but in physical units with the components in ITK's order (x, y[, z]).
 """
@@ -12,35 +12,6 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 import torch
-from torch.nn import functional
-
-
-def warp(moving: torch.Tensor, ddf: torch.Tensor, outside: float = 0.0) -> torch.Tensor:
-    """Resample an image with a displacement field exactly as ITK does it.
-
-    Inside the image this is MONAI's ``Warp`` (bilinear, ``align_corners=True``). At the rim ITK
-    holds the outermost value over half a voxel and then changes to ``outside``, where a
-    ``zeros`` padding would fade over a whole one; the results on disk follow ITK, so that
-    applying the written field gives the written image.
-
-    Args:
-        moving: (B, C, H, W).
-        ddf: (B, 2, H, W), voxels, channel 0 = row i, channel 1 = column j, pull-back.
-        outside: the value where the field points out of the moving image.
-
-    Returns:
-        (B, C, H, W) float64: ``moving(x + ddf(x))``.
-    """
-    moving, ddf = moving.double(), ddf.double()
-    size = torch.tensor(moving.shape[-2:], dtype=ddf.dtype, device=ddf.device)
-    axes = [torch.arange(n, dtype=ddf.dtype, device=ddf.device) for n in moving.shape[-2:]]
-    points = (torch.stack(torch.meshgrid(*axes, indexing="ij")) + ddf).movedim(1, -1)
-    inside = ((points >= -0.5) & (points < size - 0.5)).all(-1).unsqueeze(1)
-    normalized = points * (2 / (size - 1)) - 1
-    warped = functional.grid_sample(
-        moving, normalized.flip(-1), mode="bilinear", padding_mode="border", align_corners=True
-    )
-    return torch.where(inside, warped, outside)
 
 
 def to_itk(ddf: torch.Tensor, grid: sitk.Image) -> sitk.Image:

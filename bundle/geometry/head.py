@@ -1,10 +1,12 @@
-"""Where the head is in a volume: background must not count in measures or in the network's view."""
+"""Where the head is: background must not count in measures or in the network's view."""
 
 from __future__ import annotations
 
 import numpy as np
 import SimpleITK as sitk
-from scipy.ndimage import binary_fill_holes
+import torch
+from monai.utils import convert_to_tensor
+from scipy.ndimage import binary_fill_holes, gaussian_filter
 
 COARSE = 3.0
 """Voxel size in mm on which heads are found and the start is sought."""
@@ -15,9 +17,31 @@ AIR = -1000.0
 SHARE = 0.3
 """Of the step from background to the head's median: what is brighter belongs to the head."""
 
+HEAD_BRIGHTNESS = 15.0
+"""Of 255, in pictures: what is brighter belongs to the head."""
+
+
+def head_mask(fixed: torch.Tensor) -> torch.Tensor:
+    """Where a picture, smoothed by a Gaussian of 2 px, is brighter than ``HEAD_BRIGHTNESS``.
+
+    Args:
+        fixed: (B, 1, H, W), luma 0 to 255.
+
+    Returns:
+        bool, (B, H, W), on the device of ``fixed``.
+
+    Raises:
+        ValueError: the shape is another.
+    """
+    if fixed.ndim != 4 or fixed.shape[1] != 1:
+        raise ValueError(f"expected pictures (B, 1, H, W), got {tuple(fixed.shape)}")
+    pictures = convert_to_tensor(fixed, dtype=torch.float64, track_meta=False)[:, 0]
+    smooth = [gaussian_filter(picture, sigma=2) for picture in pictures.cpu().numpy()]
+    return torch.from_numpy(np.stack(smooth) > HEAD_BRIGHTNESS).to(fixed.device)
+
 
 def find_head(volume: sitk.Image) -> sitk.Image:
-    """Segment what is not background.
+    """Segment what is not background in a volume.
 
     The threshold is a share of the median inside, found by iteration from Otsu's: it depends on
     the head alone and not on how much background the field of view holds.

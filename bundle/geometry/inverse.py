@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from bundle.registration.rigid import as_transform
-from bundle.geometry.transform import total_field
+from bundle.geometry.transform import as_transform, displacement_field
 
 STEPS = 50
 """Iterations of the numerical inversion; ITK stops sooner at 0.001 voxels."""
@@ -40,7 +39,7 @@ def inverted(transform: sitk.Transform, grid: sitk.Image) -> tuple[sitk.Transfor
             inside &= _within(field, sitk.CompositeTransform(inverses[::-1]), grid)
     backward = sitk.CompositeTransform(inverses[::-1])
     both = sitk.CompositeTransform([transform, backward])
-    error = sitk.GetArrayFromImage(sitk.VectorMagnitude(total_field(both, grid)))[inside]
+    error = sitk.GetArrayFromImage(sitk.VectorMagnitude(displacement_field(both, grid)))[inside]
     return backward, float(error.mean()) if error.size else float("nan")
 
 
@@ -63,7 +62,7 @@ def _field_inverse(transform: sitk.DisplacementFieldTransform) -> list[sitk.Tran
     affine = np.eye(4)
     affine[:3] = np.linalg.lstsq(design, points + vectors, rcond=None)[0].T
     linear = as_transform(affine)
-    rest = total_field(sitk.CompositeTransform([linear.GetInverse(), transform]), field)
+    rest = displacement_field(sitk.CompositeTransform([linear.GetInverse(), transform]), field)
     inverse = sitk.InvertDisplacementField(
         sitk.Cast(rest, sitk.sitkVectorFloat64),
         maximumNumberOfIterations=STEPS,

@@ -6,8 +6,8 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
+from bundle.domain import PLANES
 from bundle.geometry.fields import to_itk
-from bundle.geometry.planes import CODES
 
 
 def on_one_grid(fixed: sitk.Image, moving: sitk.Image) -> bool:
@@ -27,7 +27,7 @@ def to_slices(volume: sitk.Image, plane: str = "axial") -> torch.Tensor:
     Whatever the order and the direction of its axes: in axial slices the array axis closest to
     the body's long axis becomes the last one, rows run from anterior to posterior and columns
     from the patient's right to the left (ITK orientation LPS): what a network trained on
-    pictures has seen. For the other planes see :data:`bundle.geometry.planes.CODES`.
+    pictures has seen. For the other planes see :data:`bundle.domain.PLANES`.
 
     Args:
         volume: a scalar 3D volume.
@@ -36,8 +36,20 @@ def to_slices(volume: sitk.Image, plane: str = "axial") -> torch.Tensor:
     Returns:
         float64 (1, H, W, D), rows, columns and slices.
     """
-    array = sitk.GetArrayFromImage(sitk.DICOMOrient(volume, CODES[plane]))
+    array = sitk.GetArrayFromImage(sitk.DICOMOrient(volume, PLANES[plane]))
     return torch.from_numpy(array.astype(np.float64)).movedim(0, -1)[None]
+
+
+def plane_size(volume: sitk.Image, plane: str) -> tuple[int, int]:
+    """Rows and columns of the slices in a plane."""
+    columns, rows, _ = sitk.DICOMOrient(volume, PLANES[plane]).GetSize()
+    return rows, columns
+
+
+def plane_spacing(volume: sitk.Image, plane: str) -> tuple[float, float, float]:
+    """Millimetres per row, column and slice in a plane."""
+    columns, rows, slices = sitk.DICOMOrient(volume, PLANES[plane]).GetSpacing()
+    return rows, columns, slices
 
 
 def from_slices(slices: torch.Tensor, grid: sitk.Image, plane: str = "axial") -> sitk.Image:
@@ -51,7 +63,7 @@ def from_slices(slices: torch.Tensor, grid: sitk.Image, plane: str = "axial") ->
     Returns:
         a float32 volume on exactly this grid.
     """
-    oriented = sitk.DICOMOrient(grid, CODES[plane])
+    oriented = sitk.DICOMOrient(grid, PLANES[plane])
     array = slices[0].movedim(-1, 0).detach().cpu().numpy().astype(np.float32)
     volume = sitk.GetImageFromArray(array)
     volume.CopyInformation(oriented)
@@ -74,7 +86,7 @@ def field_from_slices(ddf: torch.Tensor, grid: sitk.Image, plane: str = "axial")
     steps = ddf.movedim(-1, 1)
     if len(steps) == 2:
         steps = torch.cat([torch.zeros_like(steps[:1]), steps])
-    return _orient_back(to_itk(steps, sitk.DICOMOrient(grid, CODES[plane])), grid)
+    return _orient_back(to_itk(steps, sitk.DICOMOrient(grid, PLANES[plane])), grid)
 
 
 def _orient_back(image: sitk.Image, grid: sitk.Image) -> sitk.Image:

@@ -1,16 +1,37 @@
-"""The total transform of a volume: start and field as one mapping, applied once."""
+"""Transforms between volumes: linear ones, displacement fields, and their composition."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import SimpleITK as sitk
-import torch
-
-from bundle.registration.rigid import as_transform
 
 
-def total_transform(start: torch.Tensor, *fields: sitk.Image) -> sitk.CompositeTransform:
-    """Compose start and fields: a fixed point x goes to start(x + field(x)).
+
+def as_matrix(transform: sitk.Transform) -> np.ndarray:
+    """The (4, 4) matrix of a linear transform, millimetres, LPS."""
+    origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
+    matrix = np.eye(4)
+    matrix[:3, 3] = origin
+    for axis in range(3):
+        point = [0.0, 0.0, 0.0]
+        point[axis] = 1.0
+        matrix[:3, axis] = np.array(transform.TransformPoint(point)) - origin
+    return matrix
+
+
+def as_transform(matrix: np.ndarray | Sequence[Sequence[float]]) -> sitk.AffineTransform:
+    """The ITK transform of a (4, 4) matrix, millimetres, LPS."""
+    matrix = np.asarray(matrix, dtype=np.float64)
+    transform = sitk.AffineTransform(3)
+    transform.SetMatrix(matrix[:3, :3].ravel().tolist())
+    transform.SetTranslation(matrix[:3, 3].tolist())
+    return transform
+
+
+def compose(start: np.ndarray, *fields: sitk.Image) -> sitk.CompositeTransform:
+    """Compose a linear start and fields: a fixed point x goes to start(x + field(x)).
 
     Args:
         start: (4, 4), millimetres, LPS, fixed to moving points.
@@ -21,14 +42,14 @@ def total_transform(start: torch.Tensor, *fields: sitk.Image) -> sitk.CompositeT
         what ``transform.h5`` holds: SimpleITK, ANTs and 3D Slicer apply it to the moving volume.
     """
     composite = sitk.CompositeTransform(3)
-    composite.AddTransform(as_transform(start.numpy()))  # ITK applies the last one first
+    composite.AddTransform(as_transform(start))  # ITK applies the last one first
     for field in fields:
         composite.AddTransform(field_transform(field))
     return composite
 
 
-def total_field(transform: sitk.Transform, grid: sitk.Image) -> sitk.Image:
-    """The total displacement on a grid, float32 vectors, millimetres, LPS, pull-back."""
+def displacement_field(transform: sitk.Transform, grid: sitk.Image) -> sitk.Image:
+    """A transform as displacements on a grid, float32 vectors, millimetres, LPS, pull-back."""
     return sitk.TransformToDisplacementField(
         transform,
         sitk.sitkVectorFloat32,
@@ -42,24 +63,6 @@ def total_field(transform: sitk.Transform, grid: sitk.Image) -> sitk.Image:
 def field_transform(field: sitk.Image) -> sitk.Transform:
     """A displacement field, millimetres, LPS, pull-back, as a transform; the field stays."""
     return sitk.DisplacementFieldTransform(sitk.Cast(field, sitk.sitkVectorFloat64))
-
-
-def jacobian_determinant(field: sitk.Image) -> sitk.Image:
-    """By what factor a field changes volumes, on its grid; 0 or less where it folds.
-
-    ITK's own filter takes the differences along the grid's axes and the vectors as they are, in
-    LPS: that is right on grids along LPS only. Here the vectors are turned to the axes first.
-
-    Args:
-        field: displacements, millimetres, LPS, pull-back; any orientation of the grid.
-    """
-    direction = np.reshape(field.GetDirection(), (3, 3))
-    vectors = sitk.GetArrayFromImage(field).astype(np.float64) @ direction
-    along = sitk.GetImageFromArray(vectors, isVector=True)
-    along.SetSpacing(field.GetSpacing())
-    determinant = sitk.DisplacementFieldJacobianDeterminant(along)
-    determinant.CopyInformation(field)
-    return determinant
 
 
 def resample(

@@ -1,120 +1,221 @@
-"""Read a folder of DICOM series as a volume."""
+"""Read a folder of DICOM series; every file is opened once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pydicom
 import SimpleITK as sitk
+from pydicom import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from bundle.domain import DICOM_MODALITIES
 from bundle.errors import InputError
+from bundle.images.dicom_header import axes, numbers, pixel_size, position
+from bundle.images.dicom_pixels import slice_values
 from bundle.images.slice_positions import regular_volume
+from bundle.images.volume import Volume
+
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+# Else it warns of every value that breaks a rule, and shows it: what matters is refused here.
 
 ALIKE = 1e-3
 """By which pixel sizes (mm) and direction cosines of the slices of a series may differ."""
 
-MODALITIES = {"CT": "CT", "PT": "PET", "NM": "SPECT", "MR": "MR"}
+LARGE = ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "IconImageSequence")
+OVERLAYS = range(0x6000, 0x6100)
 
 
-def read_series(folder: Path, series: Sequence[str] = ()) -> tuple[sitk.Image, str]:
-    """Read the folder's series.
+@dataclass(frozen=True)
+class Series:
+    """One series of a folder, as its files were read.
+
+    Attributes:
+        uid: its SeriesInstanceUID.
+        folder: where its files lie.
+        slices: the files, whole, in order of their position along the normal.
+    """
+
+    uid: str
+    folder: Path
+    slices: tuple[Dataset, ...]
+
+    @property
+    def modality(self) -> str | None:
+        """CT, PET, SPECT or MR as the header says, None for anything else."""
+        return DICOM_MODALITIES.get(str(self.slices[0].get("Modality", "")))
+
+
+def read_folder(folder: Path) -> dict[str, Series]:
+    """Read all DICOM images that lie in a folder, not in folders in it.
 
     Args:
-        folder: holds the files of one series, or of several.
-        series: UIDs out of which one is the series to read, where there are several.
+        folder: may also hold other files, which are skipped.
 
     Returns:
-        the volume in the files' units (HU for CT), LPS, float64; and how it was made regular
-        ('' if it was).
+        the series by their UIDs, in the UIDs' order; {} if there is none.
 
     Raises:
-        InputError: no series, several of which none is named, slices missing, of two pixel sizes
-            or orientations or without positions, or files that cannot be read.
+        InputError: a file cannot be opened, is cut short before its pixels, or begins as DICOM
+            and goes on as something else.
     """
-    files = series_files(folder, series)
-    if len(files) == 1 and int(_tag(_header(files[0]), "0028|0008") or 1) > 1:
+    files = [file for file in map(_open, _files(folder)) if file is not None]
+    classes = {_class(file) for file in files if "Rows" in file}
+    found: dict[str, list[Dataset]] = {}
+    for file in files:
+        if "Rows" in file:
+            found.setdefault(str(file.get("SeriesInstanceUID") or ""), []).append(file)
+        elif _class(file) in classes:  # no report: pydicom leaves out what follows the cut
+            raise _unreadable(file.filename)
+    return {uid: Series(uid, folder, _in_order(found[uid])) for uid in sorted(found)}
+
+
+def holds_series(folder: Path) -> bool:
+    """Whether a folder holds a DICOM image; stops at the first."""
+    for path in _files(folder):
+        try:
+            file = _open(path, stop_before_pixels=True)
+        except InputError:
+            continue
+        if file is not None and "Rows" in file:
+            return True
+    return False
+
+
+def choose_series(folder: Path, found: Mapping[str, Series], uids: Sequence[str] = ()) -> Series:
+    """Choose the folder's only series, or the one that is named.
+
+    Args:
+        folder: named in errors.
+        found: what :func:`read_folder` found there.
+        uids: UIDs out of which one is the series to read, where there are several.
+
+    Raises:
+        InputError: there is no series, or there are several of which none is named.
+    """
+    if not found:
+        raise InputError(f"{folder}: holds no DICOM series; name the folder of the slices")
+    chosen = [uid for uid in found if uid in uids] or list(found)
+    if len(chosen) > 1:
+        listed = ", ".join(
+            f"{uid} ({series.slices[0].get('Modality') or 'unknown'}, {len(series.slices)} files)"
+            for uid, series in found.items()
+        )
+        raise InputError(
+            f"{folder}: holds {len(found)} series: {listed}; name one: --series UID "
+            '("series" in a list)'
+        )
+    return found[chosen[0]]
+
+
+def volume_of(series: Series) -> Volume:
+    """Stack the slices of a series.
+
+    Args:
+        series: of which every file holds one slice.
+
+    Returns:
+        the volume in the files' units (HU for CT), on a regular grid.
+
+    Raises:
+        InputError: slices are missing, of two sizes, pixel sizes or orientations, without
+            positions, in colour or damaged; or a file holds several frames.
+    """
+    folder, slices = series.folder, series.slices
+    if any((numbers(one, "NumberOfFrames") or [1])[0] > 1 for one in slices):
         raise InputError(
             f"{folder}: holds several frames in one DICOM file; convert it to NIfTI, for example "
             "with dcm2niix"
         )
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames(files)
-    reader.SetOutputPixelType(sitk.sitkFloat64)
+    _require_alike(folder, slices)
+    places = _places(folder, slices)
+    values = np.stack([slice_values(one) for one in slices])
+    image = _stacked(values, slices[0], places)
+    regular, remarks = regular_volume(image, places if len(slices) > 1 else None, folder)
+    return Volume(
+        name=str(folder),
+        image=regular,
+        modality=series.modality,
+        remarks=remarks,
+        resampled=bool(remarks),
+        header=_without_pixels(slices[0]),
+    )
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The files of a folder, hidden ones left out; nothing if there is no such folder."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.is_file() and not path.name.startswith("."):
+            yield path
+
+
+def _open(path: Path, **options: Any) -> Dataset | None:
+    """A file's data set, None if it is no DICOM file."""
     try:
-        volume = reader.Execute()
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"{folder}: cannot be read as a DICOM series ({reason})") from error
-    headers = [_header(file) for file in files]
-    _require_alike(folder, headers)
-    return regular_volume(_upright(volume, headers), _places(folder, headers), folder)
-
-
-def series_ids(folder: Path) -> list[str]:
-    """The UIDs of the series in a folder."""
-    return list(sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder)))
-
-
-def series_files(folder: Path, series: Sequence[str] = ()) -> list[str]:
-    """The files of the folder's only series, or of the one named, in order of their position."""
-    ids = series_ids(folder)
-    if not ids:
-        raise InputError(f"{folder}: holds no DICOM series; name the folder of the slices")
-    chosen = [uid for uid in ids if uid in series] or list(ids)
-    if len(chosen) > 1:
-        listed = ", ".join(_described(folder, uid) for uid in ids)
-        raise InputError(
-            f"{folder}: holds {len(ids)} series: {listed}; name one: --series UID "
-            '("series" in a list)'
-        )
-    return list(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), chosen[0]))
-
-
-def modality_of(path: Path, series: Sequence[str] = ()) -> str | None:
-    """CT, PET, SPECT or MR as a series' header says, None for anything else."""
-    if not path.is_dir():
+        with path.open("rb") as stream:
+            head = stream.read(132)
+            stream.seek(0)
+            if head[128:] == b"DICM":
+                return pydicom.dcmread(stream, **options)
+            if head[:1] in (b"\x02", b"\x08") and head[1:2] + head[3:4] == b"\0\0":
+                return _open_bare(stream, head, options)
+            return None
+    except InvalidDicomError:
         return None
-    return MODALITIES.get(_tag(_header(series_files(path, series)[0]), "0008|0060"))
+    except OSError as error:
+        reason = error.strerror
+        raise InputError(f"{path}: cannot be opened ({reason}); check its rights") from error
+    except Exception as error:  # of any type: pydicom has no common one for damaged files
+        raise _unreadable(path) from error
 
 
-def _described(folder: Path, uid: str) -> str:
-    files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid)
-    return f"{uid} ({_tag(_header(files[0]), '0008|0060') or 'unknown'}, {len(files)} files)"
+def _unreadable(path: Path) -> InputError:
+    return InputError(f"{path}: cannot be read as DICOM; export the series anew")
 
 
-def _header(file: str) -> sitk.ImageFileReader:
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(file)
+def _class(file: Dataset) -> str | None:
+    """UID of the kind of DICOM object that a file holds."""
+    return file.file_meta.get("MediaStorageSOPClassUID") or file.get("SOPClassUID")
+
+
+def _open_bare(stream: Any, head: bytes, options: dict[str, Any]) -> Dataset | None:
+    """A file without the preamble, as old archives export them."""
     try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise InputError(f"{file}: cannot be read as DICOM; export the series anew") from error
-    return reader
-
-
-def _tag(header: sitk.ImageFileReader, tag: str) -> str:
-    return header.GetMetaData(tag).strip() if header.HasMetaDataKey(tag) else ""
-
-
-def _places(folder: Path, headers: list[sitk.ImageFileReader]) -> np.ndarray | None:
-    """Position of each slice, (n, 3) mm LPS, as GDCM finds it; None if there is one."""
-    places = np.array([header.GetOrigin() for header in headers])
-    if len(places) < 2:
+        file = pydicom.dcmread(stream, force=True, **options)
+    except Exception:  # of any type: then it only began like one
         return None
-    if not np.ptp(places, axis=0).any() and not all(_tag(h, "0020|0032") for h in headers):
-        raise InputError(
-            f"{folder}: its headers do not say where the slices lie (ImagePositionPatient); "
-            "export the series anew"
+    if "TransferSyntaxUID" not in file.file_meta:
+        explicit = head[4:6].isalpha()
+        file.file_meta.TransferSyntaxUID = (
+            ExplicitVRLittleEndian if explicit else ImplicitVRLittleEndian
         )
-    return places
+    return file
 
 
-def _require_alike(folder: Path, headers: list[sitk.ImageFileReader]) -> None:
-    """ITK takes the first slice's pixel size and orientation for all."""
+def _in_order(files: list[Dataset]) -> tuple[Dataset, ...]:
+    """Along the normal; what has no usable positions stays in the order of the files' names."""
+    try:
+        normal = axes(files[0])[:, 2]
+        places = [position(one) for one in files]
+    except InputError:  # volume_of says so, if this series is the one that is read
+        return tuple(files)
+    along = [float(place @ normal) for place in places if place is not None]
+    if len(along) < len(files):
+        return tuple(files)
+    return tuple(files[k] for k in np.argsort(along, kind="stable"))
+
+
+def _require_alike(folder: Path, slices: Sequence[Dataset]) -> None:
+    """The first slice's size, pixel size and orientation are taken for all."""
     for what, found in (
-        ("pixel sizes", [header.GetSpacing()[:2] for header in headers]),
-        ("orientations", [header.GetDirection() for header in headers]),
+        ("sizes", [np.array([s.get("Rows") or 0, s.get("Columns") or 0]) for s in slices]),
+        ("pixel sizes", [np.array(pixel_size(s)) for s in slices]),
+        ("orientations", [axes(s) for s in slices]),
     ):
         for number, one in enumerate(found, start=1):
             if not np.allclose(one, found[0], atol=ALIKE):
@@ -124,18 +225,38 @@ def _require_alike(folder: Path, headers: list[sitk.ImageFileReader]) -> None:
                 )
 
 
-def _upright(volume: sitk.Image, headers: list[sitk.ImageFileReader]) -> sitk.Image:
-    """Undo ITK's inversion of MONOCHROME1 pictures, which is meant for a screen: units count."""
-    if not any(_tag(header, "0028|0004") == "MONOCHROME1" for header in headers):
-        return volume
-    values = sitk.GetArrayFromImage(volume)
-    for k, header in enumerate(headers):
-        if _tag(header, "0028|0004") == "MONOCHROME1":
-            slope = float(_tag(header, "0028|1053") or 1)
-            intercept = float(_tag(header, "0028|1052") or 0)
-            signed = _tag(header, "0028|0103") == "1"
-            highest = -1 if signed else 2 ** int(_tag(header, "0028|0101")) - 1
-            values[k] = slope * highest + 2 * intercept - values[k]
-    upright = sitk.GetImageFromArray(values)
-    upright.CopyInformation(volume)
-    return upright
+def _places(folder: Path, slices: Sequence[Dataset]) -> np.ndarray:
+    """Position of each slice, (n, 3) mm LPS; the origin for a single slice without one."""
+    places = [position(one) for one in slices]
+    if len(slices) > 1 and any(place is None for place in places):
+        raise InputError(
+            f"{folder}: its headers do not say where the slices lie (ImagePositionPatient); "
+            "export the series anew"
+        )
+    return np.array([np.zeros(3) if place is None else place for place in places])
+
+
+def _stacked(values: np.ndarray, first: Dataset, places: np.ndarray) -> sitk.Image:
+    """Values (slices, rows, columns) on the grid of the first slice."""
+    directions = axes(first)
+    length = abs(float((places[-1] - places[0]) @ directions[:, 2]))
+    image = sitk.GetImageFromArray(values)
+    image.SetSpacing((*pixel_size(first), length / max(len(places) - 1, 1) or 1.0))
+    image.SetOrigin(places[0].tolist())
+    image.SetDirection(directions.ravel().tolist())
+    return image
+
+
+def _without_pixels(slice_: Dataset) -> Dataset:
+    """What a slice says of patient, study and series: small, and free of its file."""
+    header = Dataset()
+    for tag in sorted(slice_.keys()):
+        if tag.is_private or tag.group in OVERLAYS:
+            continue
+        try:
+            element = slice_[tag]
+        except Exception:  # of any type: a value that breaks its own format
+            continue
+        if element.keyword not in LARGE:
+            header.add(element)
+    return header

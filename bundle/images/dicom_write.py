@@ -2,147 +2,153 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import SimpleITK as sitk
+from pydicom import DataElement, Dataset
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.multival import MultiValue
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.valuerep import format_number_as_ds
 
 HIGHEST = 4095
 """The stored value of 1.0."""
 
-MR_STORAGE = "1.2.840.10008.5.1.4.1.1.4"
-CODECS = {
-    "ISO_IR 100": "latin-1",
-    "ISO_IR 101": "iso8859-2",
-    "ISO_IR 109": "iso8859-3",
-    "ISO_IR 110": "iso8859-4",
-    "ISO_IR 144": "iso8859-5",
-    "ISO_IR 127": "iso8859-6",
-    "ISO_IR 126": "iso8859-7",
-    "ISO_IR 138": "iso8859-8",
-    "ISO_IR 148": "iso8859-9",
-    "ISO_IR 203": "iso8859-15",
-    "ISO_IR 13": "shift_jis",
-    "ISO_IR 166": "tis-620",
-    "ISO_IR 192": "utf-8",
-    "GB18030": "gb18030",
-    "GBK": "gbk",
-}
-"""Python's names of DICOM's single character sets."""
-
 COPIED = (
-    "0008|0005",  # character set
-    "0008|0020",  # study: date, time, accession number, referring physician, description
-    "0008|0030",
-    "0008|0050",
-    "0008|0090",
-    "0008|1030",
-    "0010|0010",  # patient: name, ID, birth date, sex, age
-    "0010|0020",
-    "0010|0030",
-    "0010|0040",
-    "0010|1010",
-    "0018|5100",  # patient position
-    "0020|000d",  # study UID and ID
-    "0020|0010",
-    "0020|0052",  # frame of reference and its indicator
-    "0020|1040",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "StudyDescription",
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "PatientAge",
+    "PatientPosition",
+    "StudyInstanceUID",
+    "StudyID",
+    "FrameOfReferenceUID",
+    "PositionReferenceIndicator",
 )
+"""Attributes of patient, study and frame of reference."""
+
+REQUIRED = (*COPIED[:4], *COPIED[5:9], "StudyID", "PositionReferenceIndicator")
+"""Those that have to be there, empty if nothing is known."""
+
+STRICT = (
+    {"write_like_original": False}
+    if pydicom.__version__.startswith("2.")
+    else {"enforce_file_format": True}
+)
+"""How to ask pydicom for a complete file: MONAI Label needs the older version."""
 
 
-def write_series(fused: sitk.Image, folder: Path, template: str | None = None) -> None:
+def write_series(fused: sitk.Image, folder: Path, template: Dataset | None = None) -> None:
     """Write a fused volume as a derived MR series of its own.
 
     Args:
-        fused: scalar volume, 0 to 1.
+        fused: scalar volume, 0 to 1; LPS, mm.
         folder: to be made; one file per slice.
-        template: a file of the fixed series: patient, study and frame of reference are copied
+        template: a slice of the fixed series: patient, study and frame of reference are copied
             from it. Without one they are new and name nobody.
     """
     if np.linalg.det(np.reshape(fused.GetDirection(), (3, 3))) < 0:
         fused = sitk.DICOMOrient(fused, "LPS")  # DICOM slices follow the right hand
-    stored = sitk.Cast(
-        sitk.Round(sitk.Clamp(fused, lowerBound=0, upperBound=1) * HIGHEST), sitk.sitkUInt16
-    )
+    stored = np.rint(np.clip(sitk.GetArrayFromImage(fused), 0, 1) * HIGHEST).astype("<u2")
+    series = _series(fused)
+    series.update(_study(template))
     folder.mkdir()
-    tags = {**_defaults(), **_copied(template), **_series_tags(fused)}
-    writer = sitk.ImageFileWriter()
-    writer.KeepOriginalImageUIDOn()
-    for k in range(stored.GetSize()[2]):
-        image = stored[:, :, k : k + 1]  # in 3D, so that the distance of slices is known
-        place = [float(v) for v in fused.TransformIndexToPhysicalPoint((0, 0, k))]
-        own = {
-            "0008|0018": _uid(),
-            "0020|0013": str(k + 1),
-            "0020|0032": "\\".join(_decimal(v) for v in place),
-        }
-        for tag, value in {**tags, **own}.items():
-            image.SetMetaData(tag, value)
-        writer.SetFileName(str(folder / f"{k + 1:04d}.dcm"))
-        writer.Execute(image)
+    for k, pixels in enumerate(stored):
+        place = fused.TransformIndexToPhysicalPoint((0, 0, k))
+        series.SOPInstanceUID = generate_uid(prefix=None)
+        series.InstanceNumber = k + 1
+        series.ImagePositionPatient = _decimals(place)
+        series.PixelData = pixels.tobytes()
+        save_file(series, folder / f"{k + 1:04d}.dcm")
 
 
-def _uid() -> str:
-    return f"2.25.{uuid.uuid4().int}"
+def save_file(dataset: Dataset, path: Path, syntax: str = ExplicitVRLittleEndian) -> None:
+    """Write a data set as a DICOM file.
+
+    Args:
+        dataset: with the UIDs of its class and its instance.
+        path: the file.
+        syntax: UID of a transfer syntax, the one in which the pixels are; little endian and with
+            explicit value representations, which all of compressed pixels are.
+    """
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    file = FileDataset(
+        str(path), dataset, file_meta=meta, is_implicit_VR=False, is_little_endian=True
+    )
+    file.save_as(str(path), **STRICT)
 
 
-def _decimal(value: float) -> str:
-    """A DICOM decimal string: 16 characters at most."""
-    return f"{value:.10g}"[:16]
+def _study(template: Dataset | None) -> Dataset:
+    """Patient, study and frame of reference: of the template, or new and nobody's."""
+    study = Dataset()
+    study.SpecificCharacterSet = "ISO_IR 192"  # UTF-8; pydicom has read the template's own
+    for keyword in REQUIRED:
+        setattr(study, keyword, "")  # StudyDate too: today would be wrong
+    study.StudyInstanceUID = generate_uid(prefix=None)
+    study.FrameOfReferenceUID = generate_uid(prefix=None)
+    for keyword in COPIED:
+        element = None if template is None or keyword not in template else template[keyword]
+        if element is not None and element.value:
+            values = element.value if isinstance(element.value, MultiValue) else [element.value]
+            text = "\\".join(str(value) for value in values)
+            study[keyword] = DataElement(  # valid or not, it is what the fixed series says
+                element.tag, element.VR, text, validation_mode=pydicom.config.IGNORE
+            )
+    return study
 
 
-def _defaults() -> dict[str, str]:
-    return {
-        "0008|0020": "",  # else today's, in a study of an unknown day
-        "0008|0030": "",
-        "0010|0010": "",
-        "0010|0020": "",
-        "0020|000d": _uid(),
-        "0020|0052": _uid(),
-    }
-
-
-def _copied(template: str | None) -> dict[str, str]:
-    if template is None:
-        return {}
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(template)
-    reader.ReadImageInformation()
-    found = {tag: reader.GetMetaData(tag) for tag in COPIED if reader.HasMetaDataKey(tag)}
-    codec = CODECS.get(found.get("0008|0005", "").strip())
-    if codec is None:  # ASCII, or several sets at once, told apart by escape sequences
-        return {tag: _bytes(value).decode("utf-8", "replace") for tag, value in found.items()}
-    unicode = {tag: _bytes(value).decode(codec, "replace") for tag, value in found.items()}
-    return {**unicode, "0008|0005": "ISO_IR 192"}
-
-
-def _bytes(value: str) -> bytes:
-    """What stands in the file: SimpleITK hands over bytes that are no UTF-8 as surrogates."""
-    return value.encode("utf-8", "surrogateescape")
-
-
-def _series_tags(volume: sitk.Image) -> dict[str, str]:
+def _series(volume: sitk.Image) -> Dataset:
+    """What all slices say of the series and of their pixels."""
     now = datetime.now(timezone.utc)
-    rows_columns = np.reshape(volume.GetDirection(), (3, 3))[:, :2].T.ravel()
-    thickness = _decimal(volume.GetSpacing()[2])
-    return {
-        "0008|0008": "DERIVED\\SECONDARY\\OTHER",
-        "0008|0016": MR_STORAGE,
-        "0008|0021": now.strftime("%Y%m%d"),
-        "0008|0031": now.strftime("%H%M%S"),
-        "0008|0060": "MR",
-        "0008|0070": "BiMSRec",
-        "0008|103e": "fused, research use only",
-        "0008|2111": "fixed and registered moving image fused by BiMSRec; 4095 stands for 1",
-        "0018|0020": "RM",  # scanning sequence and its variant: research mode, none
-        "0018|0021": "NONE",
-        "0018|0050": thickness,
-        "0018|0088": thickness,
-        "0020|000e": _uid(),
-        "0020|0011": "9001",
-        "0020|0037": "\\".join(_decimal(float(v)) for v in rows_columns),
-        "0028|1050": str(HIGHEST // 2),
-        "0028|1051": str(HIGHEST),
-    }
+    series = Dataset()
+    series.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
+    series.SOPClassUID = MRImageStorage
+    series.SeriesDate, series.SeriesTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
+    series.Modality = "MR"
+    series.Manufacturer = "BiMSRec"
+    series.SeriesDescription = "fused, research use only"
+    series.DerivationDescription = (
+        f"fixed and registered moving image fused by BiMSRec; {HIGHEST} stands for 1"
+    )
+    series.ScanningSequence, series.SequenceVariant = "RM", "NONE"  # research mode
+    series.SeriesInstanceUID = generate_uid(prefix=None)
+    series.SeriesNumber = 9001
+    _describe_grid(series, volume)
+    _describe_pixels(series)
+    return series
+
+
+def _describe_grid(series: Dataset, volume: sitk.Image) -> None:
+    width, height, thickness = _decimals(volume.GetSpacing())
+    series.SliceThickness = series.SpacingBetweenSlices = thickness
+    series.PixelSpacing = [height, width]
+    series.ImageOrientationPatient = _decimals(
+        np.reshape(volume.GetDirection(), (3, 3))[:, :2].T.ravel()
+    )
+    series.Columns, series.Rows = volume.GetSize()[:2]
+
+
+def _describe_pixels(series: Dataset) -> None:
+    series.SamplesPerPixel = 1
+    series.PhotometricInterpretation = "MONOCHROME2"
+    series.BitsAllocated, series.BitsStored, series.HighBit = 16, 12, 11
+    series.PixelRepresentation = 0
+    series.WindowCenter, series.WindowWidth = str(HIGHEST // 2), str(HIGHEST)
+    series.RescaleIntercept, series.RescaleSlope, series.RescaleType = "0", "1", "US"
+
+
+def _decimals(values: tuple[float, ...] | np.ndarray) -> list[str]:
+    """DICOM's decimal strings, 16 characters at most."""
+    return [format_number_as_ds(float(value)) for value in values]

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-NO_SIZE = "does not say how large its voxels are: 1 mm is assumed; set its spacing"
-NO_ORIENTATION = "says nothing of its orientation: left and right are a guess; set it"
+from bundle.errors import Remark
+
+NO_SIZE = Remark(
+    "spacing_missing", "does not say how large its voxels are: 1 mm is assumed; set its spacing"
+)
+NO_ORIENTATION = Remark(
+    "orientation_missing", "says nothing of its orientation: left and right are a guess; set it"
+)
 
 
-def header_notes(path: Path) -> list[str]:
-    """What is missing in the header of a ``.nrrd``, ``.mha`` or ``.mhd`` file, a sentence each."""
+def header_remarks(path: Path) -> list[Remark]:
+    """What is missing in the header of a ``.nrrd``, ``.mha`` or ``.mhd`` file."""
     if path.name.lower().endswith(".nrrd"):
         fields = _fields(path, ":", "")
         if "(" not in fields.get("space directions", ""):  # none of its axes is one of space
@@ -20,7 +26,7 @@ def header_notes(path: Path) -> list[str]:
         sized = {"elementspacing", "elementsize"}
         oriented = {"transformmatrix", "rotation", "orientation"}
     needed = ((sized, NO_SIZE), (oriented, NO_ORIENTATION))
-    return [text for names, text in needed if not names & set(fields)]
+    return [remark for names, remark in needed if not names & set(fields)]
 
 
 def _fields(path: Path, separator: str, last: str) -> dict[str, str]:

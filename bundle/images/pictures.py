@@ -36,8 +36,42 @@ def read_picture(path: Path | str) -> torch.Tensor:
     except Exception as error:  # Pillow's plug-ins raise whatever their formats bring up
         logging.getLogger(__name__).debug("%s", error, exc_info=True)
         denied = isinstance(error, PermissionError)
-        mend = "change its permissions" if denied else "save it anew as PNG, JPEG or TIFF"
-        raise InputError(f"{path}: cannot be read as a picture; {mend}") from error
+        remedy = "change its permissions" if denied else "save it anew as PNG, JPEG or TIFF"
+        raise InputError(f"{path}: cannot be read as a picture; {remedy}") from error
+    return _channels_first(array)
+
+
+def picture_from(array: np.ndarray, name: str) -> torch.Tensor:
+    """Take a picture that is in memory, on the scales that files have.
+
+    Args:
+        array: (H, W) grey or (H, W, 3) RGB; uint8 or bool, grey also uint16 or floating point,
+            see :func:`bundle.images.decode.decode`.
+        name: of the image, for messages.
+
+    Returns:
+        float32 (C, H, W) on the scale 0 to 255; C is 1 for grey, 3 for RGB.
+
+    Raises:
+        InputError: it has another shape or type, NaN or negative values.
+    """
+    colored = array.ndim == 3 and array.shape[2] in (3, 4)
+    if not (array.ndim == 2 or colored) or array.size == 0:
+        raise InputError(f"{name}: has the shape {array.shape}; give (H, W) or (H, W, 3)")
+    if np.issubdtype(array.dtype, np.floating) and not colored:
+        if not np.isfinite(array).all():
+            raise InputError(f"{name}: holds NaN or infinite values; replace them")
+        array = array.astype(np.float32)
+    elif array.dtype not in ((np.uint8,) if colored else (np.bool_, np.uint8, np.uint16)):
+        raise InputError(f"{name}: has the type {array.dtype}; give uint8, or grey as float")
+    try:
+        picture = decode(Image.fromarray(np.ascontiguousarray(array)))
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    return _channels_first(np.asarray(picture))
+
+
+def _channels_first(array: np.ndarray) -> torch.Tensor:
     image = torch.from_numpy(np.array(array, dtype=np.float32))
     return image[None] if image.ndim == 2 else image.movedim(-1, 0)
 

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy.ndimage import shift
 
-from bundle.errors import InputError
+from bundle.errors import InputError, Remark
 
 UNEVEN = 0.02
 """Largest deviation of a slice's distance from the median one, as a share, that is let pass."""
@@ -25,7 +25,7 @@ TILT = 0.5
 
 def regular_volume(
     volume: sitk.Image, places: np.ndarray | None, folder: Path
-) -> tuple[sitk.Image, str]:
+) -> tuple[sitk.Image, tuple[Remark, ...]]:
     """Resample a series whose slices do not lie on a regular grid.
 
     Args:
@@ -34,14 +34,14 @@ def regular_volume(
         folder: named in errors.
 
     Returns:
-        the volume on a regular grid along the slices' normal, linearly interpolated; and what
-        was wrong in words, '' if nothing (the volume is then unchanged).
+        the volume on a regular grid along the slices' normal, linearly interpolated; and a remark
+        of what was wrong, none if nothing was (the volume is then unchanged).
 
     Raises:
         InputError: a slice is missing, or two lie at one position.
     """
     if places is None or len(places) != volume.GetSize()[2]:
-        return volume, ""
+        return volume, ()
     direction = np.reshape(volume.GetDirection(), (3, 3))
     shifts = (places - places[0]) @ direction  # along rows, columns and normal
     steps = np.diff(shifts[:, 2])
@@ -67,8 +67,9 @@ def regular_volume(
         least, most = np.abs(steps).min(), np.abs(steps).max()
         found.append(f"the slices are {least:.2f} to {most:.2f} mm apart")
     if not found:
-        return volume, ""
-    return _resampled(volume, shifts, direction), " and ".join(found)
+        return volume, ()
+    text = f"{' and '.join(found)}: resampled to a regular grid"
+    return _resampled(volume, shifts, direction), (Remark("resampled", text, warning=False),)
 
 
 def _resampled(volume: sitk.Image, shifts: np.ndarray, direction: np.ndarray) -> sitk.Image:

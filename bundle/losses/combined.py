@@ -13,7 +13,7 @@ from bundle.losses.field import FieldLoss
 from bundle.losses.fusion import FusionLoss
 from bundle.losses.registration import RegistrationLoss
 from bundle.losses.smoothness import FoldingLoss
-from bundle.networks.warp import warp_tokens
+from bundle.geometry.warp import warp_tokens
 
 
 class BiMSRecLoss(nn.Module):

@@ -7,7 +7,9 @@ from monai.losses import SSIMLoss
 from torch import nn
 from torch.nn import functional
 
-REFERENCE_SIZE = 256.0
+from bundle.domain import REFERENCE_SIZE
+from bundle.geometry.head import HEAD_BRIGHTNESS
+from bundle.metrics.endpoint_error import source_in_frame
 
 
 class FieldLoss(nn.Module):
@@ -60,13 +62,10 @@ class FieldLoss(nn.Module):
 
     def pixel_weight(self, true_ddf: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
         """Weight (B, 1, H, W): head 1, background less, outside the frame 0."""
-        height, width = true_ddf.shape[-2:]
-        rows = torch.arange(height, device=true_ddf.device)[:, None] + true_ddf[:, 0]
-        columns = torch.arange(width, device=true_ddf.device) + true_ddf[:, 1]
-        inside = (rows >= 0) & (rows <= height - 1) & (columns >= 0) & (columns <= width - 1)
+        inside = source_in_frame(true_ddf)[:, None]
         smooth = functional.avg_pool2d(fixed.float(), 7, stride=1, padding=3)
-        head = (smooth > 0.06).float()
-        return (inside[:, None] * (self.background + (1 - self.background) * head)).detach()
+        head = (smooth > HEAD_BRIGHTNESS / 255).float()
+        return (inside * (self.background + (1 - self.background) * head)).detach()
 
     def _pair_weight(self, true_ddf: torch.Tensor) -> torch.Tensor:
         if self.balance == 0:

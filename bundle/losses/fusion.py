@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bundle.training.pairs import MODALITIES
+from bundle.domain import MODALITIES
 from bundle.errors import InputError
 from bundle.losses.edges import edge_loss, sobel
 from bundle.losses.information import information_loss

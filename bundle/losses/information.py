@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from bundle.metrics.distortion_channel import TAPS, distortion_channels, smallest_side
+from bundle.metrics.distortion_channel import (
+    TAPS,
+    distortion_channels,
+    smallest_side,
+    total_information,
+)
 from bundle.metrics.visual_information import NOISE
 
 
@@ -32,6 +37,5 @@ def information_loss(
     sources = torch.cat([fixed, aligned], dim=1).float()
     fitting = [k for k in range(1, len(TAPS) + 1) if smallest_side(k) <= min(fused.shape[-2:])]
     channels = distortion_channels(255 * fused.float(), 255 * sources, max(fitting, default=1))
-    kept = torch.stack([channel.kept(NOISE).sum(dim=(2, 3)) for channel in channels]).sum(dim=0)
-    available = torch.stack([channel.available(NOISE).sum(dim=(2, 3)) for channel in channels])
-    return -torch.log((kept + 1.0) / (available.sum(dim=0) + 1.0))
+    kept, available = total_information(channels, NOISE)
+    return -torch.log((kept + 1.0) / (available + 1.0))

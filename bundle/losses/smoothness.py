@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from bundle.geometry.jacobian import cell_determinant
+
 
 class FoldingLoss(nn.Module):
     """Mean shortfall of the Jacobian determinant of x + ddf(x) below a margin.
@@ -27,9 +29,5 @@ class FoldingLoss(nn.Module):
         Returns:
             scalar.
         """
-        along_rows = fields[..., 1:, :-1] - fields[..., :-1, :-1]
-        along_columns = fields[..., :-1, 1:] - fields[..., :-1, :-1]
-        determinant = (1 + along_rows[:, :, 0]) * (1 + along_columns[:, :, 1]) - (
-            along_rows[:, :, 1] * along_columns[:, :, 0]
-        )
+        determinant = cell_determinant(fields.flatten(0, 1))[..., :-1, :-1]
         return functional.relu(self.margin - determinant).mean()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from monai.networks.blocks import Warp
-from scipy.ndimage import map_coordinates
 
-from bundle.metrics.landmark_error import landmark_error
+from bundle.metrics.landmark_error import landmark_error, moved
 from bundle.metrics.overlap import label_dice
 
 
@@ -48,6 +46,5 @@ def anatomy_measures(
     points = anatomy.landmarks.double().cpu().numpy()
     if len(points):
         field, truth = (f[0].double().cpu().numpy() for f in (ddf, true_ddf))
-        shift = np.stack([map_coordinates(c, points.T, order=1) for c in truth], axis=1)
-        values["TRE"] = float(landmark_error(field, points, points + shift).mean())
+        values["TRE"] = float(landmark_error(field, points, moved(points, truth)).mean())
     return values

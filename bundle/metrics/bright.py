@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from bundle.metrics.images import as_double
-from bundle.metrics.per_image import PerImageMetric
 
 BRIGHT = 230.0
 SMALLEST = 0.0015  # of all pixels, 100 of 256 x 256; fewer say nothing
@@ -31,15 +30,3 @@ def bright_kept(fused: torch.Tensor, warped: torch.Tensor) -> dict[str, torch.Te
     count = bright.sum(dim=(1, 2, 3))
     few = count < SMALLEST * bright[0].numel()
     return {"Bright": share.sum(dim=(1, 2, 3)) / torch.where(few, torch.nan, count)}
-
-
-class BrightMetric(PerImageMetric):
-    """:func:`bright_kept` as a metric: ``y_pred`` = fused, ``y`` = warped."""
-
-    terms = ("Bright",)
-
-    def measure(self, y_pred: torch.Tensor, y: torch.Tensor | None) -> dict[str, torch.Tensor]:
-        """See :meth:`PerImageMetric.measure`."""
-        if y is None:
-            raise ValueError("y must be the warped picture (B, 1, H, W), got None")
-        return bright_kept(y_pred, y)

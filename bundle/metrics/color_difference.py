@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from bundle.metrics.per_image import PerImageMetric
-
 COLORED = 5.0  # CIELAB chroma below this looks grey
 TO_XYZ = np.array(
     [
@@ -58,15 +56,3 @@ def _mean_distance(fused: np.ndarray, warped: np.ndarray) -> float:
     colored = np.linalg.norm(warped, axis=0) > COLORED
     distance = np.linalg.norm(fused - warped, axis=0)[colored]
     return float(distance.mean()) if colored.any() else float("nan")
-
-
-class ColorDifferenceMetric(PerImageMetric):
-    """:func:`color_difference` as a metric: ``y_pred`` = fused, ``y`` = warped, both RGB."""
-
-    terms = ("Delta_E",)
-
-    def measure(self, y_pred: torch.Tensor, y: torch.Tensor | None) -> dict[str, torch.Tensor]:
-        """See :meth:`PerImageMetric.measure`."""
-        if y is None:
-            raise ValueError("y must be the warped picture (B, 3, H, W), got None")
-        return color_difference(y_pred, y)

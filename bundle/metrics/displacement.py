@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from monai.utils import convert_to_tensor
 
-from bundle.metrics.head_mask import head_mask
-from bundle.metrics.per_image import PerImageMetric
+from bundle.geometry.head import head_mask
 
 
 def displacement(ddf: torch.Tensor, fixed: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -23,15 +22,3 @@ def displacement(ddf: torch.Tensor, fixed: torch.Tensor) -> dict[str, torch.Tens
     length = torch.hypot(ddf[:, 0], ddf[:, 1])
     mask = head_mask(fixed)
     return {"displacement": (length * mask).sum(dim=(1, 2)) / mask.sum(dim=(1, 2))}
-
-
-class DisplacementMetric(PerImageMetric):
-    """:func:`displacement` as a metric: ``y_pred`` = ddf, ``y`` = fixed."""
-
-    terms = ("displacement",)
-
-    def measure(self, y_pred: torch.Tensor, y: torch.Tensor | None) -> dict[str, torch.Tensor]:
-        """See :meth:`PerImageMetric.measure`."""
-        if y is None:
-            raise ValueError("y must be the fixed image (B, 1, H, W), got None")
-        return displacement(y_pred, y)

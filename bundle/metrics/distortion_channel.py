@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -82,6 +83,20 @@ def distortion_channels(
             sources = window_mean(sources, window)[..., ::2, ::2]
         channels.append(_fit(fused, sources, window))
     return channels
+
+
+def total_information(
+    channels: Sequence[DistortionChannel], noise: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Kept and available information over all windows and scales, (B, sources) each.
+
+    Args:
+        channels: of all scales.
+        noise: variance of the observer's noise, grey levels squared.
+    """
+    kept = torch.stack([one.kept(noise).sum(dim=(2, 3)) for one in channels])
+    available = torch.stack([one.available(noise).sum(dim=(2, 3)) for one in channels])
+    return kept.sum(dim=0), available.sum(dim=0)
 
 
 def smallest_side(scales: int) -> int:

@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from monai.utils import convert_to_tensor
 
-from bundle.metrics.head_mask import head_mask
-from bundle.metrics.per_image import PerImageMetric
+from bundle.geometry.head import head_mask
 
 
 def endpoint_error(
@@ -41,7 +40,7 @@ def endpoint_error(
             f"{tuple(ddf.shape)} and {tuple(true_ddf.shape)}"
         )
     distance = torch.hypot(*(several - true_ddf[:, None]).unbind(dim=2)).cpu().numpy()
-    counted = (head_mask(fixed) & _source_in_frame(true_ddf)).cpu().numpy()
+    counted = (head_mask(fixed) & source_in_frame(true_ddf)).cpu().numpy()
     per_image = [_mean_and_p95(fields[:, on]) for fields, on in zip(distance, counted, strict=True)]
     mean, high = torch.from_numpy(np.stack(per_image, axis=1)).to(ddf.device)
     return mean.reshape(ddf.shape[:-3]), high.reshape(ddf.shape[:-3])
@@ -55,28 +54,17 @@ def _mean_and_p95(distance: np.ndarray) -> np.ndarray:
     return np.stack([distance.mean(axis=1), np.quantile(distance, 0.95, axis=1)])
 
 
-def _source_in_frame(true_ddf: torch.Tensor) -> torch.Tensor:
-    """Pixels (B, H, W) whose source point lies between the frame's first and last pixel centres."""
-    height, width = true_ddf.shape[-2:]
-    rows = torch.arange(height, device=true_ddf.device)[:, None] + true_ddf[:, 0]
-    columns = torch.arange(width, device=true_ddf.device) + true_ddf[:, 1]
+def source_in_frame(ddf: torch.Tensor) -> torch.Tensor:
+    """Pixels whose source point lies between the frame's first and last pixel centres.
+
+    Args:
+        ddf: (B, 2, H, W), voxels, ij, pull-back.
+
+    Returns:
+        bool, (B, H, W).
+    """
+    height, width = ddf.shape[-2:]
+    rows = torch.arange(height, device=ddf.device)[:, None] + ddf[:, 0]
+    columns = torch.arange(width, device=ddf.device) + ddf[:, 1]
     inside_rows = (rows >= 0) & (rows <= height - 1)
     return inside_rows & (columns >= 0) & (columns <= width - 1)
-
-
-class EndpointErrorMetric(PerImageMetric):
-    """:func:`endpoint_error` of one field as a metric.
-
-    Called with ``y_pred`` = ddf (B, 2, H, W) and ``y`` = (B, 3, H, W): the true ddf along rows and
-    columns, then the fixed image (luma 0 to 255).
-    """
-
-    terms = ("EPE", "EPE95")
-
-    def measure(self, y_pred: torch.Tensor, y: torch.Tensor | None) -> dict[str, torch.Tensor]:
-        """See :meth:`PerImageMetric.measure`."""
-        if y is None or y.shape[1] != 3:
-            shape = None if y is None else tuple(y.shape)
-            raise ValueError(f"y must be (B, 3, H, W): true ddf_i, ddf_j, fixed; got {shape}")
-        mean, high = endpoint_error(y_pred, y[:, :2], y[:, 2:])
-        return {"EPE": mean, "EPE95": high}

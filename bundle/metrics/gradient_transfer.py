@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 
 from bundle.metrics.images import as_double
-from bundle.metrics.per_image import FusionMetric
 
 # Sigmoids of Xydeas and Petrovic: amplitude, slope, midpoint.
 STRENGTH = (0.9994, -15.0, 0.5)
@@ -89,15 +88,3 @@ def preservation(ratio: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
 
 def _sigmoid(value: torch.Tensor, gamma: float, kappa: float, sigma: float) -> torch.Tensor:
     return gamma / (1 + torch.exp(kappa * (value - sigma)))
-
-
-class GradientTransferMetric(FusionMetric):
-    """:func:`gradient_transfer` as a metric."""
-
-    terms = ("Q", "Q_A", "Q_B")
-
-    def compare(
-        self, fused: torch.Tensor, fixed: torch.Tensor, aligned: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        """See :meth:`FusionMetric.compare`."""
-        return gradient_transfer(fused, fixed, aligned)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from bundle.metrics.images import as_double
-from bundle.metrics.per_image import PerImageMetric
 
 
 def intensity(warped: torch.Tensor, aligned: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -25,15 +24,3 @@ def intensity(warped: torch.Tensor, aligned: torch.Tensor) -> dict[str, torch.Te
     shared = (first * second).sum(dim=(1, 2, 3))
     ncc = torch.where(energy > 0, shared / energy.clamp(min=1e-12).sqrt(), 0.0)
     return {"MAE": mae, "NCC": ncc}
-
-
-class IntensityMetric(PerImageMetric):
-    """:func:`intensity` as a metric: ``y_pred`` = warped, ``y`` = aligned."""
-
-    terms = ("MAE", "NCC")
-
-    def measure(self, y_pred: torch.Tensor, y: torch.Tensor | None) -> dict[str, torch.Tensor]:
-        """See :meth:`PerImageMetric.measure`."""
-        if y is None:
-            raise ValueError("y must be the aligned image (B, 1, H, W), got None")
-        return intensity(y_pred, y)

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from scipy.ndimage import map_coordinates
 
 
 def landmark_error(
-    ddf: np.ndarray,
-    fixed_points: np.ndarray,
-    moving_points: np.ndarray,
-    spacing: Sequence[float] | float = 1.0,
+    ddf: np.ndarray, fixed_points: np.ndarray, moving_points: np.ndarray
 ) -> np.ndarray:
     """Distance between where the field finds each landmark in the moving image and where it is.
 
     Args:
         ddf: (D, spatial...) with D = 2 or 3, channel k along array axis k, voxels, pull-back
             (``warped(x) = moving(x + ddf(x))``).
-        fixed_points: (K, D), voxel coordinates in array-axis order; the field is interpolated
-            linearly there.
+        fixed_points: (K, D), voxel coordinates in array-axis order.
         moving_points: (K, D), the same landmarks in the moving image.
-        spacing: voxel size per array axis (or one for all): 1 gives px, millimetres give mm.
 
     Returns:
-        (K,), target registration error of every landmark, in the unit of ``spacing``.
+        (K,), target registration error of every landmark, voxels.
 
     Raises:
         ValueError: the shapes do not belong together, or a landmark lies outside the field.
@@ -40,6 +33,10 @@ def landmark_error(
     outside = ((fixed_points < 0) | (fixed_points > size - 1)).any(axis=1)
     if outside.any():
         raise ValueError(f"fixed landmark {fixed_points[outside][0]} lies outside the field {size}")
-    shift = [map_coordinates(channel, fixed_points.T, order=1) for channel in ddf]
-    found = fixed_points + np.stack(shift, axis=1)
-    return np.linalg.norm((found - moving_points) * np.asarray(spacing), axis=1)
+    return np.linalg.norm(moved(fixed_points, ddf) - moving_points, axis=1)
+
+
+def moved(points: np.ndarray, ddf: np.ndarray) -> np.ndarray:
+    """Where a field sends points, (K, D); it is interpolated linearly. Units as above."""
+    shift = [map_coordinates(channel, points.T, order=1) for channel in ddf]
+    return points + np.stack(shift, axis=1)

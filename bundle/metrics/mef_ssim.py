@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 
 from bundle.metrics.images import as_double
-from bundle.metrics.per_image import FusionMetric
 from bundle.metrics.windows import gaussian_window, window_mean
 
 TAPS = 11
@@ -119,15 +118,3 @@ def _covariances(
     products = torch.stack([images[:, k] * images[:, m] for k, m in pairs], dim=1)
     raw = window_mean(products, window)
     return [raw[:, n] - mean[:, k] * mean[:, m] for n, (k, m) in enumerate(pairs)]
-
-
-class MEFSSIMMetric(FusionMetric):
-    """:func:`mef_ssim` as a metric."""
-
-    terms = ("MEF_SSIM",)
-
-    def compare(
-        self, fused: torch.Tensor, fixed: torch.Tensor, aligned: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        """See :meth:`FusionMetric.compare`."""
-        return mef_ssim(fused, fixed, aligned)

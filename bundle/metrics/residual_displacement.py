@@ -8,7 +8,6 @@ import torch
 from scipy.ndimage import binary_dilation, gaussian_gradient_magnitude
 
 from bundle.metrics.images import as_double
-from bundle.metrics.per_image import PerImageMetric
 
 # Room for the flow's patches at the frame's edge, px.
 PADDING = 32
@@ -52,15 +51,3 @@ def _residual(warped: np.ndarray, aligned: np.ndarray) -> float:
 
 def _padded(image: np.ndarray) -> np.ndarray:
     return np.pad(np.clip(np.rint(image), 0, 255).astype(np.uint8), PADDING)
-
-
-class ResidualDisplacementMetric(PerImageMetric):
-    """:func:`residual_displacement` as a metric: ``y_pred`` = warped, ``y`` = aligned."""
-
-    terms = ("RES",)
-
-    def measure(self, y_pred: torch.Tensor, y: torch.Tensor | None) -> dict[str, torch.Tensor]:
-        """See :meth:`PerImageMetric.measure`."""
-        if y is None:
-            raise ValueError("y must be the aligned image (B, 1, H, W), got None")
-        return residual_displacement(y_pred, y)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from bundle.metrics.images import as_double
-from bundle.metrics.per_image import PerImageMetric
 
 
 def standard_deviation(fused: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -19,13 +18,3 @@ def standard_deviation(fused: torch.Tensor) -> dict[str, torch.Tensor]:
     """
     (fused,) = as_double(fused=fused)
     return {"SD": fused.std(dim=(1, 2, 3), correction=0)}
-
-
-class StandardDeviationMetric(PerImageMetric):
-    """:func:`standard_deviation` of ``y_pred``; ``y`` is ignored."""
-
-    terms = ("SD",)
-
-    def measure(self, y_pred: torch.Tensor, y: torch.Tensor | None) -> dict[str, torch.Tensor]:
-        """See :meth:`PerImageMetric.measure`."""
-        return standard_deviation(y_pred)

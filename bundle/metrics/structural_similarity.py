@@ -6,7 +6,6 @@ import torch
 from monai.metrics.regression import SSIMMetric
 
 from bundle.metrics.images import as_double
-from bundle.metrics.per_image import FusionMetric
 
 
 def ssim(image: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
@@ -47,15 +46,3 @@ def structural_similarity(
     both = ssim(torch.cat([fused, fused]), torch.cat([fixed, aligned]))
     to_fixed, to_aligned = both.chunk(2)
     return {"SSIM": (to_fixed + to_aligned) / 2, "SSIM_A": to_fixed, "SSIM_B": to_aligned}
-
-
-class StructuralSimilarityMetric(FusionMetric):
-    """:func:`structural_similarity` as a metric."""
-
-    terms = ("SSIM", "SSIM_A", "SSIM_B")
-
-    def compare(
-        self, fused: torch.Tensor, fixed: torch.Tensor, aligned: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        """See :meth:`FusionMetric.compare`."""
-        return structural_similarity(fused, fixed, aligned)

@@ -8,7 +8,6 @@ import torch
 
 from bundle.metrics.distortion_channel import DistortionChannel, distortion_channels
 from bundle.metrics.images import as_double
-from bundle.metrics.per_image import FusionMetric
 
 # Variance of the observer's noise: 0.5 % of the squared range of 8-bit pictures.
 NOISE = 0.005 * 255**2
@@ -70,15 +69,3 @@ def _fidelity(channel: DistortionChannel) -> torch.Tensor:
     kept = torch.where(take_fixed, kept_fixed, kept_aligned) + STABILITY
     available = torch.where(take_fixed, available_fixed, available_aligned) + STABILITY
     return kept.sum(dim=(1, 2)) / available.sum(dim=(1, 2))
-
-
-class VIFFMetric(FusionMetric):
-    """:func:`viff` as a metric."""
-
-    terms = ("VIFF",)
-
-    def compare(
-        self, fused: torch.Tensor, fixed: torch.Tensor, aligned: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        """See :meth:`FusionMetric.compare`."""
-        return viff(fused, fixed, aligned)

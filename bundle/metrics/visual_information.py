@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 import torch
 
-from bundle.metrics.distortion_channel import DistortionChannel, distortion_channels
+from bundle.metrics.distortion_channel import (
+    DistortionChannel,
+    distortion_channels,
+    total_information,
+)
 from bundle.metrics.images import as_double
-from bundle.metrics.per_image import FusionMetric
 
 # Variance of the observer's noise, grey levels squared.
 NOISE = 2.0
@@ -47,19 +50,6 @@ def vif_of_channels(channels: Sequence[DistortionChannel]) -> dict[str, torch.Te
     Returns:
         as :func:`visual_information`.
     """
-    kept = sum(channel.kept(NOISE).sum(dim=(2, 3)) for channel in channels)
-    available = sum(channel.available(NOISE).sum(dim=(2, 3)) for channel in channels)
-    per_source = torch.as_tensor(kept / available)
+    kept, available = total_information(channels, NOISE)
+    per_source = kept / available
     return {"VIF": per_source.mean(dim=1), "VIF_A": per_source[:, 0], "VIF_B": per_source[:, 1]}
-
-
-class VisualInformationMetric(FusionMetric):
-    """:func:`visual_information` as a metric."""
-
-    terms = ("VIF", "VIF_A", "VIF_B")
-
-    def compare(
-        self, fused: torch.Tensor, fixed: torch.Tensor, aligned: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        """See :meth:`FusionMetric.compare`."""
-        return visual_information(fused, fixed, aligned)

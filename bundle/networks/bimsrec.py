@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from bundle.geometry.warp import warp_tokens
 from bundle.networks.feature_extraction import FeatureExtraction
 from bundle.networks.field_outputs import field_outputs, full_size
 from bundle.networks.layers import pad_to_multiple, use_channels_last
@@ -18,7 +19,6 @@ from bundle.networks.pfrecon import PFRecon
 from bundle.networks.refinement import Refinement
 from bundle.networks.spline import spline_upsample
 from bundle.networks.unfolding import without_folds
-from bundle.networks.warp import warp_tokens
 
 
 class Match(NamedTuple):

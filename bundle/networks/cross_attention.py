@@ -6,22 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-
-def token_grid(reference: torch.Tensor, stride: int = 1) -> torch.Tensor:
-    """Token coordinates (1, 2, H, W), float32, channel 0 = row i, channel 1 = column j.
-
-    Args:
-        reference: gives H, W and the device.
-        stride: tokens pooled by so much have their coordinates on the grid before pooling.
-    """
-    height, width = reference.shape[-2], reference.shape[-1]
-    rows = torch.arange(height, device=reference.device, dtype=torch.float32)
-    columns = torch.arange(width, device=reference.device, dtype=torch.float32)
-    rows, columns = rows * stride + 0.5 * (stride - 1), columns * stride + 0.5 * (stride - 1)
-    grid = torch.stack(
-        [rows[:, None].expand(height, width), columns[None, :].expand(height, width)]
-    )
-    return grid[None]
+from bundle.geometry.warp import token_grid
 
 
 class TokenProjection(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from bundle.networks.warp import warp_tokens
+from bundle.geometry.warp import warp_tokens
 
 
 class HDFA(nn.Module):

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from bundle.geometry.warp import warp_tokens
 from bundle.networks.cross_attention import unit_tokens
 from bundle.networks.layers import NormedConv, ResidualBlock, resize_as, small_init
 from bundle.networks.local_correlation import local_correlation
-from bundle.networks.warp import warp_tokens
 
 
 class Refinement(nn.Module):

@@ -6,12 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bundle.networks.cross_attention import (
-    TokenProjection,
-    global_attention,
-    token_grid,
-    with_prior,
-)
+from bundle.geometry.warp import token_grid
+from bundle.networks.cross_attention import TokenProjection, global_attention, with_prior
 from bundle.networks.layers import ResidualBlock
 from bundle.networks.local_correlation import local_correlation, window_offsets
 

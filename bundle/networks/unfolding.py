@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from bundle.geometry.jacobian import cell_determinant
+
 
 def without_folds(ddf: torch.Tensor, passes: int = 10, least: float = 0.1) -> torch.Tensor:
     """Smooth a field where neighbouring points would change places, and nowhere else.
@@ -21,19 +23,10 @@ def without_folds(ddf: torch.Tensor, passes: int = 10, least: float = 0.1) -> to
         like ``ddf``.
     """
     for _ in range(passes):
-        folds = (jacobian_determinant(ddf) < least).to(ddf.dtype)[:, None]
+        folds = (cell_determinant(ddf) < least).to(ddf.dtype)[:, None]
         share = _binomial(_binomial(functional.max_pool2d(folds, 5, stride=1, padding=2)))
         ddf = ddf + share * (_binomial(ddf) - ddf)
     return ddf
-
-
-def jacobian_determinant(ddf: torch.Tensor) -> torch.Tensor:
-    """Determinant of x -> x + ddf(x), forward differences, 0 beyond the border: (B, h, w)."""
-    extended = functional.pad(ddf, [0, 1, 0, 1], mode="replicate")
-    along_rows = extended[:, :, 1:, :-1] - ddf
-    along_columns = extended[:, :, :-1, 1:] - ddf
-    stretch = (1.0 + along_rows[:, 0]) * (1.0 + along_columns[:, 1])
-    return stretch - along_rows[:, 1] * along_columns[:, 0]
 
 
 def _binomial(values: torch.Tensor) -> torch.Tensor:

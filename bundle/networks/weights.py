@@ -10,6 +10,7 @@ import torch
 
 from bundle.errors import InputError
 from bundle.networks.bimsrec import BiMSRec
+from bundle.networks.device import usable_device
 from bundle.paths import MODEL
 
 REMEDY = "restore models/model.pt from the repository, or name another checkpoint"
@@ -70,13 +71,13 @@ def load_network(checkpoint: Path | str = MODEL, device: str | None = None) -> t
         the network in evaluation mode on the device.
 
     Raises:
-        InputError: see :func:`load_weights`.
+        InputError: see :func:`load_weights`; or the device cannot be used.
     """
-    path = Path(checkpoint).resolve()
+    path = Path(checkpoint).absolute()
     changed = path.stat().st_mtime_ns if path.is_file() else 0
-    return _network(path, changed, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return _network(path, changed, usable_device(device))
 
 
 @lru_cache(maxsize=2)
-def _network(path: Path, changed: int, device: str) -> torch.nn.Module:
+def _network(path: Path, changed: int, device: torch.device) -> torch.nn.Module:
     return load_weights(BiMSRec(), path).to(device)

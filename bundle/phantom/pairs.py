@@ -14,12 +14,12 @@ import nibabel as nib
 import numpy as np
 from PIL import Image
 
+from bundle.domain import MODALITIES
 from bundle.phantom.canvas import Tissue
-from bundle.phantom.contrast import MODALITIES
+from bundle.phantom.contrast import MODALITIES as CONTRASTS
 from bundle.phantom.display import Display
 from bundle.phantom.head import Head, make_head
 
-PAIR_MODALITIES = ("CT", "PET", "SPECT")
 Pair = tuple[str, str, np.ndarray, np.ndarray]
 Anatomy = tuple[np.ndarray, dict[str, tuple[float, float]]]
 
@@ -77,11 +77,11 @@ def _case_pairs(
     middle = (0.0, float(rng.uniform(-6, 3)), (_LOWEST + _HIGHEST) / 2)
     head = make_head(seed, (size, size, number), (spacing, spacing, _SLICE_STEP), middle)
     # one random slice from each of equal parts of the brain, the parts dealt to the modalities
-    parts = np.array_split(np.arange(number), count * len(PAIR_MODALITIES))
+    parts = np.array_split(np.arange(number), count * len(MODALITIES))
     chosen = np.array([rng.choice(part) for part in parts]).reshape(count, -1)
     dealt = rng.permuted(chosen, axis=1)
-    volumes = {name: head.contrast(name) for name in MODALITIES}
-    for column, modality in enumerate(PAIR_MODALITIES):
+    volumes = {name: head.contrast(name) for name in CONTRASTS}
+    for column, modality in enumerate(MODALITIES):
         show = Display(rng)
         for k in np.sort(dealt[:, column]):
             fixed = show.mri(volumes[_FIXED[modality]][..., k])

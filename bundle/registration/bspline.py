@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ import torch
 
 from bundle.geometry.fields import to_itk
 from bundle.geometry.head import cropped, shrunk, widened
-from bundle.registration.similarity import BINS, mutual_information
+from bundle.geometry.jacobian import volume_determinant
+from bundle.geometry.transform import displacement_field, field_transform
 from bundle.registration.rigid import RIM
+from bundle.registration.similarity import BINS, mutual_information
 
-REFINES = ("none", "bspline")
 MESH = 30.0
 """Distance of the control points, mm."""
 
@@ -49,6 +51,7 @@ class Refinement:
         information: mutual information in the head before and after.
         folding: share of the head that the whole field folds.
         reason: why the step is dropped, '' if it is kept.
+        seconds: that it took.
     """
 
     spline: torch.Tensor
@@ -56,6 +59,7 @@ class Refinement:
     information: tuple[float, float]
     folding: float
     reason: str
+    seconds: float = 0.0
 
     @property
     def kept(self) -> bool:
@@ -83,10 +87,11 @@ def refine(
         ddf: (2, H, W, D), the network's field, voxels, rows before columns, pull-back.
         spacing: millimetres per row, column and slice.
     """
+    began = time.perf_counter()
     fixed_image, moving_image = _image(fixed, spacing), _image(moving, spacing)
     mask = _image(head.to(torch.uint8), spacing)
     flat = torch.cat([torch.zeros_like(ddf[:1]), ddf]).movedim(-1, 1)
-    network = sitk.DisplacementFieldTransform(_vectors(to_itk(flat, fixed_image)))
+    network = field_transform(to_itk(flat, fixed_image))
     inside = head.cpu().numpy().astype(bool)
 
     def information(warped: sitk.Image) -> float:
@@ -99,13 +104,14 @@ def refine(
     except RuntimeError:  # ITK: the samples left the moving volume
         none = torch.zeros_like(flat).movedim(1, -1)
         return Refinement(none, moving, (before, before), 0.0, "it found no way")
-    total = sitk.CompositeTransform([network, sitk.DisplacementFieldTransform(_vectors(field))])
+    total = sitk.CompositeTransform([network, field_transform(field)])
     warped = _resampled(moving_image, total)
-    after, folding = information(warped), _folding(total, fixed_image, inside)
-    spline = _voxels(field)
+    after = information(warped)
+    determinant = _array(volume_determinant(displacement_field(total, fixed_image)))
+    folding = float((determinant[inside] <= 0).mean())
     return Refinement(
-        spline, torch.from_numpy(_array(warped)), (before, after), folding,
-        judge(before, after, folding),
+        _voxels(field), torch.from_numpy(_array(warped)), (before, after), folding,
+        judge(before, after, folding), time.perf_counter() - began,
     )  # fmt: skip
 
 
@@ -180,27 +186,13 @@ def spline_field(
 
 def _continued(spline: sitk.Transform, box: sitk.Image, grid: sitk.Image) -> sitk.Image:
     """The displacement in a box of the grid; around it that of its rim goes on."""
-    inside = sitk.GetArrayFromImage(
-        sitk.TransformToDisplacementField(
-            spline, sitk.sitkVectorFloat64,
-            box.GetSize(), box.GetOrigin(), box.GetSpacing(), box.GetDirection(),
-        )
-    )  # fmt: skip
+    inside = sitk.GetArrayFromImage(displacement_field(spline, box))
     first = grid.TransformPhysicalPointToIndex(box.GetOrigin())
     room = [(a, n - a - m) for a, n, m in zip(first, grid.GetSize(), box.GetSize(), strict=True)]
     whole = np.pad(inside, [*reversed(room), (0, 0)], mode="edge")
     field = sitk.GetImageFromArray(whole, isVector=True)
     field.CopyInformation(grid)
     return field
-
-
-def _folding(transform: sitk.Transform, grid: sitk.Image, inside: np.ndarray) -> float:
-    field = sitk.TransformToDisplacementField(
-        transform, sitk.sitkVectorFloat64,
-        grid.GetSize(), grid.GetOrigin(), grid.GetSpacing(), grid.GetDirection(),
-    )  # fmt: skip
-    jacobian = _array(sitk.DisplacementFieldJacobianDeterminant(field))
-    return float((jacobian[inside] <= 0).mean())
 
 
 def _image(volume: torch.Tensor, spacing: Sequence[float]) -> sitk.Image:
@@ -215,10 +207,6 @@ def _image(volume: torch.Tensor, spacing: Sequence[float]) -> sitk.Image:
 def _array(image: sitk.Image) -> np.ndarray:
     """Slices (H, W, D) of an upright volume."""
     return np.ascontiguousarray(np.moveaxis(sitk.GetArrayFromImage(image), 0, -1))
-
-
-def _vectors(field: sitk.Image) -> sitk.Image:
-    return sitk.Cast(field, sitk.sitkVectorFloat64)
 
 
 def _voxels(field: sitk.Image) -> torch.Tensor:

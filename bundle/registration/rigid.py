@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import SimpleITK as sitk
 
 from bundle.errors import InputError
 from bundle.geometry.head import COARSE, cropped, find_head, shrunk, widened
+from bundle.geometry.transform import as_matrix, as_transform
 from bundle.registration.similarity import BINS, mutual_information
 
-INITS = ("none", "center", "rigid", "affine")
 RIM = 9.0
 """Millimetres around the head that count: its outline is what tells most."""
 
@@ -32,16 +30,14 @@ def find_start(fixed: sitk.Image, moving: sitk.Image, init: str = "rigid") -> np
     Args:
         fixed: the reference volume.
         moving: the volume to register.
-        init: one out of ``INITS``.
+        init: none, center, rigid or affine.
 
     Returns:
         (4, 4) affine matrix, millimetres, LPS, fixed to moving points (pull-back).
 
     Raises:
-        InputError: ``init`` is unknown, or the volumes share no space.
+        InputError: the volumes share no space.
     """
-    if init not in INITS:
-        raise InputError(f"init: {init!r} is none of {', '.join(INITS)}")
     centred = sitk.CenteredTransformInitializer(
         fixed, moving, sitk.Euler3DTransform(), sitk.CenteredTransformInitializerFilter.GEOMETRY
     )
@@ -101,27 +97,6 @@ def similarity(
     resampled = sitk.Resample(moving, fixed, transform, sitk.sitkLinear, 0.0)
     arrays = [sitk.GetArrayViewFromImage(volume) for volume in (fixed, resampled, where)]
     return mutual_information(arrays[0], arrays[1], arrays[2] > 0)
-
-
-def as_matrix(transform: sitk.Transform) -> np.ndarray:
-    """The (4, 4) matrix of a linear transform, millimetres, LPS."""
-    origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
-    matrix = np.eye(4)
-    matrix[:3, 3] = origin
-    for axis in range(3):
-        point = [0.0, 0.0, 0.0]
-        point[axis] = 1.0
-        matrix[:3, axis] = np.array(transform.TransformPoint(point)) - origin
-    return matrix
-
-
-def as_transform(matrix: np.ndarray | Sequence[Sequence[float]]) -> sitk.AffineTransform:
-    """The ITK transform of a (4, 4) matrix, millimetres, LPS."""
-    matrix = np.asarray(matrix, dtype=np.float64)
-    transform = sitk.AffineTransform(3)
-    transform.SetMatrix(matrix[:3, :3].ravel().tolist())
-    transform.SetTranslation(matrix[:3, 3].tolist())
-    return transform
 
 
 def _optimised(

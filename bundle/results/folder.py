@@ -9,9 +9,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-from monai.transforms import Transform
 
 from bundle.errors import InputError
 
@@ -46,37 +43,34 @@ def has_results(folder: Path) -> bool:
     return any((folder / name).exists() for name in FUSED)
 
 
-class RefuseExistingd(Transform):
+def require_writable(folder: Path, overwrite: bool = False, *sources: Path | str) -> None:
     """Stop before any work if the results of a pair are there already or cannot be written.
 
-    Only the fused image counts, which is written last: other files in ``output_dir`` are no
+    Only the fused image counts, which is written last: other files in the folder are no
     results. The pair's own files are never replaced.
 
     Args:
+        folder: for the results.
         overwrite: replace existing results instead of stopping.
+        *sources: the pair's own files.
+
+    Raises:
+        InputError: results would be replaced, or a source, or nothing can be written there.
     """
-
-    def __init__(self, overwrite: bool = False) -> None:
-        self.overwrite = overwrite
-
-    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Check one record."""
-        folder = Path(data["output_dir"])
-        if has_results(folder) and not self.overwrite:
+    if has_results(folder) and not overwrite:
+        raise InputError(
+            f"{folder}: holds results already; choose another output_dir or set overwrite"
+        )
+    names = RESULTS if has_results(folder) else [n for n in RESULTS if n != "dicom"]
+    replaced = {(folder / name).resolve() for name in names}
+    for source in sources:
+        if Path(source).resolve() in replaced:
             raise InputError(
-                f"{folder}: holds results already; choose another output_dir or set overwrite"
+                f"{source}: a result would take its place; choose another output_dir"
             )
-        names = RESULTS if has_results(folder) else [n for n in RESULTS if n != "dicom"]
-        replaced = {(folder / name).resolve() for name in names}
-        for side in ("fixed", "moving"):
-            if side in data and Path(data[side]).resolve() in replaced:
-                raise InputError(
-                    f"{data[side]}: a result would take its place; choose another output_dir"
-                )
-        parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-        if not (parent.is_dir() and os.access(parent, os.W_OK)):
-            raise InputError(f"{folder}: cannot be written to; choose another output_dir")
-        return data
+    parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (parent.is_dir() and os.access(parent, os.W_OK)):
+        raise InputError(f"{folder}: cannot be written to; choose another output_dir")
 
 
 @contextmanager

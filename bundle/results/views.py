@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
 from PIL import Image, ImageDraw
 
+from bundle.results.describe import Shown
 from bundle.results.page import Panel, grey, heat
 
 LINES = 10.0
@@ -60,34 +61,34 @@ def views(head: np.ndarray, spacing: Sequence[float]) -> list[View]:
     ]
 
 
-def panels(view: View, shown: Mapping[str, np.ndarray], lines: np.ndarray) -> list[Panel]:
+def panels(view: View, shown: Shown, lines: np.ndarray) -> list[Panel]:
     """The pictures of a plane.
 
     Args:
         view: the plane.
-        shown: see :func:`bundle.results.measures.figures`, and ``fused``.
+        shown: the volumes.
         lines: see :func:`grid_lines`.
     """
-    cuts = {name: view.cut(values) for name, values in shown.items()}
-    rows, columns = np.indices(cuts["fixed"].shape) // 24
-    board = np.where((rows + columns) % 2 == 0, cuts["fixed"], cuts["warped"])
+    fixed = view.cut(shown.fixed)
+    rows, columns = np.indices(fixed.shape) // 24
+    board = np.where((rows + columns) % 2 == 0, fixed, view.cut(shown.warped))
     others = [axis for axis in range(3) if axis != view.axis]
     mesh = view.cut(np.asarray(lines[..., others].any(axis=-1)))
     found = [
-        Panel("fused", grey(cuts["fused"], 0.0, 1.0)),
+        Panel("fused", grey(view.cut(shown.fused), 0.0, 1.0)),
         Panel("checkerboard of fixed and warped", grey(board, 0.0, 1.0)),
         Panel(
             f"deformation grid ({LINES:.0f} mm)",
-            grey(np.where(mesh, 1.0, 0.5 * cuts["fixed"]), 0.0, 1.0),
+            grey(np.where(mesh, 1.0, 0.5 * fixed), 0.0, 1.0),
         ),
         Panel(
             "change of volume (black = none, light = half)",
-            heat(np.abs(cuts["jacobian"] - 1), 0.5),
+            heat(np.abs(view.cut(shown.jacobian) - 1), 0.5),
         ),
     ]
-    if "uncertainty" in cuts:
+    if shown.uncertainty is not None:
         caption = "uncertainty (black = 0, light = 5 mm and more)"
-        found.append(Panel(caption, heat(cuts["uncertainty"], 5.0)))
+        found.append(Panel(caption, heat(view.cut(shown.uncertainty), 5.0)))
     return found
 
 

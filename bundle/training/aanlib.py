@@ -8,10 +8,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from bundle.training.pairs import MODALITIES, common_names
-from bundle.training.split import Pair, split_by_block, split_by_case
+from bundle.domain import MODALITIES
 from bundle.errors import InputError
 from bundle.images.pictures import read_picture
+from bundle.training.pairs import common_names
+from bundle.training.split import Pair, split_by_block, split_by_case
 
 ONE_SUBJECT = ("PET",)
 """AANLIB's PET pairs are three views of one subject, whatever their names say."""

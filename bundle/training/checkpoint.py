@@ -15,7 +15,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from bundle.workflow.parallel import is_main_process
-from bundle.errors import InputError, one_line, or_exit
+from bundle.errors import InputError, one_line
 
 logger = logging.getLogger(__name__)
 LAST = "last.pt"
@@ -49,7 +49,7 @@ class BestSaver:
         error = float(np.nan_to_num(evaluator.state.metrics["EPE"], nan=np.inf))
         there = self.path.is_file()
         if error < self.best + EQUAL or not there:
-            or_exit(write_state, self.network.state_dict(), self.path)
+            write_state(self.network.state_dict(), self.path)
             self.best = min(error, self.best) if there else error
 
     def state_dict(self) -> dict[str, float]:

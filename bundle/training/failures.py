@@ -33,7 +33,7 @@ class NotFiniteError(FloatingPointError):
 
 
 def run_or_explain(trainer: Engine, folder: Path) -> None:
-    """Run a trainer; what goes wrong with its data becomes one line and exit status 1.
+    """Run a trainer; what goes wrong with its data becomes one line.
 
     Args:
         trainer: the trainer.
@@ -41,7 +41,7 @@ def run_or_explain(trainer: Engine, folder: Path) -> None:
             their files (``not_finite_<rank>.json`` in other processes than the first).
 
     Raises:
-        SystemExit: the loss was not finite, a setting does not fit the data, or a process that
+        InputError: the loss was not finite, a setting does not fit the data, or a process that
             loads data died.
     """
     trainer.logger.addFilter(_no_error)  # else the engine logs first what ends it
@@ -52,17 +52,15 @@ def run_or_explain(trainer: Engine, folder: Path) -> None:
         place = {"epoch": trainer.state.epoch, "iteration": trainer.state.iteration}
         document = {**place, "loss": str(error.loss), "pairs": _with_files(error.pairs, trainer)}
         path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        raise SystemExit(
-            f"error: {error} (epoch {place['epoch']}, iteration {place['iteration']}); their "
+        raise InputError(
+            f"{error} (epoch {place['epoch']}, iteration {place['iteration']}); their "
             f"files are in {path}; look at them, or lower --learning_rate"
         ) from error
-    except InputError as error:
-        raise SystemExit(f"error: {one_line(error)}") from error
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
-        raise SystemExit(
-            f"error: a process that loads data died ({one_line(error)}); go on with --resume "
+        raise InputError(
+            f"a process that loads data died ({one_line(error)}); go on with --resume "
             "true, with a smaller --num_workers if memory was short"
         ) from error
     finally:

@@ -13,9 +13,8 @@ from monai.utils import convert_to_tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from bundle.training.pairs import MODALITIES
-from bundle.transforms.batched.single import PICTURES
-from bundle.transforms.reat import LEVELS
+from bundle.domain import LEVELS, MODALITIES
+from bundle.transforms.one_by_one import PICTURES
 
 
 class OnDeviceDataset(Dataset):
@@ -27,7 +26,7 @@ class OnDeviceDataset(Dataset):
         data: the items; pictures listed more than once are read and kept once.
         transform: deterministic transforms, done once; they leave ``fixed`` (1, H, W) and
             ``moving`` (4, H, W) of one size for all items.
-        batch_transforms: random transforms, see :mod:`bundle.transforms.batched`.
+        batch_transforms: random transforms, see :mod:`bundle.transforms`.
         device: where the pairs lie.
         seed: of the random transforms.
         repeat: every item appears so many times, each time otherwise.

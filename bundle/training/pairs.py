@@ -6,17 +6,16 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+from bundle.domain import LEVELS, MODALITIES
+from bundle.errors import InputError
+from bundle.paths import ROOT
+from bundle.phantom.pairs import write_pairs
 from bundle.training.new_folder import new_folder
 from bundle.training.verify import require_usable
-from bundle.errors import InputError
-from bundle.phantom.pairs import write_pairs
-from bundle.transforms.reat import LEVELS
 
 logger = logging.getLogger(__name__)
 
-PHANTOM = Path(__file__).resolve().parents[2] / "out" / "phantom"
-
-MODALITIES = ("CT", "PET", "SPECT")
+PHANTOM = ROOT / "out" / "phantom"
 
 
 def list_pairs(root: str | Path, split: str, stride: int = 1) -> list[dict[str, str]]:

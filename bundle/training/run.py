@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 from monai.handlers import ValidationHandler
+from monai.utils import str2bool
 
 from bundle.training.checkpoint import (
     LAST,
@@ -22,7 +23,7 @@ from bundle.training.failures import run_or_explain
 from bundle.workflow.parallel import is_main_process, local_device, unwrap
 from bundle.training.resume import EmaProgress, random_states, restore_random
 from bundle.training.stopping import EarlyStopping
-from bundle.errors import InputError, or_exit
+from bundle.errors import InputError
 from bundle.networks.weights import load_weights
 
 __all__ = [
@@ -55,9 +56,12 @@ def prepare_network(
         compiled: let ``torch.compile`` make kernels for it at the first steps (minutes, and a
             C++ compiler on a CPU). Names of parameters, checkpoints and copies of the network
             stay as they are.
+
+    Raises:
+        InputError: see :func:`bundle.networks.load_weights`.
     """
     if initial_weights:
-        or_exit(load_weights, network, initial_weights)
+        load_weights(network, initial_weights)
     network = network.to(device)
     if compiled:
         network.compile()
@@ -71,7 +75,9 @@ def of_this_rank(handlers: list[Any]) -> list[Any]:
     return [h for h in handlers if not isinstance(h, ValidationHandler)]
 
 
-def train(trainer: Engine, saved: dict[str, Any], ckpt_dir: str, resume: bool) -> None:
+def train(
+    trainer: Engine, saved: dict[str, Any], ckpt_dir: str, resume: bool | str = False
+) -> None:
     """Run a trainer with a resumable checkpoint after every epoch.
 
     A new run keeps the files of an earlier one in the same folder under other names.
@@ -83,20 +89,19 @@ def train(trainer: Engine, saved: dict[str, Any], ckpt_dir: str, resume: bool) -
         resume: go on from the newest complete checkpoint, if there is one.
 
     Raises:
-        SystemExit: there are no batches, a checkpoint cannot be read or written, or see
-            :func:`bundle.training.failures.run_or_explain`; with one line on stderr.
+        InputError: there are no batches, a checkpoint cannot be read or written, or see
+            :func:`bundle.training.failures.run_or_explain`.
     """
-    folder = or_exit(_prepare, trainer, ckpt_dir, resume)
+    resume = str2bool(resume)
+    folder = _prepare(trainer, ckpt_dir, resume)
     if resume and (folder / LAST).is_file():
-        or_exit(restore, saved, folder / LAST)
+        restore(saved, folder / LAST)
         trainer.add_event_handler(Events.STARTED, lambda: restore_random(folder / LAST))
         logger.info("resumed from %s, epoch %d", folder / LAST, trainer.state.epoch)
         if trainer.state.epoch >= (trainer.state.max_epochs or 0):
             logger.info("all %d epochs are done; raise max_epochs to go on", trainer.state.epoch)
             return
-    trainer.add_event_handler(
-        Events.EPOCH_COMPLETED, lambda: or_exit(save_state, saved, folder / LAST)
-    )
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: save_state(saved, folder / LAST))
     run_or_explain(trainer, folder)
 
 

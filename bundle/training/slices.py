@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch.nn import functional
 
 from bundle.errors import InputError
-from bundle.workflow.loading import LoadPaird, is_volume
-from bundle.images.display import NormalizePaird
+from bundle.geometry.slices import plane_spacing
+from bundle.images.kinds import is_volume
+from bundle.images.pair import read_pair
 from bundle.images.pictures import write_picture
+from bundle.options import Options
+from bundle.registration import InitializedPair, initialize
 
 CONTENT = 0.1
 """Values above it (of [0, 1]) count as head."""
 
 
 def slice_pairs(
-    record: dict[str, str],
+    fixed: str,
+    moving: str,
+    options: Options,
     size: int = 256,
     step: float = 4.0,
-    init: str = "none",
-    plane: str = "auto",
-    ct_window: Sequence[float] = (-20.0, 150.0),
-    percentiles: Sequence[float] = (0.5, 99.5),
     least: float = 0.1,
 ) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
     """Cut slices of two aligned volumes, with square pixels, in the middle of a square.
 
     Args:
-        record: ``fixed`` and ``moving`` files and ``modality``, see :class:`LoadPaird`.
+        fixed: the MRI volume.
+        moving: the other one.
+        options: how they are read, brought together and displayed; the plane is that of inference.
         size: pixels per side.
         step: mm between slices, at least the volume's own distance.
-        init: how the volumes are brought together first, see
-            :func:`bundle.registration.rigid.find_start`; "none" trusts their headers.
-        plane: axial, coronal, sagittal, or auto: the one that inference would choose.
-        ct_window: HU shown as black and white.
-        percentiles: shown as black and white in all other volumes.
         least: share of a slice's pixels that must be head in both volumes.
 
     Yields:
@@ -46,12 +44,13 @@ def slice_pairs(
     Raises:
         InputError: a volume cannot be read or used.
     """
-    for key in ("fixed", "moving"):
-        if not is_volume(record[key]):
-            raise InputError(f"{record[key]}: is a picture; hand over volumes")
-    data = NormalizePaird(ct_window, percentiles)(LoadPaird(init, plane)(record))
-    rows, columns, distance = data["spacing"].tolist()
-    image = data["image"]
+    for path in (fixed, moving):
+        if not is_volume(path):
+            raise InputError(f"{path}: is a picture; name volumes")
+    ready = initialize(read_pair(fixed, moving, options), options)
+    assert isinstance(ready, InitializedPair)
+    rows, columns, distance = plane_spacing(ready.pair.fixed.image, ready.pair.plane)
+    image = ready.image
     width = max(image.shape[1] * rows, image.shape[2] * columns) / size
     shape = [
         max(1, round(image.shape[1] * rows / width)),

@@ -11,9 +11,10 @@ from pathlib import Path
 from PIL import Image
 
 from bundle.errors import InputError
-from bundle.workflow.datalist import MODALITIES
+from bundle.domain import MODALITIES
 from bundle.registration.slicewise import SHORTEST
-from bundle.images.pictures import SUFFIXES, read_picture
+from bundle.images.kinds import PICTURES
+from bundle.images.pictures import read_picture
 
 SPLITS = ("train", "val")
 NUMBER = re.compile(r"\d{4,}\.png")
@@ -109,7 +110,7 @@ def _split(folder: Path, modality: str) -> list[Finding]:
 def _odd_names(folder: Path, modality: str, common: Sequence[str]) -> Iterator[Finding]:
     """Pictures that are left out, and names that do not tell the patient."""
     files = [path for kind in ("MRI", modality) for path in sorted((folder / kind).glob("*"))]
-    out = [p for p in files if p.suffix.lower() in SUFFIXES and p.suffix != ".png"]
+    out = [p for p in files if p.suffix.lower() in PICTURES and p.suffix != ".png"]
     if out:
         yield Finding(
             f"{out[0]}: is left out, with {len(out) - 1} more; only NAME.png counts", error=False

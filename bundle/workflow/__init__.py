@@ -1,32 +1,21 @@
-"""Inference: from a list of pairs to fused images, warped images and displacement fields."""
+"""The bundle's inference as MONAI runs it: records, transforms, evaluator."""
 
-from bundle.errors import or_exit
-from bundle.workflow.datalist import pair_record, read_datalist
-from bundle.workflow.engine import PairDataset, PairEvaluator, go_through, prepare_pair, run_pairs
-from bundle.workflow.loading import LoadPaird
-from bundle.images.display import NormalizePaird
-from bundle.workflow.refining import RefineFieldd
-from bundle.registration.slicewise import ScaledInferer
-from bundle.workflow.saving import ApplyFieldd, SavePaird
-from bundle.results.folder import RefuseExistingd
-from bundle.networks.weights import WeightsLoader, load_weights
+from __future__ import annotations
 
-__all__ = [
-    "ApplyFieldd",
-    "LoadPaird",
-    "NormalizePaird",
-    "PairDataset",
-    "PairEvaluator",
-    "RefineFieldd",
-    "RefuseExistingd",
-    "SavePaird",
-    "ScaledInferer",
-    "WeightsLoader",
-    "go_through",
-    "load_weights",
-    "or_exit",
-    "pair_record",
-    "prepare_pair",
-    "read_datalist",
-    "run_pairs",
-]
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "datalist": ("options_for", "pair_record", "read_datalist"),
+    "evaluator": ("PairDataset", "PairEvaluator", "go_through", "pair_of", "run_pairs", "single"),
+    "transforms": ("InitializePaird", "PairInferer", "ReadPaird", "RefuseExistingd", "SavePaird"),
+}
+__all__ = [name for names in _HOMES.values() for name in names]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs torch when it is first used, so that a wrong list is told at once."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"bundle.workflow.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bundle.domain import MODALITIES
 from bundle.errors import InputError
+from bundle.options import Options
 
-MODALITIES = ("CT", "PET", "SPECT")
 KEY = "testing"
 
 
@@ -83,6 +84,12 @@ def pair_record(
     """
     entry = {"id": Path(output_dir).name or "pair", "fixed": str(fixed), "moving": str(moving)}
     return {**entry, **_modality(modality), **_parts(others), "output_dir": str(output_dir)}
+
+
+def options_for(record: Mapping[str, Any], options: Options) -> Options:
+    """The options of one record: what it says itself comes first."""
+    own = {key: record[key] for key in ("modality", "frame", "series") if key in record}
+    return Options.model_validate({**options.model_dump(), **own}) if own else options
 
 
 def _entries(path: Path) -> list[Any]:

@@ -8,15 +8,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bundle.domain import Modality
 from bundle.errors import InputError
+from bundle.images import kinds
 from bundle.workflow.datalist import pair_record
-from bundle.images import read
-from bundle.images.volumes import SUFFIXES
 
 Pair = tuple[Sequence[Path], Path, str, str | None]
 """Fixed files, of which there should be one, moving file, name and modality."""
 BIDS_FIXED = ("_T1w", "_T2w")
-BIDS_MOVING = {"_ct": "CT", "_pet": "PET", "_spect": "SPECT"}
 DERIVED = re.compile(r"_(space|desc)-")
 """In names of BIDS: resampled or computed, no longer what the scanner gave."""
 
@@ -47,7 +46,7 @@ def find_pairs(
     root = Path(input_dir)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; check the path")
-    named = {path: _stem(path) for path in sorted(_visible(root))}
+    named = {path: _name(path) for path in sorted(_visible(root))}
     found = [*_fixed_and_moving(named), *_bids(named)]
     if not any(fixed for fixed, *_ in found):
         raise InputError(
@@ -119,14 +118,9 @@ def _ids(found: list[Pair], root: Path) -> list[str]:
     return ids
 
 
-def _stem(path: Path) -> str:
+def _name(path: Path) -> str:
     """The name without the suffix of a picture or volume; '' for other files."""
-    if path.is_dir():
-        return path.name
-    for suffix in (*SUFFIXES, *read.SUFFIXES):
-        if path.name.lower().endswith(suffix):
-            return path.name[: -len(suffix)].removesuffix(".nii")
-    return ""
+    return path.name if path.is_dir() else kinds.stem(path).removesuffix(".nii")
 
 
 def _fixed_and_moving(named: dict[Path, str]) -> Iterator[Pair]:
@@ -150,11 +144,11 @@ def _bids(named: dict[Path, str]) -> Iterator[Pair]:
                 found[_session(name)].append(path)
         fixed |= found
     for path, name in named.items():
-        for ending, modality in BIDS_MOVING.items():
-            if name.endswith(ending):
+        for modality in Modality:
+            if name.endswith(modality.bids):
                 subject = name.split("_")[0]
                 choice = fixed.get(_session(name)) or fixed.get(subject) or []
-                yield choice, path, name, modality
+                yield choice, path, name, modality.value
 
 
 def _session(name: str) -> str:

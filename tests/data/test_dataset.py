@@ -5,9 +5,9 @@ import pytest
 from monai.transforms import Compose, Randomizable, Transform
 from PIL import Image
 
+from bundle.errors import InputError
 from bundle.training.dataset import SeededDataset
 from bundle.training.pairs import list_pairs, with_levels
-from bundle.errors import InputError
 
 
 @pytest.fixture

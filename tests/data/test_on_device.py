@@ -3,7 +3,7 @@
 import torch
 
 from bundle.training.on_device import OnDeviceDataset
-from bundle.transforms.batched.misalign import BatchMisalign
+from bundle.transforms.misalign import BatchMisalign
 
 
 def dataset(tmp_path, read, repeat=1, seed=0):

@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 import bundle.training.pairs as pairs
-from bundle.training.pairs import phantom_folder, training_pairs
 from bundle.errors import InputError
 from bundle.phantom.pairs import write_pairs
+from bundle.training.pairs import phantom_folder, training_pairs
 
 
 def test_modalities_are_listed_as_often_as_asked(tmp_path):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bundle.training.pairs import training_pairs
 from bundle.errors import InputError
+from bundle.training.pairs import training_pairs
 from scripts.verify_data import main
 
 

@@ -22,7 +22,7 @@ from bundle.losses import BiMSRecLoss
 from bundle.losses.field import FieldLoss
 from bundle.losses.fusion import FusionLoss
 from bundle.networks import BiMSRec
-from bundle.transforms.batched.misalign import BatchMisalign
+from bundle.transforms.misalign import BatchMisalign
 from tests.engine.test_training import pairs, workflow  # noqa: F401 (a fixture)
 
 NAME = "embedding.embed.0.0.0.weight"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.workflow.options import check_expression, refuse_unknown_options
+from bundle.workflow.command_options import check_expression, refuse_unknown_options
 from bundle.errors import InputError
 
 ROOT = Path(__file__).parents[2]

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from bundle.geometry.warp import warp_tokens
 from bundle.networks import BiMSRec
-from bundle.networks.warp import warp_tokens
 
 
 @pytest.fixture(scope="module")

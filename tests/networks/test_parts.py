@@ -7,10 +7,10 @@ from monai.networks.blocks import Warp
 from monai.networks.nets.restormer import MDTATransformerBlock
 from scipy.interpolate import BSpline
 
+from bundle.geometry.warp import token_grid, warp_tokens
 from bundle.networks.cross_attention import (
     attend,
     global_attention,
-    token_grid,
     unit_tokens,
     with_prior,
 )
@@ -21,7 +21,6 @@ from bundle.networks.patch_embedding import MultiScalePatchEmbedding
 from bundle.networks.reg_block import RegBlk
 from bundle.networks.restormer import RestormerBlock
 from bundle.networks.spline import spline_upsample, spline_weights
-from bundle.networks.warp import warp_tokens
 
 
 def test_restormer_block_equals_monai():

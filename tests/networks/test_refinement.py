@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from bundle.geometry.warp import warp_tokens
 from bundle.networks import refinement as module
 from bundle.networks.refinement import Refinement
-from bundle.networks.warp import warp_tokens
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from bundle.phantom.pairs import write_pairs
 from bundle.phantom.canvas import Tissue
+from bundle.phantom.pairs import write_pairs
 from bundle.transforms.anatomy import LoadAnatomyd
-from bundle.transforms.reat import RandMisalignd
+from bundle.transforms.misalign import RandMisalignd
 from bundle.transforms.stack import StackImaged
 
 

@@ -6,13 +6,15 @@ import pytest
 import torch
 from monai.networks.blocks import Warp
 
-from bundle.transforms.batched.blend import BatchBlend
-from bundle.transforms.batched.contrast import BatchContrast, BatchSelfPair, random_curves
-from bundle.transforms.batched.degrade import BatchCut, BatchNoise
-from bundle.transforms.batched.misalign import BatchMisalign, random_affine
-from bundle.transforms.contrast import RandContrastd
-from bundle.transforms.maps import centred_grid, inverse_in_steps, invert
-from bundle.transforms.reat import LEVELS
+from bundle.domain import LEVELS
+from bundle.geometry.inverse_map import centred_grid, invert
+from bundle.transforms.blend import BatchBlend
+from bundle.transforms.contrast import BatchContrast, BatchSelfPair, RandContrastd, random_curves
+from bundle.transforms.cut import BatchCut
+from bundle.transforms.draw_on_device import draw, random_affine
+from bundle.transforms.maps import Spread
+from bundle.transforms.misalign import STEPS, BatchMisalign
+from bundle.transforms.noise import BatchNoise
 
 SIZE = 64
 
@@ -90,7 +92,7 @@ def test_levels_are_drawn_by_their_weights(batch):
 
 
 def test_levels_are_named_by_their_place_among_all(batch):
-    level = BatchMisalign(["medium", "large"], [3, 1])(batch, generator())["level"]
+    level = BatchMisalign(["medium", "large"], weights=[3, 1])(batch, generator())["level"]
     assert set(level.tolist()) == {list(LEVELS).index("medium"), list(LEVELS).index("large")}
 
 
@@ -114,8 +116,9 @@ def test_affine_maps_are_rotation_after_shift_after_scaling():
 @pytest.mark.parametrize("level", ["medium", "large"])
 def test_inverse_in_steps_is_the_inverse(level):
     drawn = torch.full((16,), list(LEVELS).index(level))
-    maps = BatchMisalign([level])._maps(drawn, (96, 80), generator())
-    found, expected = inverse_in_steps(*maps), invert(*maps, tolerance=1e-4)
+    maps = draw(Spread([level]), drawn, (96, 80), generator())
+    found = invert(maps.elastic, maps.matrix, STEPS)
+    expected = invert(maps.elastic, maps.matrix, tolerance=1e-4)
     assert (found - expected).abs().mean() < 1e-3
 
 
@@ -186,7 +189,7 @@ def test_one_item_gets_what_its_seed_says(batch):
 @pytest.mark.parametrize("name", [name for name in LEVELS if name != "aligned"])
 def test_no_transform_looks_at_its_numbers(batch, name, monkeypatch):
     """On a meta device there are none: a copy to the CPU, or a branch on a value, would raise."""
-    from bundle.transforms.batched import blend, contrast, degrade, misalign
+    from bundle.transforms import blend, contrast, cut, draw_on_device, noise
 
     class Meta:
         device = torch.device("meta")
@@ -194,7 +197,7 @@ def test_no_transform_looks_at_its_numbers(batch, name, monkeypatch):
     def drawn(_, shape, *__):
         return torch.empty(*shape, device="meta")
 
-    for module in (blend, contrast, degrade, misalign):
+    for module in (blend, contrast, cut, draw_on_device, noise):
         for function in ("uniform", "normal"):
             if hasattr(module, function):
                 monkeypatch.setattr(module, function, drawn)

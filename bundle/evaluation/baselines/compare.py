@@ -12,11 +12,11 @@ from monai.bundle import ConfigParser
 from torch.utils.data import Subset, default_collate
 from tqdm import tqdm
 
+from bundle.paths import ROOT
 from bundle.evaluation.baselines.fusion_rules import FUSION_RULES
 from bundle.evaluation.reference_rows import Pair, picture_pair
-from bundle.transforms.reat import LEVELS
+from bundle.domain import LEVELS
 
-ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ("train", "evaluate")
 
 Registration = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy.ndimage import binary_dilation, binary_fill_holes
 
-from bundle.metrics.head_mask import head_mask
+from bundle.geometry.head import head_mask
 
 RIM = 8  # px of 256: the outline of the head is what tells most
 

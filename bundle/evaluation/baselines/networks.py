@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from bundle.networks.layers import pad_to_multiple
-from bundle.networks.warp import warp_tokens
+from bundle.geometry.warp import warp_tokens
 
 DEEPEST = 16  # all three halve the picture four times
 

@@ -17,12 +17,12 @@ from typing import Any
 import torch
 from monai.bundle import create_workflow
 
-from bundle.workflow.option_values import check_value
-from bundle.workflow.options import configuration, refuse_unknown_id
+from bundle.paths import ROOT
+from bundle.options import check_value
+from bundle.workflow.command_options import configuration, refuse_unknown_id
 from bundle.errors import InputError
 from bundle.phantom.pairs import write_pairs
 
-ROOT = Path(__file__).resolve().parents[2]
 OWN = ("stage", "bundle_root", "dataset_dir", "ckpt_dir", "max_epochs", "val_interval",
        "epoch_repeat", "image_size", "reduction", "batch_size", "num_workers")  # fmt: skip
 

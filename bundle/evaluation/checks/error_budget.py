@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import Subset
 from tqdm import tqdm
 
-from bundle.metrics.head_mask import head_mask
+from bundle.geometry.head import head_mask
 
 COLUMNS = ("before", "before_affine", "before_elastic", "error", "own", "affine", "elastic")
 

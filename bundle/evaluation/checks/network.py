@@ -1,4 +1,4 @@
-"""The network that the inference configuration describes, ready to be checked."""
+"""The network ready to be checked, and its way through a picture."""
 
 from __future__ import annotations
 
@@ -6,30 +6,38 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigParser
 
-from bundle.networks.weights import load_weights
+from bundle.fusion.fuse import fuse_picture
+from bundle.networks import BiMSRec, load_weights
+from bundle.registration.slicewise import match_picture
 
-ROOT = Path(__file__).resolve().parents[2]
 
-
-def shipped_network(checkpoint: str | Path, image_size: int = 256) -> tuple[torch.nn.Module, Any]:
-    """Build the network and its inferer, and load weights.
+def shipped_network(checkpoint: str | Path, image_size: int = 256) -> torch.nn.Module:
+    """Build the network for pictures of a size, and load weights.
 
     Args:
         checkpoint: a ``state_dict``.
         image_size: pixels per side, 64, 128 or 256, of the pictures that the network itself will
-            be given; the inferer takes any.
+            be given.
 
     Returns:
-        the network on the CPU in evaluation mode, and the inferer, called with (image, network).
+        the network on the CPU in evaluation mode.
 
     Raises:
-        InputError: see :func:`bundle.networks.weights.load_weights`.
+        InputError: see :func:`bundle.networks.load_weights`.
     """
-    config = ConfigParser()
-    config.read_config(ROOT / "configs" / "inference.json")
-    config["device"] = "$torch.device('cpu')"
-    config["network_def"]["reduction"] = 256 // image_size
-    network = load_weights(config.get_parsed_content("network_def"), checkpoint)
-    return network, config.get_parsed_content("inferer")
+    return load_weights(BiMSRec(reduction=256 // image_size), checkpoint)
+
+
+def infer_picture(image: torch.Tensor, network: Any) -> torch.Tensor:
+    """Register and fuse a picture of any size, as inference does.
+
+    Args:
+        image: (1, 2, H, W) in [0, 1], fixed and moving luminance.
+        network: :class:`bundle.networks.BiMSRec` in evaluation mode.
+
+    Returns:
+        (1, 3, H, W): fused in [0, 1], ddf_i, ddf_j in voxels, pull-back.
+    """
+    ddf, match = match_picture(image, network)
+    return torch.cat([fuse_picture(image, ddf, match, network), ddf], dim=1)

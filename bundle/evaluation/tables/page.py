@@ -18,7 +18,8 @@ from bundle.evaluation.tables.notes import (
     ablation_note,
     origin_note,
 )
-from bundle.evaluation.tables.paper_rows import ABLATION, MEASURES, MISALIGNED, MODALITIES, REGISTERED
+from bundle.domain import MODALITIES
+from bundle.evaluation.tables.paper_rows import ABLATION, MEASURES, MISALIGNED, REGISTERED
 
 LEVELS = ("aligned", "small", "medium", "large")
 SOURCES = ("SD", "Q", "VIF_A", "VIF_B", "SSIM_A", "SSIM_B", "VIFF", "MEF_SSIM")

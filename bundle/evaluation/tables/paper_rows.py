@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-MODALITIES = ("CT", "PET", "SPECT")
 MEASURES = ("SD", "Q", "VIF", "SSIM")
 
 # method: SD, Q^AB/F, VIF, SSIM for CT, then for PET, then for SPECT

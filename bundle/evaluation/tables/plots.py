@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 
 from bundle.evaluation.reference_rows import METHOD, NO_REGISTRATION, TRUE_FIELD
 from bundle.evaluation.tables.page import LEVELS, Results
-from bundle.evaluation.tables.paper_rows import MODALITIES
+from bundle.domain import MODALITIES
 from bundle.evaluation.tables.sheets import save
 
 FIELDS = ("EPE", *(f"EPE_flow{k}" for k in range(1, 11)))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from bundle.evaluation.reference_rows import Pair, as_written
-from bundle.networks.warp import warp_tokens
+from bundle.geometry.warp import warp_tokens
 from bundle.images.color import ycbcr_to_rgb
 from bundle.fusion.recolor import recolor
 

@@ -16,9 +16,8 @@ from mlflow.models import Model
 from monai.handlers import MLFlowHandler
 from monai.utils import str2bool
 
-from bundle.workflow.option_values import check_store
+from bundle.workflow.command_options import check_store
 from bundle.workflow.parallel import unwrap, world_size
-from bundle.errors import or_exit
 from bundle.training.tracking.panel import PhantomPanel
 from bundle.training.tracking.record import executed_config, fingerprint, read_settings, signature
 
@@ -48,7 +47,7 @@ class RunTracker(MLFlowHandler):
         run_name: None = named by the time.
 
     Raises:
-        SystemExit: the store is a folder; with one line on stderr.
+        InputError: the store is a folder.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class RunTracker(MLFlowHandler):
         experiment_name: str = "bimsrec",
         run_name: str | None = None,
     ) -> None:
-        or_exit(check_store, tracking_uri)
+        check_store(tracking_uri)
         super().__init__(
             tracking_uri,
             iteration_log=False,

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from bundle.transforms.batched.random import chosen, normal, uniform
+from bundle.transforms.random import chosen, normal, uniform
 
 
 class BatchBlend:

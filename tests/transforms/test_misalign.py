@@ -1,12 +1,15 @@
-"""REAT: levels, exact inverse, sign and axes, seeds."""
+"""Misalignment of items: levels, exact inverse, sign and axes, seeds."""
 
 import numpy as np
 import pytest
 import torch
+from monai.networks.blocks import Warp
 from scipy.ndimage import gaussian_filter
 
-from bundle.transforms.elastic import elastic_displacement
-from bundle.transforms.reat import LEVELS, RandMisalignd
+from bundle.domain import LEVELS
+from bundle.transforms.draw_monai import draw, elastic_displacement
+from bundle.transforms.maps import Maps, Spread
+from bundle.transforms.misalign import RandMisalignd, misaligned
 
 SIZE = 256
 
@@ -27,7 +30,7 @@ def misalign(picture, level, seed=0, **arguments):
 
 
 def pull(image, ddf):
-    return RandMisalignd()._sample(image, ddf)
+    return Warp("bilinear", "zeros")(image[None], ddf[None])[0]
 
 
 def test_levels_are_those_of_the_contract():
@@ -137,3 +140,32 @@ def test_outside_the_frame_is_black():
 def test_unknown_level_is_refused():
     with pytest.raises(KeyError, match="huge"):
         RandMisalignd(levels=["huge"])
+
+
+@pytest.mark.parametrize("pose", [0.0, 30.0])
+def test_a_batch_gives_what_its_items_give(picture, pose):
+    spread, random = Spread(pose=pose, pose_elastic=4.0), np.random.RandomState(0)
+    drawn = [draw(spread, level, (64, 80), random) for level in LEVELS.values()]
+    fixed = torch.stack([picture[:, k : k + 64, 60:140] for k in (60, 70, 80, 90)])
+    moving, labels = 1 - fixed.expand(-1, 3, -1, -1), (fixed * 5).round()
+    names = ("elastic", "matrix") + (("shape", "pose") if pose else ())
+    maps = Maps(*(torch.cat([getattr(one, name) for one in drawn]) for name in names))
+    batch = misaligned(maps, fixed, moving, labels)
+    for k, one in enumerate(drawn):
+        item = misaligned(one, fixed[k, None], moving[k, None], labels[k, None])
+        for key, value in item.items():
+            tolerance = 0.01 if key == "ddf" else 1e-4  # its iteration stops for all at once
+            torch.testing.assert_close(batch[key][k, None], value, atol=tolerance, rtol=0)
+
+
+def test_pictures_are_those_of_monai(picture):
+    maps = draw(Spread(pose=30.0), LEVELS["large"], (SIZE, SIZE), np.random.RandomState(1))
+    labels = (picture * 5).round()
+    found = misaligned(maps, picture[None], picture[None], labels[None])
+    posed, displaced = maps.sources()
+    for image, mode, keys in (
+        (picture, "bilinear", ("aligned", "deformed")),
+        (labels, "nearest", ("labels", "deformed_labels")),
+    ):
+        for key, displacement in zip(keys, (posed, displaced), strict=True):
+            assert torch.equal(found[key], Warp(mode, "zeros")(image[None], displacement))

@@ -9,7 +9,7 @@ import torch
 from monai.transforms import Randomizable, Transform
 from monai.utils import convert_to_tensor
 
-from bundle.training.pairs import MODALITIES
+from bundle.domain import MODALITIES
 
 PICTURES = ("fixed", "moving")
 

@@ -16,8 +16,9 @@ from monai.bundle.config_item import ComponentLocator
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 from monai.utils import optional_import
 
-from bundle.workflow.option_values import check_device, check_value
 from bundle.errors import InputError, one_line
+from bundle.networks import usable_device
+from bundle.options import check_value
 
 
 def refuse_unknown_options(arguments: Sequence[str] | None = None) -> None:
@@ -45,9 +46,36 @@ def refuse_unknown_options(arguments: Sequence[str] | None = None) -> None:
         if name not in own:
             refuse_unknown_id(name, {"bundle_root": "."} | tracking | config, own)
         check_expression(name, given[name])
-        check_value(name, given[name])
+        if not given[name].startswith(("$", "@")):
+            _check_plain(name, given[name])
     if "device" in given:
-        check_device(_evaluated("device", given["device"], config))
+        usable_device(_evaluated("device", given["device"], config))
+
+
+def _check_plain(name: str, value: str) -> None:
+    """Look at a value that is no expression."""
+    check_value(name, value)
+    if name == "tracking_uri":
+        check_store(value)
+    if name == "palette_dir" and not Path(value).is_dir():
+        raise InputError(f"--{name} {value}: no such folder; check the path")
+
+
+def check_store(uri: str) -> None:
+    """Look whether MLflow can keep records there: it no longer keeps them in plain folders.
+
+    Args:
+        uri: of a tracking store.
+
+    Raises:
+        InputError: it is a folder.
+    """
+    known = "://" in uri or uri.split("-")[0] == "databricks"
+    if not known or uri.startswith("file:"):
+        raise InputError(
+            f"--tracking_uri {uri}: MLflow no longer keeps records in folders; "
+            "give sqlite:///FILE.db"
+        )
 
 
 def check_expression(name: str, value: str) -> None:
@@ -67,7 +95,7 @@ def check_expression(name: str, value: str) -> None:
         ast.parse(code, mode="eval")
     except (SyntaxError, ValueError) as error:  # ValueError: a NUL character
         raise InputError(
-            f"--{name} {value}: is no Python expression ({error.args[0]}); mend it, or leave the "
+            f"--{name} {value}: is no Python expression ({error.args[0]}); correct it, or leave the "
             "$ away to give a plain value"
         ) from error
 
@@ -81,7 +109,7 @@ def _evaluated(name: str, value: str, config: Mapping[str, Any]) -> str:
         return str(parser.get_parsed_content(name))
     except Exception as error:  # whatever the expression raises, MONAI wraps it
         raise InputError(
-            f"--{name} {value}: cannot be evaluated ({_first(error)}); mend it, or give a plain "
+            f"--{name} {value}: cannot be evaluated ({_first(error)}); correct it, or give a plain "
             "value such as cpu or cuda:0"
         ) from error
 

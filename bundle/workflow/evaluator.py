@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import logging
-import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from monai.data import Dataset
 from monai.engines import SupervisedEvaluator
 
+from bundle.errors import InputError, one_line
 from bundle.workflow.parallel import any_process
-from bundle.errors import InputError, one_line, or_exit
+from bundle.workflow.transforms import PAIR
 
 logger = logging.getLogger(__name__)
 DONE = "done"
+
+
+class FailedPairs(InputError):
+    """Some pairs failed; each was told already."""
+
+    told = True
 
 
 class PairDataset(Dataset):
@@ -35,19 +42,37 @@ class PairDataset(Dataset):
             return {"id": record["id"], "error": one_line(error)}
 
 
+def single(batch: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Collate a batch of one record: it stays as it is."""
+    (record,) = batch
+    return record
+
+
+def pair_of(
+    batch: dict[str, Any], device: torch.device, non_blocking: bool, **kwargs: Any
+) -> tuple[Any, None]:
+    """Hand the pair to the inferer, which brings to the device what the network needs."""
+    return batch[PAIR], None
+
+
 class PairEvaluator(SupervisedEvaluator):
     """A MONAI ``SupervisedEvaluator`` that goes on after a pair that fails.
 
-    Loading, network, postprocessing and saving of a pair end here when they fail: one line on
-    stderr. The batch size must be 1.
+    Loading, network, postprocessing and saving of a pair end here when they fail: one line.
+
+    Args:
+        tell: takes the lines ``error: ID: ...`` and ``warning: ID: ...``; by default they are
+            logged.
+        **kwargs: of ``SupervisedEvaluator``; the loader gives single records.
 
     Attributes:
         outcomes: of each pair so far, by its position in the list from 1: ``done``, or the message
             of what failed.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, tell: Callable[[str], None] = logger.warning, **kwargs: Any) -> None:
+        super().__init__(**kwargs, decollate=False)
+        self.tell = tell
         self.outcomes: dict[int, str] = {}
 
     @property
@@ -58,27 +83,18 @@ class PairEvaluator(SupervisedEvaluator):
     def _iteration(self, engine: Any, batchdata: Any) -> dict:
         try:
             if "error" in batchdata:
-                raise InputError(batchdata["error"][0])
+                raise InputError(batchdata["error"])
             output = super()._iteration(engine, batchdata)
         except Exception as error:
-            logger.debug("%s", batchdata["id"][0], exc_info=True)
+            logger.debug("%s", batchdata["id"], exc_info=True)
             self.outcomes[engine.state.iteration] = one_line(error)
-            print(f"error: {batchdata['id'][0]}: {one_line(error)}", file=sys.stderr)
+            self.tell(f"error: {batchdata['id']}: {one_line(error)}")
             return {}
         self.outcomes[engine.state.iteration] = DONE
-        for note in engine.state.output[0].get("suspicious", []):
-            print(f"warning: {batchdata['id'][0]}: {note}", file=sys.stderr)
-        logger.info("%s: results in %s", batchdata["id"][0], batchdata["output_dir"][0])
+        for warning in engine.state.output["report"].warnings:
+            self.tell(f"warning: {batchdata['id']}: {warning.text}")
+        logger.info("%s: results in %s", batchdata["id"], batchdata["output_dir"])
         return output
-
-
-def prepare_pair(
-    batch: dict[str, Any], device: torch.device, non_blocking: bool, **kwargs: Any
-) -> tuple[torch.Tensor, None, tuple, dict[str, torch.Tensor]]:
-    """Hand a volume's head and spacing to the inferer, beside the image."""
-    keys = [key for key in ("head", "spacing") if key in batch]
-    image, *others = (batch[key].to(device, non_blocking=non_blocking) for key in ("image", *keys))
-    return image, None, (), dict(zip(keys, others, strict=True))
 
 
 def run_pairs(evaluator: PairEvaluator) -> None:
@@ -88,25 +104,25 @@ def run_pairs(evaluator: PairEvaluator) -> None:
         evaluator: holds the pairs, the network and what to do with the results.
 
     Raises:
-        SystemExit: with status 1: at once if there is no pair, after the last pair if any failed.
+        InputError: at once if there is no pair, after the last pair if any failed.
     """
     mine = bool(evaluator.state.epoch_length)
     anyone = any_process(mine)
     if mine or not anyone:  # with fewer pairs than processes some have none
-        or_exit(go_through, evaluator)
+        go_through(evaluator)
     # processes that share a list end together: a launcher stops all as soon as one fails
     if any_process(bool(evaluator.failures)):
-        raise SystemExit(1)
+        raise FailedPairs(f"{len(evaluator.failures)} of the pairs failed")
 
 
 def go_through(evaluator: PairEvaluator) -> None:
     """Run over all pairs; what failed stands in the evaluator's ``failures``.
 
     Raises:
-        SystemExit: with status 1 if there is no pair.
+        InputError: there is no pair.
     """
     if not evaluator.state.epoch_length:
-        raise SystemExit("error: there are no pairs; hand over --datalist pairs.json")
-    # the engine would log once more what ends it; the one line on stderr says it all
+        raise InputError("there are no pairs; name them with --datalist pairs.json")
+    # the engine would log once more what ends it; the one line says it all
     evaluator.logger.setLevel(logging.CRITICAL)
     evaluator.run()

@@ -1,0 +1,125 @@
+"""Register and fuse from Python: the way of a pair, from two images to the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from bundle.fusion import FusedPair, FusedPictures, FusedVolumes, fuse
+from bundle.images.pair import read_pair
+from bundle.networks import load_network
+from bundle.options import Options, options_of
+from bundle.registration import register
+from bundle.results import Report, parameters_of, write
+from bundle.results.describe import describe
+from bundle.results.folder import require_writable
+
+
+def register_and_fuse(
+    fixed: Any, moving: Any, modality: str | None = None, **options: Any
+) -> Result:
+    """Register the moving image onto the fixed one and fuse the two.
+
+    The weights are loaded once for all calls. Nothing is written.
+
+    Args:
+        fixed: the reference image, an MRI: a path, a ``SimpleITK.Image``, a nibabel image, a MONAI
+            ``MetaTensor`` (1, X, Y, Z), or a picture as an array (H, W) or (H, W, 3).
+        moving: the CT, PET or SPECT image, likewise.
+        modality: of the moving image; by default what its DICOM header says, if it says it.
+        **options: of :class:`bundle.options.Options`, which are those of ``scripts.fuse``.
+
+    Returns:
+        the result.
+
+    Raises:
+        InputError: an option or an image cannot be used; the message is one line.
+
+    Example:
+        >>> result = register_and_fuse("mri.nii.gz", "ct.nii.gz", modality="CT")  # doctest: +SKIP
+        >>> result.save("out")  # doctest: +SKIP
+    """
+    settings = options_of(modality=modality, **options)
+    pair = read_pair(fixed, moving, settings)
+    network = load_network(settings.checkpoint, settings.device)
+    return Result(fuse(register(pair, network, settings), network), settings)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A registered and fused pair.
+
+    Attributes:
+        pair: the fused pair with its registration.
+        options: what it was made with.
+    """
+
+    pair: FusedPair
+    options: Options
+
+    @property
+    def fused(self) -> sitk.Image | np.ndarray:
+        """The fusion on the fixed image's grid: float32 in [0, 1].
+
+        Of pictures an array (H, W) or (H, W, 3), uint8.
+        """
+        if isinstance(self.pair, FusedVolumes):
+            return self.pair.fused
+        return _as_written(self.pair.fused)
+
+    @property
+    def warped(self) -> sitk.Image | np.ndarray:
+        """The moving image on the fixed image's grid, in its own units; of pictures an array."""
+        if isinstance(self.pair, FusedVolumes):
+            return self.pair.registration.warped
+        return _as_written(self.pair.registration.warped)
+
+    @property
+    def transform(self) -> sitk.Transform:
+        """From points of the fixed image to points of the moving one.
+
+        Millimetres, LPS; of pictures pixels, x = column, y = row.
+        """
+        return self.pair.registration.transform
+
+    @property
+    def uncertainty(self) -> sitk.Image | None:
+        """Spread of the ten fields, mm, on the fixed image's grid; None of pictures."""
+        if isinstance(self.pair, FusedPictures):
+            return None
+        return self.pair.registration.uncertainty
+
+    @cached_property
+    def report(self) -> Report:
+        """Measures, notes and warnings."""
+        return describe(self.pair, parameters_of(self.options))
+
+    def save(self, folder: Path | str) -> Path:
+        """Write what ``scripts.fuse`` writes.
+
+        Args:
+            folder: made if necessary.
+
+        Returns:
+            the folder.
+
+        Raises:
+            InputError: it holds results already and the option ``overwrite`` is not set, or it
+                cannot be written to.
+        """
+        path = Path(folder)
+        require_writable(path, self.options.overwrite)
+        write(self.pair, path, self.options)
+        return path
+
+
+def _as_written(picture: torch.Tensor) -> np.ndarray:
+    """(C, H, W), 0 to 255, as the 8-bit picture that would be written: (H, W[, 3])."""
+    pixels = picture.round().clamp(0, 255).to(torch.uint8).movedim(0, -1).numpy()
+    return pixels[..., 0] if pixels.shape[2] == 1 else pixels

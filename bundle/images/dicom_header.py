@@ -1,0 +1,103 @@
+"""Numbers in the header of a DICOM slice: where it lies and how large its pixels are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from pydicom import Dataset
+
+from bundle.errors import InputError
+
+STRAIGHT = 1e-2
+"""Largest cosine between rows and columns that is let pass as rounded."""
+
+PIXEL_SIZES = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+"""Attributes that hold a pixel's height and width in mm, the best first."""
+
+
+def numbers(slice_: Dataset, keyword: str, group: str = "") -> list[float]:
+    """Read the numbers of an attribute.
+
+    Args:
+        slice_: one slice.
+        keyword: name of the attribute.
+        group: the sequence that holds it in enhanced files, among their functional groups.
+
+    Returns:
+        its finite values, [] if the attribute is absent or empty.
+
+    Raises:
+        InputError: the values are no finite numbers.
+    """
+    try:
+        for place in _places(slice_, group):
+            value = place.get(keyword)
+            several = isinstance(value, Sequence) and not isinstance(value, str)
+            given = value if several else [value]
+            values = [float(one) for one in given if one not in (None, "")]
+            if not np.isfinite(values).all():
+                raise ValueError("not finite")
+            if values:
+                return values
+    except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise _unusable(slice_, keyword) from error
+    return []
+
+
+def position(slice_: Dataset) -> np.ndarray | None:
+    """Centre of the first pixel, (3,) mm LPS; None if the header does not say it."""
+    found = numbers(slice_, "ImagePositionPatient", "PlanePositionSequence")
+    if found and len(found) != 3:
+        raise _unusable(slice_, "ImagePositionPatient")
+    return np.array(found) if found else None
+
+
+def axes(slice_: Dataset) -> np.ndarray:
+    """Directions of a row, of a column and of their normal, in the columns of a (3, 3) array.
+
+    The identity if the header says nothing that can be a direction, as GDCM takes it then.
+    """
+    found = numbers(slice_, "ImageOrientationPatient", "PlaneOrientationSequence")
+    if len(found) != 6:
+        return np.eye(3)
+    row, column = np.reshape(found, (2, 3))
+    lengths = np.linalg.norm([row, column], axis=1)
+    if (lengths == 0).any() or abs(row @ column) / lengths.prod() > STRAIGHT:
+        return np.eye(3)
+    normal = np.cross(row, column)
+    normal /= np.linalg.norm(normal)
+    row = np.cross(column, normal)  # as ITK straightens what decimals have rounded
+    row /= np.linalg.norm(row)
+    return np.stack([row, np.cross(normal, row), normal], axis=1)
+
+
+def pixel_size(slice_: Dataset) -> tuple[float, float]:
+    """Distance of the columns and of the rows in mm: x before y, unlike in the header.
+
+    1 mm if no attribute says it, as GDCM takes it then.
+    """
+    for keyword in PIXEL_SIZES:
+        found = numbers(slice_, keyword, "PixelMeasuresSequence")
+        if found and (len(found) != 2 or min(found) <= 0):
+            raise _unusable(slice_, keyword)
+        if found:
+            return found[1], found[0]
+    return 1.0, 1.0
+
+
+def _places(slice_: Dataset, group: str) -> Iterator[Any]:
+    """Where an attribute may stand: in functional groups, at the top, with an NM detector."""
+    if group:
+        for groups in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
+            for functional in (slice_.get(groups) or [])[:1]:
+                yield from (functional.get(group) or [])[:1]
+    yield slice_
+    if group:
+        yield from (slice_.get("DetectorInformationSequence") or [])[:1]
+
+
+def _unusable(slice_: Dataset, keyword: str) -> InputError:
+    name = getattr(slice_, "filename", "")
+    return InputError(f"{name}: its {keyword} cannot be used; export the series anew")

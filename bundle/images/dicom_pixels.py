@@ -1,0 +1,109 @@
+"""The values of a DICOM slice."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from pydicom import Dataset
+from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
+
+from bundle.errors import InputError
+from bundle.images.dicom_header import numbers
+from bundle.images.dicom_write import save_file
+
+NEEDED = (
+    "SamplesPerPixel",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelData",
+)
+"""What a decoder has to know of a grey picture."""
+
+
+def slice_values(slice_: Dataset) -> np.ndarray:
+    """Decode a slice.
+
+    Args:
+        slice_: one slice, with its file's name.
+
+    Returns:
+        (rows, columns), float64, in the file's units (HU for CT). Pictures that are meant to be
+        shown inverted (MONOCHROME1) keep their units.
+
+    Raises:
+        InputError: it is a colour picture, or damaged, or compressed in an unknown way.
+    """
+    samples = numbers(slice_, "SamplesPerPixel") or [1]
+    if samples != [1] or slice_.get("PhotometricInterpretation") == "PALETTE COLOR":
+        raise InputError(
+            f"{slice_.filename}: holds a colour picture; export the series of grey values that it "
+            "was made from"
+        )
+    values = _stored(slice_).astype(np.float64)
+    slope = numbers(slice_, "RescaleSlope", "PixelValueTransformationSequence") or [1.0]
+    intercept = numbers(slice_, "RescaleIntercept", "PixelValueTransformationSequence") or [0.0]
+    return values * (slope[0] or 1.0) + intercept[0]  # a slope of 0 is a slope not filled in
+
+
+def _stored(slice_: Dataset) -> np.ndarray:
+    try:
+        return _without_spare_bits(slice_, slice_.pixel_array)
+    except Exception as error:  # of any type: it depends on pydicom's version and its decoders
+        if "PixelData" not in slice_ or not slice_["PixelData"].is_undefined_length:
+            raise _damaged(slice_) from error
+    return _decoded_by_gdcm(slice_)
+
+
+def _without_spare_bits(slice_: Dataset, values: np.ndarray) -> np.ndarray:
+    """Old writers keep overlays in bits of a pixel that are not part of its value."""
+    bits = int(slice_.get("BitsStored", 0))
+    if values.dtype.kind == "f" or bits >= 8 * values.itemsize:
+        return values
+    if bits < 1:
+        raise ValueError("no bits are stored")
+    whole = values.astype(np.int64)
+    if not slice_["PixelData"].is_undefined_length:  # decoders shift to the lowest bit themselves
+        whole >>= max(int(slice_.get("HighBit", bits - 1)) + 1 - bits, 0)
+    whole &= (1 << bits) - 1
+    if slice_.PixelRepresentation == 1:
+        whole -= (whole >> (bits - 1)) << bits
+    return whole
+
+
+def _decoded_by_gdcm(slice_: Dataset) -> np.ndarray:
+    """Decode what pydicom has no decoder for: JPEG lossless, JPEG-LS and others.
+
+    GDCM gets a file without rescale, so that it hands back the values as they are stored.
+    """
+    bare = Dataset()
+    bare.SOPClassUID, bare.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid(prefix=None)
+    bare.PhotometricInterpretation = "MONOCHROME2"  # it would invert MONOCHROME1
+    for keyword in NEEDED:
+        if keyword in slice_:
+            bare[keyword] = slice_[keyword]
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "slice.dcm"
+            save_file(bare, path, slice_.file_meta.TransferSyntaxUID)
+            reader.SetFileName(str(path))
+            values = sitk.GetArrayFromImage(reader.Execute())
+        shape = int(slice_.Rows), int(slice_.Columns)
+        return _without_spare_bits(slice_, values.reshape(shape))
+    except (RuntimeError, ValueError, AttributeError) as error:
+        raise _damaged(slice_) from error
+
+
+def _damaged(slice_: Dataset) -> InputError:
+    return InputError(
+        f"{slice_.filename}: its pixels are damaged, cut short or compressed in an unknown way; "
+        "copy or export the series anew"
+    )

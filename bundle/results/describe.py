@@ -1,0 +1,163 @@
+"""Measure a registered and fused pair: the arrays that are measured and shown, and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from bundle.errors import Remark
+from bundle.fusion import FusedPair, FusedPictures, FusedVolumes
+from bundle.geometry.head import head_mask
+from bundle.geometry.jacobian import jacobian_determinant, volume_determinant
+from bundle.geometry.slices import from_slices, to_slices
+from bundle.images.color import luma
+from bundle.registration.bspline import MESH, Refinement
+from bundle.registration.consistency import mean_jump
+from bundle.registration.register import VolumeRegistration
+from bundle.registration.slicewise import warp_slices
+from bundle.results.report import Report, change, determinant, result_warnings, spread
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A pair of volumes as it is measured and shown: axial slices (H, W, D), rows from front to
+    back, columns from the patient's right to the left.
+
+    Attributes:
+        fixed: in [0, 1].
+        start: the moving volume by the start, in [0, 1].
+        warped: by start and field, in [0, 1].
+        fused: in [0, 1].
+        displacement: length of the total displacement, mm.
+        jacobian: determinant of the total mapping.
+        head: bool, the fixed head; everywhere if none was found.
+        uncertainty: mm, None if it is not known.
+    """
+
+    fixed: np.ndarray
+    start: np.ndarray
+    warped: np.ndarray
+    fused: np.ndarray
+    displacement: np.ndarray
+    jacobian: np.ndarray
+    head: np.ndarray
+    uncertainty: np.ndarray | None = None
+
+
+def shown_volumes(fused: FusedVolumes) -> Shown:
+    """Bring what is measured and shown of a pair into axial slices."""
+    registration = fused.registration
+    initial, pair = registration.initial, registration.pair
+    fixed, start = initial.image
+    warped = registration.refined
+    warped = warp_slices(start, registration.ddf) if warped is None else warped
+    in_plane = {"fixed": fixed, "start": start, "warped": warped, "head": initial.head[0]}
+    found = {
+        name: _axial(values[None], pair.fixed.image, pair.plane).double().numpy()
+        for name, values in in_plane.items()
+    }
+    head = found.pop("head") > 0.5
+    on_grid = {
+        "fused": fused.fused,
+        "displacement": sitk.VectorMagnitude(registration.field),
+        "jacobian": volume_determinant(registration.field),
+        "uncertainty": registration.uncertainty,
+    }
+    found |= {n: to_slices(v)[0].numpy() for n, v in on_grid.items() if v is not None}
+    return Shown(head=head if head.any() else np.ones_like(head), **found)
+
+
+def _axial(slices: torch.Tensor, grid: sitk.Image, plane: str) -> torch.Tensor:
+    """Slices (1, H, W, D) of any plane as axial ones, (H, W, D)."""
+    return (slices if plane == "axial" else to_slices(from_slices(slices, grid, plane)))[0]
+
+
+def volume_report(fused: FusedVolumes, shown: Shown, parameters: Mapping[str, Any]) -> Report:
+    """Measure a pair of volumes in the head.
+
+    Args:
+        fused: the result.
+        shown: of the same.
+        parameters: what the run was set to.
+    """
+    registration, head = fused.registration, shown.head
+    initial, pair = registration.initial, registration.pair
+    information, ncc = change(shown.fixed[head], shown.start[head], shown.warped[head])
+    report = Report(
+        modality=pair.modality,
+        parameters={**parameters, "plane": pair.plane},
+        unit="mm",
+        mutual_information=information,
+        ncc=ncc,
+        displacement=spread(shown.displacement[head]),
+        jacobian=determinant(shown.jacobian[head]),
+        field_kept=bool((registration.ddf != 0).any()),
+        start=np.round(initial.start, 6).tolist(),
+        overlap=round(float(initial.overlap), 4),
+        display={"fixed": initial.windows[0], "moving": initial.windows[1]},
+        uncertainty=None if shown.uncertainty is None else spread(shown.uncertainty[head]),
+        jump=round(mean_jump(registration.ddf[None]), 4),
+        refinement=_refinement(registration),
+        seconds=round(fused.seconds, 1),
+    )
+    return _with_remarks(report, initial.remarks)
+
+
+def picture_report(fused: FusedPictures, parameters: Mapping[str, Any]) -> Report:
+    """Measure a pair of pictures in the head, see :func:`volume_report`."""
+    registration = fused.registration
+    head = head_mask(255 * registration.image[None, :1])[0].numpy()
+    head = head if head.any() else np.ones_like(head)
+    fixed, start = registration.image.double().numpy()
+    warped = (luma(registration.warped)[0] / 255).clamp(0, 1).numpy()
+    information, ncc = change(fixed[head], start[head], warped[head])
+    report = Report(
+        modality=registration.pair.modality,
+        parameters=parameters,
+        unit="px",
+        mutual_information=information,
+        ncc=ncc,
+        displacement=spread(registration.ddf.norm(dim=0).numpy()[head]),
+        jacobian=determinant(jacobian_determinant(registration.ddf[None])[0].numpy()[head]),
+        field_kept=bool((registration.ddf != 0).any()),
+        seconds=round(fused.seconds, 1),
+    )
+    return _with_remarks(report, registration.pair.remarks)
+
+
+def describe(fused: FusedPair, parameters: Mapping[str, Any]) -> Report:
+    """The report of any pair."""
+    if isinstance(fused, FusedPictures):
+        return picture_report(fused, parameters)
+    return volume_report(fused, shown_volumes(fused), parameters)
+
+
+def _with_remarks(report: Report, remarks: Iterable[Remark]) -> Report:
+    found = [*remarks, *result_warnings(report)]
+    return replace(
+        report,
+        notes=tuple(one for one in found if not one.warning),
+        warnings=tuple(one for one in found if one.warning),
+    )
+
+
+def _refinement(registration: VolumeRegistration) -> dict[str, Any]:
+    """What ``report.json`` says of the B-spline step."""
+    found: Refinement | None = registration.refinement
+    if found is None:
+        return {"method": "none"}
+    before, after = (round(value, 6) for value in found.information)
+    return {
+        "method": "bspline",
+        "mesh_mm": MESH,
+        "kept": found.kept,
+        **({} if found.kept else {"reason": found.reason}),
+        "mutual_information": {"before": before, "after": after},
+        "folding": round(found.folding, 6),
+        "seconds": round(found.seconds, 1),
+    }

@@ -1,0 +1,178 @@
+"""What is known of a registered pair: measures, notes and warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import monai
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from bundle import __version__
+from bundle.domain import Range
+from bundle.errors import Remark
+from bundle.registration.similarity import mutual_information
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean, 95th percentile and largest value."""
+
+    mean: float
+    p95: float
+    max: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """A measure of likeness by the start alone and after registration; None where undefined."""
+
+    start: float | None
+    after: float | None
+
+
+@dataclass(frozen=True)
+class Determinant:
+    """Jacobian determinant of the mapping: extremes, and the share that folds (0 or less)."""
+
+    min: float
+    max: float
+    folding: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is known of a result; nothing in it names a patient or a file.
+
+    Attributes:
+        modality: of the moving image, if it is known.
+        parameters: what the run was set to.
+        unit: of displacements: ``mm`` for volumes, ``px`` for pictures.
+        mutual_information: in the head, nats.
+        ncc: Pearson correlation in the head.
+        displacement: length of the total displacement in the head.
+        jacobian: of the total mapping in the head.
+        field_kept: whether the network's field is part of the result.
+        seconds: from reading to the fusion.
+        start: (4, 4), millimetres, LPS, fixed to moving points; volumes only.
+        overlap: share of the fixed head that the moving volume covers; volumes only.
+        display: values of ``fixed`` and ``moving`` shown as 0 and 1; volumes only.
+        uncertainty: spread of the ten fields in the head, mm.
+        jump: mean change of the in-plane field from slice to slice, voxels.
+        refinement: what became of the B-spline step.
+        notes: information.
+        warnings: what a person should look at.
+    """
+
+    modality: str | None
+    parameters: Mapping[str, Any]
+    unit: str
+    mutual_information: Change
+    ncc: Change
+    displacement: Spread
+    jacobian: Determinant
+    field_kept: bool
+    seconds: float
+    start: list[list[float]] | None = None
+    overlap: float | None = None
+    display: Mapping[str, Range] | None = None
+    uncertainty: Spread | None = None
+    jump: float | None = None
+    refinement: Mapping[str, Any] = field(default_factory=lambda: {"method": "none"})
+    notes: tuple[Remark, ...] = ()
+    warnings: tuple[Remark, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of ``report.json``."""
+        uncertainty = self.uncertainty and {"uncertainty_mm": asdict(self.uncertainty)}
+        return {
+            "modality": self.modality,
+            "parameters": dict(self.parameters),
+            "start": self.start,
+            "overlap": self.overlap,
+            "field_kept": self.field_kept,
+            "refinement": dict(self.refinement),
+            "versions": versions(),
+            "mutual_information": asdict(self.mutual_information),
+            "ncc": asdict(self.ncc),
+            f"displacement_{self.unit}": asdict(self.displacement),
+            "jacobian": asdict(self.jacobian),
+            **(uncertainty or {}),
+            "jump_between_slices_voxels": self.jump,
+            "display": self.display and {side: list(w) for side, w in self.display.items()},
+            "seconds": self.seconds,
+            "warnings": [{"code": one.code, "text": one.text} for one in self.warnings],
+            "notes": [{"code": one.code, "text": one.text} for one in self.notes],
+            "suspicious": [one.text for one in self.warnings],
+        }
+
+
+def versions() -> dict[str, str]:
+    """Of what the result depends on."""
+    return {
+        "bimsrec": __version__,
+        "monai": monai.__version__,
+        "torch": torch.__version__,
+        "SimpleITK": sitk.Version.VersionString(),
+    }
+
+
+def change(fixed: np.ndarray, start: np.ndarray, warped: np.ndarray) -> tuple[Change, Change]:
+    """Mutual information and correlation of the voxels of a head, before and after.
+
+    Args:
+        fixed: (N,), in [0, 1].
+        start: (N,), the moving image by the start.
+        warped: (N,), the moving image by start and field.
+    """
+    information = [round(mutual_information(fixed, one), 6) for one in (start, warped)]
+    return Change(*information), Change(*(correlation(fixed, one) for one in (start, warped)))
+
+
+def spread(values: np.ndarray) -> Spread:
+    """Of any number of values."""
+    found = values.mean(), np.percentile(values, 95), values.max()
+    return Spread(*(round(float(value), 4) for value in found))
+
+
+def determinant(values: np.ndarray) -> Determinant:
+    """Of the voxels of a head."""
+    folding = round(float((values <= 0).mean()), 6)
+    return Determinant(round(float(values.min()), 4), round(float(values.max()), 4), folding)
+
+
+def correlation(fixed: np.ndarray, moving: np.ndarray) -> float | None:
+    """Pearson correlation of all voxels; None if either is constant."""
+    if np.ptp(fixed) == 0 or np.ptp(moving) == 0:  # a deviation of equal values may be rounded up
+        return None
+    return round(float(np.corrcoef(fixed.ravel(), moving.ravel())[0, 1]), 6)
+
+
+def result_warnings(report: Report) -> list[Remark]:
+    """What in a result is suspicious, in plain words."""
+    found = []
+    if not report.field_kept and not report.parameters.get("rigid_only"):
+        text = "The network's field lowered the mutual information: the start was kept."
+        found.append(Remark("field_dropped", text))
+    if report.refinement.get("reason"):
+        text = f"The B-spline step was dropped: {report.refinement['reason']}."
+        found.append(Remark("bspline_dropped", text))
+    if report.jacobian.folding > 0:
+        text = "The field folds in places: do not use it to carry labels over."
+        found.append(Remark("folding", text))
+    if (report.mutual_information.after or 0.0) < 0.1:
+        text = "The volumes share little information: are they of one patient and region?"
+        found.append(Remark("little_information", text))
+    if report.overlap is not None and report.overlap < 0.5:
+        text = "Less than half of the fixed head is covered by the moving volume."
+        found.append(Remark("little_overlap", text))
+    if report.unit == "mm" and report.displacement.max > 60:
+        text = "Some displacements exceed 60 mm: check the headers."
+        found.append(Remark("large_displacement", text))
+    if report.uncertainty is not None and report.uncertainty.p95 > 5:
+        text = "The network's ten fields differ by more than 5 mm in places."
+        found.append(Remark("uncertain", text))
+    return found

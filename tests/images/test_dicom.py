@@ -1,0 +1,408 @@
+"""DICOM series written by GDCM, good and bad ones."""
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+
+from bundle.errors import InputError
+from bundle.images.dicom import choose_series, holds_series, read_folder, volume_of
+
+ROOT = Path(__file__).parents[2]
+
+
+def write_series(folder, positions, modality="CT", series="1.2.3.4", tilt=0.0, more=None, **other):
+    folder.mkdir(exist_ok=True)
+    for number, position in enumerate(positions, start=other.get("first", 0)):
+        shape = other.get("shape", (1, 12, 10))
+        image = sitk.GetImageFromArray(np.full(shape, number * 10 - 500, np.int16))
+        image.SetSpacing(other.get("spacing", (1.5, 1.5, 2.0)))
+        tags = {
+            "0008|0060": modality,
+            "0020|000e": series,
+            "0020|000d": "1.2.3",
+            "0020|0032": f"-7\\{-9 + tilt * position}\\{position}",
+            "0020|0037": "1\\0\\0\\0\\1\\0",
+            "0020|0013": str(number),
+            "0028|1052": "0",
+            "0028|1053": "1",
+            **(more or {}),
+        }
+        for tag, value in tags.items():
+            image.SetMetaData(tag, value)
+        writer = sitk.ImageFileWriter()
+        writer.SetImageIO("GDCMImageIO")
+        writer.KeepOriginalImageUIDOn()
+        if "compressor" in other:
+            writer.UseCompressionOn()
+            writer.SetCompressor(other["compressor"])
+        writer.SetFileName(str(folder / f"{series}_{number:03d}.dcm"))
+        writer.Execute(image)
+    return folder
+
+
+def rewrite(folder, change):
+    """Change every file of a folder in place."""
+    for number, path in enumerate(sorted(folder.iterdir())):
+        file = pydicom.dcmread(path)
+        change(file, number)
+        file.save_as(path)
+    return folder
+
+
+def series_of(folder, *uids):
+    return choose_series(folder, read_folder(folder), uids)
+
+
+def read(folder, *uids):
+    return volume_of(series_of(folder, *uids))
+
+
+def array_of(folder, *uids):
+    return sitk.GetArrayFromImage(read(folder, *uids).image)
+
+
+def texts(volume):
+    return tuple(remark.text for remark in volume.remarks)
+
+
+def test_a_series_keeps_units_and_geometry(tmp_path):
+    folder = write_series(tmp_path / "ct", [0.0, 2.5, 5.0, 7.5])
+    volume = read(folder)
+    assert volume.name == str(folder) and volume.modality == "CT"
+    assert not volume.remarks and not volume.resampled
+    image = volume.image
+    assert image.GetSize() == (10, 12, 4) and image.GetPixelID() == sitk.sitkFloat64
+    np.testing.assert_allclose(image.GetSpacing(), (1.5, 1.5, 2.5))
+    np.testing.assert_allclose(image.GetOrigin(), (-7, -9, 0))
+    assert sitk.GetArrayFromImage(image)[:, 0, 0].tolist() == [-500, -490, -480, -470]
+
+
+def test_rows_and_columns_are_told_apart(tmp_path):
+    oblique = "0\\1\\0\\0\\0\\-1"  # sagittal: the normal is -x
+    more = {"0020|0037": oblique}
+    write_series(tmp_path / "sagittal", [0.0], spacing=(1.0, 3.0, 2.0), more=more)
+    for number, x in enumerate((-5.0, -7.0, -9.0)):
+        at = {**more, "0020|0032": f"{x}\\-20\\30"}
+        write_series(tmp_path / "sagittal", [0], more=at, spacing=(1.0, 3.0, 2.0), first=number)
+    image = read(tmp_path / "sagittal").image
+    expected = sitk.ReadImage(str(tmp_path / "sagittal" / "1.2.3.4_000.dcm"))
+    np.testing.assert_allclose(image.GetSpacing(), (1.0, 3.0, 2.0))
+    np.testing.assert_allclose(image.GetOrigin(), (-5, -20, 30))
+    np.testing.assert_allclose(image.GetDirection(), expected.GetDirection(), atol=1e-12)
+
+
+def test_slices_are_ordered_by_position_and_not_by_name(tmp_path):
+    folder = write_series(tmp_path / "down", [6.0, 4.0, 2.0, 0.0])
+    assert array_of(folder)[:, 0, 0].tolist() == [-470, -480, -490, -500]
+    assert read(folder).image.GetOrigin() == (-7, -9, 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "modality"), [("PT", "PET"), ("NM", "SPECT"), ("MR", "MR"), ("US", None)]
+)
+def test_modality_comes_from_the_header(code, modality, tmp_path):
+    folder = rewrite(
+        write_series(tmp_path / "s", [0.0, 2.0]), lambda file, _: setattr(file, "Modality", code)
+    )
+    assert series_of(folder).modality == modality
+
+
+OPENS = """
+import collections, json, sys
+from pathlib import Path
+import SimpleITK as sitk
+from bundle.images.dicom import choose_series, read_folder, volume_of
+folder = Path(sys.argv[1])
+opens = collections.Counter()
+def count(event, args):
+    if event == "open" and isinstance(args[0], (str, Path)) and Path(args[0]).parent == folder:
+        opens[str(args[0])] += 1
+sys.addaudithook(count)
+sitk.ImageFileReader = sitk.ImageSeriesReader = sitk.ReadImage = None  # they open unseen
+size = volume_of(choose_series(folder, read_folder(folder))).image.GetSize()
+print(json.dumps([size, opens]))
+"""
+
+
+def test_every_file_is_opened_once(tmp_path):
+    folder = write_series(tmp_path / "many", [2.0 * k for k in range(48)])
+    ran = subprocess.run(
+        [sys.executable, "-c", OPENS, str(folder)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    size, opens = json.loads(ran.stdout)
+    assert size == [10, 12, 48]
+    assert opens == {str(path): 1 for path in folder.iterdir()}
+
+
+def test_what_is_no_image_is_skipped(tmp_path):
+    folder = write_series(tmp_path / "ct", [0.0, 2.0, 4.0])
+    report = pydicom.dcmread(folder / "1.2.3.4_000.dcm")
+    for keyword in ("Rows", "Columns", "PixelData"):
+        del report[keyword]
+    report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = pydicom.uid.BasicTextSRStorage
+    report.save_as(folder / "report.dcm")
+    (folder / "notes.txt").write_text("x" * 300)
+    (folder / "empty").touch()
+    (folder / ".hidden.dcm").write_bytes((folder / "1.2.3.4_000.dcm").read_bytes())
+    write_series(folder / "deeper", [6.0])
+    assert len(series_of(folder).slices) == 3
+    assert holds_series(folder)
+    for path in folder.glob("1.2.*"):
+        path.unlink()
+    assert read_folder(folder) == {} and not holds_series(folder)
+    assert not holds_series(tmp_path / "nowhere")
+
+
+def test_files_of_old_archives_lack_the_preamble(tmp_path):
+    folder = write_series(tmp_path / "old", [0.0, 2.0, 4.0])
+    for path in folder.iterdir():
+        raw = path.read_bytes()
+        length = int.from_bytes(raw[140:144], "little")  # of the file's meta information
+        path.write_bytes(raw[144 + length :])
+    assert array_of(folder)[:, 0, 0].tolist() == [-500, -490, -480]
+
+
+def test_the_header_is_small_and_leaves_the_process(tmp_path):
+    folder = write_series(tmp_path / "ct", [0.0, 2.0], more={"0010|0010": "Doe^J"})
+    rewrite(folder, lambda file, _: file.private_block(0x11, "maker", True).add_new(1, "LO", "x"))
+    header = pickle.loads(pickle.dumps(read(folder).header))
+    assert str(header.PatientName) == "Doe^J" and header.StudyInstanceUID == "1.2.3"
+    assert "PixelData" not in header and not any(tag.is_private for tag in header.keys())  # noqa: SIM118
+
+
+def test_a_missing_slice_is_named(tmp_path):
+    folder = write_series(tmp_path / "gap", [0.0, 2.0, 4.0, 8.0, 10.0])
+    with pytest.raises(InputError, match=r"gap: the distance after slice 3 is 4\.00 mm"):
+        read(folder)
+
+
+def test_two_slices_at_one_position_are_refused(tmp_path):
+    folder = write_series(tmp_path / "twice", [0.0, 2.0, 4.0, 4.0, 6.0])
+    with pytest.raises(InputError, match=r"after slice 3 is 0\.00 mm, .* there twice"):
+        read(folder)
+    write_series(tmp_path / "same", [1.0, 1.0, 1.0])
+    with pytest.raises(InputError, match="a slice is missing or there twice"):
+        read(tmp_path / "same")
+
+
+@pytest.mark.parametrize(
+    ("odd", "what"),
+    [
+        ({"more": {"0020|0037": "1\\0\\0\\0\\0.8\\0.6"}}, "orientations"),
+        ({"spacing": (3.0, 3.0, 2.0)}, "pixel sizes"),
+        ({"shape": (1, 12, 11)}, "sizes"),
+    ],
+)
+def test_slices_that_do_not_belong_together_are_refused(odd, what, tmp_path):
+    folder = write_series(tmp_path / "mixed", [0.0, 2.0, 4.0, 6.0])
+    write_series(folder, [6.0], first=3, **odd)
+    with pytest.raises(InputError, match=f"mixed: slices 1 and 4 have different {what};"):
+        read(folder)
+
+
+def test_slices_without_positions_are_refused(tmp_path):
+    folder = write_series(tmp_path / "nowhere", [0.0, 2.0])
+    rewrite(folder, lambda file, _: file.__delattr__("ImagePositionPatient"))
+    with pytest.raises(InputError, match="do not say where the slices lie"):
+        read(folder)
+
+
+@pytest.mark.parametrize(
+    ("tag", "raw", "keyword"),
+    [
+        (b"\x20\x00\x32\x00", b"-7\\x9\\0 ", "ImagePositionPatient"),
+        (b"\x28\x00\x30\x00", b"-1.5\\1.5", "PixelSpacing"),
+        (b"\x28\x00\x53\x10", b"one ", "RescaleSlope"),
+    ],
+)
+def test_numbers_that_are_none_are_named_with_their_file(tag, raw, keyword, tmp_path):
+    folder = write_series(tmp_path / "odd", [0.0, 2.0, 4.0])
+    path = folder / "1.2.3.4_001.dcm"
+    whole = path.read_bytes()
+    at = whole.index(tag)
+    end = at + 8 + int.from_bytes(whole[at + 4 : at + 8], "little")
+    path.write_bytes(whole[: at + 4] + len(raw).to_bytes(4, "little") + raw + whole[end:])
+    with pytest.raises(InputError, match=f"1.2.3.4_001.dcm: its {keyword} cannot be used"):
+        read(folder)
+
+
+def test_one_folder_may_hold_both_images(tmp_path):
+    folder = write_series(tmp_path / "both", [0.0, 2.0, 4.0], "MR", series="1.2.3.4")
+    write_series(folder, [0.0, 2.0], "PT", series="1.2.3.5")
+    found = read_folder(folder)
+    chosen = [choose_series(folder, found, [uid]) for uid in ("1.2.3.4", "1.2.3.5")]
+    assert [(one.modality, len(one.slices)) for one in chosen] == [("MR", 3), ("PET", 2)]
+
+
+@pytest.mark.parametrize(
+    ("tilt", "first", "empty"), [(0.75, -9, slice(0, 2)), (-0.75, -12, slice(12, 14))]
+)
+def test_a_tilted_series_becomes_upright(tilt, first, empty, tmp_path):
+    folder = write_series(tmp_path / "tilt", [0.0, 2.0, 4.0], tilt=tilt)
+    volume = read(folder)
+    assert volume.resampled and [remark.code for remark in volume.remarks] == ["resampled"]
+    assert texts(volume) == ("the gantry was tilted by 36.9 degrees: resampled to a regular grid",)
+    assert volume.image.GetSize() == (10, 14, 3)  # two rows more: the last begins 3 mm away
+    np.testing.assert_allclose(volume.image.GetOrigin(), (-7, first, 0))
+    values = sitk.GetArrayFromImage(volume.image)
+    assert values[0, :12].max() == -500 and values[1, 1:13].min() == -490
+    assert (values[2, empty] == -500).all()
+    assert (np.delete(values[2], empty, axis=0) == -480).all()
+
+
+def test_uneven_slices_are_interpolated_at_even_places(tmp_path):
+    volume = read(write_series(tmp_path / "uneven", [0.0, 2.0, 4.0, 7.0, 9.0]))
+    assert texts(volume) == ("the slices are 2.00 to 3.00 mm apart: resampled to a regular grid",)
+    column = sitk.GetArrayFromImage(volume.image)[:, 5, 5]
+    np.testing.assert_allclose(column, [-500, -490, -480, -480 + 20 / 3, -465])
+    assert volume.image.GetSpacing() == (1.5, 1.5, 2.0)
+
+
+def test_slices_that_jump_aside_are_brought_back(tmp_path):
+    folder = write_series(tmp_path / "jump", [0.0, 2.0, 4.0, 6.0, 8.0])
+    write_series(folder, [4.0], tilt=0.75, more={"0020|0013": "2", "0008|0018": "1.9"})
+    (folder / "1.2.3.4_000.dcm").rename(folder / "1.2.3.4_002.dcm")
+    write_series(folder, [0.0])
+    assert texts(read(folder)) == ("slices are up to 3.0 mm aside: resampled to a regular grid",)
+
+
+def test_a_file_of_several_frames_is_named_with_a_way_out(tmp_path):
+    frames = sitk.Image([12, 10, 4], sitk.sitkInt16)
+    frames.SetMetaData("0008|0060", "NM")
+    (tmp_path / "nm").mkdir()
+    sitk.WriteImage(frames, str(tmp_path / "nm" / "one.dcm"))
+    with pytest.raises(InputError, match="several frames in one DICOM file; convert it"):
+        read(tmp_path / "nm")
+
+
+def enhance(file, _):
+    """Move geometry and rescale to where enhanced MR has them."""
+
+    def group(**values):
+        inner = pydicom.Dataset()
+        inner.update(values)
+        return pydicom.Sequence([inner])
+
+    frame, shared = pydicom.Dataset(), pydicom.Dataset()
+    frame.PlanePositionSequence = group(ImagePositionPatient=file.ImagePositionPatient)
+    shared.PlaneOrientationSequence = group(ImageOrientationPatient=file.ImageOrientationPatient)
+    shared.PixelMeasuresSequence = group(PixelSpacing=file.PixelSpacing, SliceThickness="2.5")
+    shared.PixelValueTransformationSequence = group(
+        RescaleSlope="2", RescaleIntercept="5", RescaleType="US"
+    )
+    file.PerFrameFunctionalGroupsSequence = pydicom.Sequence([frame])
+    file.SharedFunctionalGroupsSequence = pydicom.Sequence([shared])
+    file.NumberOfFrames = 1
+    file.SOPClassUID = file.file_meta.MediaStorageSOPClassUID = pydicom.uid.EnhancedMRImageStorage
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
+        del file[keyword]
+    del file.RescaleSlope, file.RescaleIntercept
+
+
+def test_enhanced_files_of_one_frame_each_are_a_series(tmp_path):
+    folder = rewrite(write_series(tmp_path / "mr", [0.0, 2.5, 5.0], "MR"), enhance)
+    series = series_of(folder)
+    assert (
+        "PixelSpacing" not in series.slices[0] and "Enhanced" in series.slices[0].SOPClassUID.name
+    )
+    expected = sitk.ReadImage(str(folder / "1.2.3.4_001.dcm"))
+    image = volume_of(series).image
+    assert image.GetSize() == (10, 12, 3)
+    np.testing.assert_allclose(image.GetSpacing(), (1.5, 1.5, 2.5))
+    np.testing.assert_allclose(image.GetOrigin(), (-7, -9, 0))
+    np.testing.assert_allclose(image.GetDirection(), expected.GetDirection())
+    assert (sitk.GetArrayFromImage(image)[1] == sitk.GetArrayFromImage(expected)[0]).all()
+
+
+@pytest.mark.parametrize("compressor", [None, "JPEG", "JPEG2000"])
+@pytest.mark.parametrize(
+    ("modality", "rescale"),
+    [("PT", {}), ("CT", {}), ("CT", {"0028|1052": "-1024", "0028|1053": "2"})],
+)
+def test_pictures_shown_inverted_keep_their_units(modality, rescale, compressor, tmp_path):
+    other = {} if compressor is None else {"compressor": compressor}
+    folder = write_series(tmp_path / "white", [0.0, 2.0, 4.0], modality, more=rescale, **other)
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes().replace(b"MONOCHROME2", b"MONOCHROME1"))
+    assert array_of(folder)[:, 0, 0].tolist() == [-500, -490, -480]
+
+
+def test_every_slice_has_its_own_rescale(tmp_path):
+    def change(file, number):
+        file.RescaleSlope, file.RescaleIntercept = number + 0.5, -number
+
+    folder = rewrite(write_series(tmp_path / "pt", [0.0, 2.0, 4.0], "PT"), change)
+    assert array_of(folder)[:, 0, 0].tolist() == [-250, -490 * 1.5 - 1, -480 * 2.5 - 2]
+
+
+@pytest.mark.parametrize(("high", "signed"), [(11, 0), (11, 1), (15, 0), (15, 1)])
+def test_overlays_in_spare_bits_are_no_values(high, signed, tmp_path):
+    values = np.arange(120).reshape(12, 10) - 60 * signed
+    shift = high - 11
+
+    def change(file, number):
+        file.BitsStored, file.HighBit, file.PixelRepresentation = 12, high, signed
+        overlay = 0xF000 if shift == 0 else 0x000F
+        stored = (((values + number) & 0xFFF) << shift) | overlay
+        file.PixelData = stored.astype("<u2").tobytes()
+
+    folder = rewrite(write_series(tmp_path / "bits", [0.0, 2.0]), change)
+    assert (array_of(folder) == [values, values + 1]).all()
+
+
+def test_colours_are_refused(tmp_path):
+    def change(file, _):
+        file.SamplesPerPixel, file.PhotometricInterpretation = 3, "RGB"
+
+    folder = rewrite(write_series(tmp_path / "rgb", [0.0, 2.0]), change)
+    with pytest.raises(InputError, match=r"1\.2\.3\.4_000\.dcm: holds a colour picture"):
+        read(folder)
+
+
+@pytest.mark.parametrize("compressor", [None, "JPEG", "JPEG2000"])
+def test_a_file_that_is_cut_short_is_named(compressor, tmp_path):
+    other = {} if compressor is None else {"compressor": compressor}
+    folder = write_series(tmp_path / "cut", [0.0, 2.0, 4.0], **other)
+    path = folder / "1.2.3.4_001.dcm"
+    path.write_bytes(path.read_bytes()[:-60])
+    with pytest.raises(InputError, match=r"1\.2\.3\.4_001\.dcm: ") as raised:
+        read(folder)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("tag", "said"),
+    [
+        (b"\xe0\x7f\x10\x00", "its pixels are damaged"),
+        (b"\x28\x00\x10\x00", "cannot be read as DICOM"),  # the number of rows
+        (b"\x10\x00\x20\x00", "cannot be read as DICOM"),  # the patient
+    ],
+)
+def test_a_file_that_ends_before_its_pixels_is_named(tag, said, tmp_path):
+    folder = write_series(tmp_path / "cut", [0.0, 2.0, 4.0])
+    path = folder / "1.2.3.4_002.dcm"
+    raw = path.read_bytes()
+    path.write_bytes(raw[: raw.index(tag)])
+    with pytest.raises(InputError, match=rf"1\.2\.3\.4_002\.dcm: {said}"):
+        read(folder)
+
+
+def test_several_series_are_listed(tmp_path):
+    write_series(tmp_path / "two", [0.0, 2.0], series="1.2.3.4")
+    folder = write_series(tmp_path / "two", [0.0, 2.0, 4.0], series="1.2.3.5")
+    with pytest.raises(InputError, match=r"holds 2 series: .*1\.2\.3\.5 \(CT, 3 files\); name one"):
+        read(folder)
+    assert read(folder, "1.2.3.5").image.GetSize() == (10, 12, 3)
+
+
+def test_a_folder_without_dicom_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no DICOM series"):
+        read(tmp_path)
