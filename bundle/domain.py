@@ -42,7 +42,7 @@ class Modality(str, Enum):
     def __str__(self) -> str:
         return self.value
 
-    __format__ = str.__format__
+    __format__ = str.__format__  # type: ignore[assignment]
 
 
 MODALITIES: tuple[str, ...] = tuple(one.value for one in Modality)

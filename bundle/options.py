@@ -23,7 +23,10 @@ Refine = Literal["none", "bspline"]
 def _two_numbers(value: Any) -> tuple[float, float]:
     """A pair of numbers, the lower one first, also out of ``[0.5, 99.5]`` as a text."""
     words = value.strip("[]() ").split(",") if isinstance(value, str) else value
-    lower, upper = (float(word) for word in words)
+    try:
+        lower, upper = (float(word) for word in words)
+    except TypeError as error:  # pydantic takes a ValueError alone for a wrong value
+        raise ValueError("is no pair of numbers") from error
     if not (math.isfinite(lower) and math.isfinite(upper) and lower < upper):
         raise ValueError("give two numbers, the lower one first")
     return lower, upper
@@ -76,6 +79,10 @@ Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
 Natural = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Frame = Annotated[Natural | None, BeforeValidator(_blank), _remedied("give its number, from 0")]
+Uids = Annotated[tuple[str, ...], BeforeValidator(_listed), _remedied("give UIDs in quotes")]
+Checkpoint = Annotated[Path, _remedied("give the path of a file")]
+Device = Annotated[str | None, _remedied("give cpu or cuda:0, in quotes")]
 
 
 class Options(BaseModel):
@@ -86,10 +93,8 @@ class Options(BaseModel):
     modality: Annotated[Modality | None, BeforeValidator(_upper)] = Field(
         None, description="modality of the moving image; by default what its DICOM header says"
     )
-    frame: Annotated[Natural | None, BeforeValidator(_blank)] = Field(
-        None, description="number of the frame of a 4D file, from 0"
-    )
-    series: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+    frame: Frame = Field(None, description="number of the frame of a 4D file, from 0")
+    series: Uids = Field(
         (), description="UIDs, where folders hold several series; of one folder the fixed one first"
     )
     init: Init = Field("rigid", description="linear start of volumes; none trusts the headers")
@@ -108,8 +113,8 @@ class Options(BaseModel):
     )
     dicom_output: bool = Field(False, description="write the fused volume as a DICOM series too")
     overwrite: bool = Field(False, description="replace existing results")
-    checkpoint: Path = Field(MODEL, description="file of the weights")
-    device: str | None = Field(None, description="cpu or cuda:0; by default the GPU if any")
+    checkpoint: Checkpoint = Field(MODEL, description="file of the weights")
+    device: Device = Field(None, description="cpu or cuda:0; by default the GPU if any")
 
 
 class TrainingOptions(BaseModel):
@@ -177,7 +182,9 @@ def _sentence(problem: ErrorDetails, values: Mapping[str, Any], prefix: str = ""
     name = str(problem["loc"][0])
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, Options.model_fields, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(Options.model_fields)}"
+        hint = (
+            f"did you mean {near[0]}?" if near else f"there are {', '.join(Options.model_fields)}"
+        )
         return f"{prefix}{name}: unknown option; {hint}"
     return f"{prefix}{name} {_shown(values[name])}: {_remedy(name)}"
 
@@ -200,7 +207,12 @@ def _remedy(name: str) -> str:
         return f"give one of {', '.join(choices)}"
     if field.annotation is bool:
         return "give true or false"
-    limits = {key: getattr(m, key) for m in field.metadata for key in ("ge", "gt", "le") if hasattr(m, key)}
+    limits = {
+        key: getattr(m, key)
+        for m in field.metadata
+        for key in ("ge", "gt", "le")
+        if hasattr(m, key)
+    }
     kind = "a number" if field.annotation is float else "a whole number"
     if "le" in limits:
         return f"give {kind} from {limits['ge']} to {limits['le']}"

@@ -24,13 +24,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bundle.paths import ROOT
-from bundle.evaluation.reference_rows import METHOD, NO_REGISTRATION
-from bundle.errors import InputError
-from scripts.command import or_exit
-from bundle.metrics.tables import write_json
-from bundle.evaluation.tables.page import number, table
 from bundle.domain import LEVELS, MODALITIES
+from bundle.errors import InputError
+from bundle.evaluation.reference_rows import METHOD, NO_REGISTRATION
+from bundle.evaluation.tables.page import number, table
+from bundle.metrics.tables import write_json
+from bundle.paths import ROOT
+from scripts.command import or_exit
 
 VARIANTS = {
     "full": None,

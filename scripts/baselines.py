@@ -31,6 +31,8 @@ os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")  # antspyx re
 import SimpleITK as sitk
 import torch
 
+from bundle.domain import LEVELS
+from bundle.errors import InputError
 from bundle.evaluation.baselines.ants import require_ants, syn
 from bundle.evaluation.baselines.compare import (
     Registration,
@@ -43,12 +45,10 @@ from bundle.evaluation.baselines.networks import ARCHITECTURES, MonaiRegistratio
 from bundle.evaluation.baselines.page import page
 from bundle.evaluation.baselines.simpleitk import affine_bspline
 from bundle.evaluation.checks.network import shipped_network
-from bundle.errors import InputError
-from scripts.command import or_exit
-from bundle.networks.weights import load_weights
 from bundle.metrics.summary import summarise
 from bundle.metrics.tables import write_csv
-from bundle.domain import LEVELS
+from bundle.networks.weights import load_weights
+from scripts.command import or_exit
 
 METHODS = ("none", "simpleitk", "ants", "network")
 TABLE = "baselines.csv"

@@ -26,12 +26,12 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from bundle.errors import InputError
 from bundle.evaluation.benchmarks.gpu_cost import gpu_ms
 from bundle.evaluation.benchmarks.training_cost import settings_of, training_cost
-from bundle.errors import InputError
-from scripts.command import or_exit
 from bundle.losses import BiMSRecLoss
 from bundle.networks import BiMSRec
+from scripts.command import or_exit
 
 PRECISIONS = ("float32", "bf16")
 GPU_BATCHES = (1, 8, 64)

@@ -20,16 +20,16 @@ import numpy as np
 import SimpleITK as sitk
 from PIL import Image
 
-from bundle.evaluation.demo_pairs import Pair, picture_pair, volume_pairs
 from bundle.domain import CT_WINDOW
 from bundle.errors import InputError
-from scripts.command import or_exit
+from bundle.evaluation.demo_pairs import Pair, picture_pair, volume_pairs
+from bundle.geometry.slices import to_slices
+from bundle.images.volumes import read_volume
 from bundle.networks.weights import REMEDY
 from bundle.paths import MODEL
 from bundle.results.page import Case, Panel, grey, heat, write_report
-from bundle.images.volumes import read_volume
-from bundle.geometry.slices import to_slices
 from scripts import fuse
+from scripts.command import or_exit
 
 INTRODUCTION = (
     "A synthetic head. The moving image was misaligned by a known smooth field; the displacement "

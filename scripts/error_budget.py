@@ -19,13 +19,13 @@ import warnings
 from collections.abc import Sequence
 from functools import partial
 
+from bundle.domain import LEVELS
+from bundle.errors import InputError
 from bundle.evaluation.baselines.compare import evaluation_data
 from bundle.evaluation.checks.error_budget import COLUMNS, modality_budgets
 from bundle.evaluation.checks.network import infer_picture, shipped_network
-from bundle.errors import InputError
-from scripts.command import or_exit
 from bundle.evaluation.tables.page import number, table
-from bundle.domain import LEVELS
+from scripts.command import or_exit
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -21,14 +21,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from bundle.paths import MODEL, ROOT
 from bundle.errors import InputError
-from scripts.command import or_exit
 from bundle.export import load_onnx, load_torchscript, write_onnx, write_torchscript
 from bundle.export.onnx import require_onnx
 from bundle.export.timing import Model, cpu_name, seconds_of, table
-from bundle.networks import load_weights
-from bundle.networks import BiMSRec
+from bundle.networks import BiMSRec, load_weights
+from bundle.paths import MODEL
+from scripts.command import or_exit
 
 FORMATS = ("torchscript", "onnx")
 SIZES = 5

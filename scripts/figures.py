@@ -22,17 +22,17 @@ from monai.bundle import ConfigParser
 from monai.utils import optional_import
 from torch.utils.data import default_collate
 
+from bundle.domain import LEVELS
 from bundle.evaluation.baselines.compare import Registration, evaluation_data
 from bundle.evaluation.baselines.simpleitk import affine_bspline
 from bundle.evaluation.checks.network import shipped_network
 from bundle.evaluation.reference_rows import METHOD, NO_REGISTRATION, TRUE_FIELD, picture_pair
-from scripts.command import or_exit
-from bundle.networks.weights import load_weights
-from bundle.metrics.endpoint_error import endpoint_error
 from bundle.evaluation.tables.sheets import colored, contact_sheet, field_sheet, titled
-from bundle.domain import LEVELS
+from bundle.metrics.endpoint_error import endpoint_error
+from bundle.networks.weights import load_weights
 from bundle.paths import ROOT
 from scripts.ablation import VARIANTS
+from scripts.command import or_exit
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -17,15 +17,15 @@ from collections.abc import Sequence
 
 import torch
 
+from bundle.domain import LEVELS
+from bundle.errors import InputError
 from bundle.evaluation.baselines.compare import evaluation_data
 from bundle.evaluation.baselines.networks import MonaiRegistration
 from bundle.evaluation.checks.overfitting import PASSED, field_only_loss, overfit
-from bundle.errors import InputError
-from scripts.command import or_exit
+from bundle.evaluation.tables.page import table
 from bundle.losses import BiMSRecLoss
 from bundle.networks import BiMSRec
-from bundle.evaluation.tables.page import table
-from bundle.domain import LEVELS
+from scripts.command import or_exit
 
 SIZE = 64
 

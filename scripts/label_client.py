@@ -24,10 +24,9 @@ from monailabel.client import MONAILabelClient
 from monailabel.client.client import MONAILabelClientException
 
 from bundle.errors import InputError
-from scripts.command import or_exit
+from bundle.images.kinds import PICTURES, VOLUMES
 from bundle.results.folder import RESULTS
-from bundle.images.pictures import SUFFIXES as PICTURES
-from bundle.images.volumes import SUFFIXES as VOLUMES
+from scripts.command import or_exit
 
 SUFFIXES = (*VOLUMES, *PICTURES, ".h5", ".html", ".json")
 IMAGES = ("fused.nii.gz", "fused.png", "warped.nii.gz", "warped.png")

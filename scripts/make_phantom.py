@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bundle.errors import InputError
-from scripts.command import or_exit
 from bundle.phantom.pairs import write_pairs, write_volumes
+from scripts.command import or_exit
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -15,10 +15,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from bundle.training.aanlib import ONE_SUBJECT, copy_split, public_pairs, split_public
-from bundle.training.new_folder import new_folder
 from bundle.domain import MODALITIES
 from bundle.errors import InputError
+from bundle.training.aanlib import ONE_SUBJECT, copy_split, public_pairs, split_public
+from bundle.training.new_folder import new_folder
 from scripts.command import or_exit
 
 

@@ -20,11 +20,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from bundle.errors import InputError
+from bundle.options import options_of
 from bundle.training.new_folder import new_folder
 from bundle.training.slices import slice_pairs, write_slices
 from bundle.training.split import split_by_case
-from bundle.errors import InputError
-from bundle.options import options_of
 from bundle.workflow.datalist import options_for, read_datalist
 from scripts.command import add_options, given_options, or_exit
 

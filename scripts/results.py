@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bundle.evaluation.files import RUN
 from bundle.errors import InputError
-from scripts.command import or_exit
-from bundle.networks.weights import weights_sha256
-from bundle.metrics.summary import ID_COLUMNS, summarise
+from bundle.evaluation.files import RUN
 from bundle.evaluation.tables.page import Results, page
 from bundle.evaluation.tables.plots import plot_fields, plot_fusion
+from bundle.metrics.summary import ID_COLUMNS, summarise
+from bundle.networks.weights import weights_sha256
+from scripts.command import or_exit
 
 COMMAND = (
     ".venv/bin/python -m monai.bundle run evaluating "
@@ -118,7 +118,8 @@ def write_results(
         summary: ``summary.json`` of an evaluation; ``run.json`` beside it says what that was.
         output_dir: folder of the page.
         budget: of the ablation, see :func:`bundle.evaluation.tables.notes.ablation_note`.
-        **others: ``ablation``, ``baselines`` and ``phantom`` of :func:`bundle.evaluation.tables.page.page`.
+        **others: ``ablation``, ``baselines`` and ``phantom`` of
+            :func:`bundle.evaluation.tables.page.page`.
 
     Raises:
         InputError: the summary is missing or no summary, or ``run.json`` cannot be read.

@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from bundle.domain import LEVELS
+from bundle.errors import InputError
 from bundle.evaluation.baselines.compare import evaluation_data
 from bundle.evaluation.checks.network import infer_picture, shipped_network
 from bundle.evaluation.checks.robustness import CHANGES, STRANGER, Case, examine, verdict
-from bundle.errors import InputError
-from scripts.command import or_exit
 from bundle.evaluation.tables.page import number, table
-from bundle.domain import LEVELS
+from scripts.command import or_exit
 
 COLUMNS = {"EPE_before": 2, "EPE": 2, "moved": 2, "largest": 3, "folding": 5, "not_finite": 0}
 

@@ -30,6 +30,8 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
+from bundle.domain import MODALITIES
+from bundle.errors import InputError
 from bundle.evaluation.baselines.ants import require_ants, syn_volumes
 from bundle.evaluation.checks.misalignment import misalignment, with_slices
 from bundle.evaluation.checks.volume_errors import (
@@ -39,9 +41,6 @@ from bundle.evaluation.checks.volume_errors import (
     mean_error,
     phantom_pair,
 )
-from bundle.errors import InputError
-from scripts.command import or_exit
-from bundle.domain import MODALITIES
 from bundle.geometry.head import find_head, shrunk, widened
 from bundle.geometry.slices import field_from_slices, on_one_grid, plane_spacing
 from bundle.geometry.transform import as_transform, field_transform, resample
@@ -53,6 +52,7 @@ from bundle.registration import InitializedPair, initialize
 from bundle.registration.bspline import VOXEL, refine
 from bundle.registration.rigid import RIM
 from scripts import fuse
+from scripts.command import or_exit
 
 
 def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:

@@ -25,6 +25,9 @@ TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 BLOCK = re.compile(r"<!-- tested -->\n```bash\n(.*?)```", re.DOTALL)
 COMMANDS = [line for block in BLOCK.findall(README + TUTORIAL) for line in block.splitlines()]
+WEIGHTS = 'modality="CT", checkpoint="models/model.pt"'
+"""The snippets run with the copy's weights, as the commands do."""
+
 QUICK = (
     "--max_epochs 2 --image_size 64 --reduction 4 --batch_size 2 --num_workers 0 --val_interval 9"
 )
@@ -105,14 +108,31 @@ def test_command(command, checkout):
         assert "resumed from" in done.stdout + done.stderr
 
 
-def test_the_field_is_applied_as_the_readme_says(checkout, monkeypatch):
-    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    monkeypatch.chdir(checkout)  # after the commands, which have made out/volume
+SNIPPETS = re.findall(r"<!-- tested -->\n```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def executed(checkout) -> dict:
+    """The names that the page's Python snippets leave, run in order after its commands."""
     names: dict = {}
-    exec(block, names)
-    written = sitk.GetArrayFromImage(sitk.ReadImage("out/volume/warped.nii.gz"))
-    difference = np.abs(sitk.GetArrayFromImage(names["warped"]) - written)
-    assert difference.max() < 1e-3 * np.ptp(written)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(checkout)
+        for snippet in SNIPPETS:
+            exec(snippet.replace('modality="CT"', WEIGHTS), names)
+    return names
+
+
+def test_the_field_is_applied_as_the_readme_says(executed, checkout):
+    written = sitk.GetArrayFromImage(sitk.ReadImage(str(checkout / "out/volume/warped.nii.gz")))
+    last = sitk.GetArrayFromImage(executed["warped"])  # of the last snippet
+    assert np.abs(last - written).max() < 1e-3 * np.ptp(written)
+
+
+def test_python_writes_what_the_command_writes(executed, checkout):
+    for name in ("fused.nii.gz", "warped.nii.gz", "ddf.nii.gz", "uncertainty.nii.gz"):
+        written = [(checkout / "out" / way / name).read_bytes() for way in ("volume", "python")]
+        assert written[0] == written[1], name
+    assert isinstance(executed["point"], tuple) and executed["result"].report.unit == "mm"
 
 
 def test_commands_are_found():
@@ -138,6 +158,7 @@ def test_options_exist():
 @pytest.mark.parametrize("text", [README, TUTORIAL], ids=["README.md", "tutorial.md"])
 def test_every_block_is_tested(text):
     assert text.count("```bash") == len(BLOCK.findall(text))
+    assert README.count("```python") == len(SNIPPETS)
 
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in DOCS)])

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from monai.engines import SupervisedEvaluator
 
-from bundle.training.aanlib import one_subject_of
-from bundle.training.pairs import training_pairs, with_levels
 from bundle.evaluation import reference_rows
 from bundle.evaluation.reference_rows import METHOD, as_written, picture_pair
+from bundle.training.aanlib import one_subject_of
+from bundle.training.pairs import training_pairs, with_levels
 
 ONE = "one"
 """The case of pairs that all show one subject."""

@@ -10,15 +10,15 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
-from bundle.evaluation.evaluation import ONE
-from bundle.workflow.parallel import gather_dealt, is_main_process, wait_for_all
+from bundle.domain import LEVELS
 from bundle.errors import InputError
+from bundle.evaluation.evaluation import ONE
 from bundle.geometry.fields import picture_grid, to_itk, write_field
-from bundle.networks.weights import weights_sha256
+from bundle.images.pictures import write_picture
 from bundle.metrics.summary import summarise
 from bundle.metrics.tables import write_csv, write_json, write_markdown
-from bundle.images.pictures import write_picture
-from bundle.domain import LEVELS
+from bundle.networks.weights import weights_sha256
+from bundle.workflow.parallel import gather_dealt, is_main_process, wait_for_all
 
 logger = logging.getLogger(__name__)
 METRICS = "metrics.csv"

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from monai.networks.blocks import Warp
 
+from bundle.fusion.recolor import recolor
+from bundle.geometry.warp import warp
+from bundle.images.color import ycbcr_to_rgb
 from bundle.metrics.anatomy import Anatomy, anatomy_measures
 from bundle.metrics.bright import bright_kept
 from bundle.metrics.color_difference import color_difference
 from bundle.metrics.suite import fusion_measures, registration_measures
-from bundle.images.color import ycbcr_to_rgb
-from bundle.fusion.recolor import recolor
 
 METHOD = "BiMSRec"
 NO_REGISTRATION = "no registration + maximum"
@@ -48,8 +48,8 @@ class Pair:
     anatomy: Anatomy | None = None
 
     def warped(self, ddf: torch.Tensor) -> torch.Tensor:
-        """The deformed image pulled back by a field (1, 2, H, W), 0 outside, 8 bit."""
-        return as_written(Warp("bilinear", "zeros")(self.deformed, ddf))
+        """The deformed image pulled back by a field (1, 2, H, W), as inference writes it."""
+        return as_written(warp(self.deformed, ddf)).float()
 
     def fusion(self, fused: torch.Tensor) -> dict[str, float]:
         """Fusion measures of a picture (1, 1, H, W), luma 0 to 255, rounded first."""
@@ -97,8 +97,7 @@ def color_terms(fused: torch.Tensor, deformed: torch.Tensor, ddf: torch.Tensor) 
     """
     if not deformed[:, 1:].any():
         return {}
-    ycbcr = Warp("bilinear", "zeros")(deformed, ddf)[0] * 255
-    warped = as_written(ycbcr_to_rgb(ycbcr))
+    warped = as_written(ycbcr_to_rgb(warp(deformed, ddf)[0] * 255)).float()
     colored = as_written(recolor(as_written(fused)[0], warped))
     return {"Delta_E": color_difference(colored[None], warped[None])["Delta_E"].item()}
 

@@ -81,9 +81,7 @@ def _fuse_pictures(registration: PictureRegistration, network: Any) -> FusedPict
     return FusedPictures(registration, colored, time.time() - registration.pair.began)
 
 
-def fuse_picture(
-    image: torch.Tensor, ddf: torch.Tensor, match: Any, network: Any
-) -> torch.Tensor:
+def fuse_picture(image: torch.Tensor, ddf: torch.Tensor, match: Any, network: Any) -> torch.Tensor:
     """Fuse by what :func:`bundle.registration.slicewise.match_picture` found.
 
     Args:

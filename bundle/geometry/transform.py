@@ -8,7 +8,6 @@ import numpy as np
 import SimpleITK as sitk
 
 
-
 def as_matrix(transform: sitk.Transform) -> np.ndarray:
     """The (4, 4) matrix of a linear transform, millimetres, LPS."""
     origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))

@@ -63,9 +63,7 @@ def _deep_grey(picture: Image.Image, limits: Sequence[float]) -> Image.Image:
     """Scale grey by the smallest limit that about holds its maximum; floating point also by 1."""
     values = np.asarray(picture, dtype=np.float32)
     if values.min(initial=0.0) < 0:
-        raise InputError(
-            "holds negative values; window it to 0 to 255, or hand over a NIfTI volume"
-        )
+        raise InputError("holds negative values; window it to 0 to 255, or give a NIfTI volume")
     peak = float(values.max(initial=0.0))
     limits = (1.0, *limits) if picture.mode == "F" else limits
     full = next((limit for limit in limits if peak <= OVERSHOOT * limit), peak)

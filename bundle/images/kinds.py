@@ -1,4 +1,4 @@
-"""Kinds of image files, told by their names; imports nothing, so that a wrong path is told at once."""
+"""Kinds of image files, told by their names. Imports nothing: a wrong path is told at once."""
 
 from __future__ import annotations
 
@@ -49,5 +49,7 @@ def require_file(path: Path | str) -> None:
 def stem(path: Path | str) -> str:
     """The file's name without the suffix of a picture or volume; '' for files of other kinds."""
     name = Path(path).name
-    suffix = max((s for s in (*PICTURES, *VOLUMES) if name.lower().endswith(s)), key=len, default="")
+    suffix = max(
+        (s for s in (*PICTURES, *VOLUMES) if name.lower().endswith(s)), key=len, default=""
+    )
     return name[: len(name) - len(suffix)] if suffix else ""

@@ -14,6 +14,9 @@ from bundle.errors import InputError
 TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """From RAS, which nibabel and MONAI count in, and back."""
 
+FLAT = 1e-6
+"""Volume that the unit steps along the axes of a singular affine span at most."""
+
 
 def from_nibabel(image: Any, name: str) -> sitk.Image:
     """A nibabel image, by its affine.
@@ -23,8 +26,13 @@ def from_nibabel(image: Any, name: str) -> sitk.Image:
         name: of the image, for messages.
 
     Raises:
-        InputError: its affine is singular or not finite.
+        InputError: it has other axes, no scalar values or no affine, or its affine is singular or
+            not finite.
     """
+    if len(image.shape) not in (3, 4):
+        raise InputError(f"{name}: has the shape {image.shape}; give a volume (X, Y, Z)")
+    if image.affine is None:
+        raise InputError(f"{name}: has no affine; give it one")
     return _on_grid(np.asanyarray(image.dataobj), TO_LPS @ image.affine, name)
 
 
@@ -52,13 +60,16 @@ def from_metatensor(image: MetaTensor, name: str) -> sitk.Image:
 def _on_grid(values: np.ndarray, affine: np.ndarray, name: str) -> sitk.Image:
     """An array (X, Y, Z[, T]) and its affine, voxels to mm in LPS."""
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if not (np.isfinite(affine).all() and spacing.all()):
+    usable = np.isfinite(affine).all() and spacing.all()
+    if not usable or abs(np.linalg.det(affine[:3, :3] / spacing)) < FLAT:
         raise InputError(f"{name}: has an affine that is singular or not finite; correct it")
     if values.ndim == 4:
         frames = [_on_grid(frame, affine, name) for frame in np.moveaxis(values, -1, 0)]
         return sitk.JoinSeries(frames)
     if np.iscomplexobj(values):
         raise InputError(f"{name}: holds complex numbers; give its magnitude")
+    if values.dtype.fields is not None:
+        raise InputError(f"{name}: holds several values per voxel; give a scalar volume")
     image = sitk.GetImageFromArray(np.ascontiguousarray(values.T.astype(np.float64)))
     image.SetSpacing(spacing.tolist())
     image.SetOrigin(affine[:3, 3].tolist())

@@ -134,7 +134,7 @@ def _pictures(fixed: Any, moving: Any, options: Options) -> PicturePair:
 
 def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
     began = time.time()
-    found = {Path(one): read_folder(Path(one)) for one in _folders(fixed, moving)}
+    found = {folder: read_folder(folder) for folder in _folders(fixed, moving)}
     volumes = []
     for image, side in zip((fixed, moving), SIDES, strict=True):
         if _is_path(image):
@@ -156,8 +156,9 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
     )  # fmt: skip
 
 
-def _folders(*images: Any) -> list[Any]:
-    return [one for one in dict.fromkeys(filter(_is_path, images)) if Path(one).is_dir()]
+def _folders(*images: Any) -> list[Path]:
+    paths = dict.fromkeys(Path(image) for image in images if _is_path(image))
+    return [path for path in paths if path.is_dir()]
 
 
 def _series_of(
@@ -179,11 +180,11 @@ def _series_of(
     unknown = [uid for uid in series if uid not in known]
     if unknown:
         own = fixed if side == "fixed" else moving
-        places = " and ".join(map(str, found)) or f"{own}, a file,"
+        places = " and ".join(map(str, found)) or str(own)
         raise InputError(f"{places}: without the series {unknown[0]}; correct --series")
-    if len(series) == 2 and _is_path(fixed) and _is_path(moving):
-        if Path(fixed).resolve() == Path(moving).resolve():
-            return [series[SIDES.index(side)]]
+    both = _is_path(fixed) and _is_path(moving)
+    if len(series) == 2 and both and Path(fixed).resolve() == Path(moving).resolve():
+        return [series[SIDES.index(side)]]
     return series
 
 
@@ -214,6 +215,4 @@ def _require_size(name: str, height: int, width: int) -> None:
 
 def _require_variation(name: str, values: torch.Tensor) -> None:
     if values.min() == values.max():
-        raise InputError(
-            f"{name}: has the same value everywhere; check that it is the right image"
-        )
+        raise InputError(f"{name}: has the same value everywhere; check that it is the right image")

@@ -20,8 +20,8 @@ class Volume:
         modality: CT, PET, SPECT or MR as a DICOM header says; None where nothing does.
         remarks: what was odd, in words that name no file.
         resampled: whether slices had to be brought to a regular grid first.
-        header: of a DICOM series the ``pydicom.Dataset`` of its first slice without pixels: patient,
-            study and frame of reference.
+        header: of a DICOM series the ``pydicom.Dataset`` of its first slice without pixels:
+            patient, study and frame of reference.
     """
 
     name: str

@@ -8,12 +8,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from bundle.geometry.warp import warp_tokens
 from bundle.losses.correspondence import CorrespondenceLoss
 from bundle.losses.field import FieldLoss
 from bundle.losses.fusion import FusionLoss
 from bundle.losses.registration import RegistrationLoss
 from bundle.losses.smoothness import FoldingLoss
-from bundle.geometry.warp import warp_tokens
 
 
 class BiMSRecLoss(nn.Module):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from bundle.geometry.fields import to_itk
 from bundle.geometry.head import cropped, shrunk, widened
 from bundle.geometry.jacobian import volume_determinant
 from bundle.geometry.transform import displacement_field, field_transform
+from bundle.registration.one_thread import one_thread
 from bundle.registration.rigid import RIM
 from bundle.registration.similarity import BINS, mutual_information
 
@@ -128,18 +128,6 @@ def judge(before: float, after: float, folding: float) -> str:
     if folding > MOST_FOLDED:
         return f"its field folds in {100 * folding:.2f} % of the head"
     return ""
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let ITK add up in one order, also in the filters that a registration runs by itself."""
-    process = sitk.ProcessObject
-    before = process.GetGlobalDefaultNumberOfThreads()
-    process.SetGlobalDefaultNumberOfThreads(1)
-    try:
-        yield
-    finally:
-        process.SetGlobalDefaultNumberOfThreads(before)
 
 
 def spline_field(

@@ -8,6 +8,7 @@ import SimpleITK as sitk
 from bundle.errors import InputError
 from bundle.geometry.head import COARSE, cropped, find_head, shrunk, widened
 from bundle.geometry.transform import as_matrix, as_transform
+from bundle.registration.one_thread import one_thread
 from bundle.registration.similarity import BINS, mutual_information
 
 RIM = 9.0
@@ -64,7 +65,9 @@ def find_start(fixed: sitk.Image, moving: sitk.Image, init: str = "rigid") -> np
         )
     )
     identity.SetCenter(mass.GetCenter())
-    candidates = [_optimised(coarse_fixed, coarse_moving, near, t, init) for t in (identity, mass)]
+    starts = (identity, mass)
+    with one_thread():
+        candidates = [_optimised(coarse_fixed, coarse_moving, near, t, init) for t in starts]
     matched = [similarity(coarse_fixed, coarse_moving, near, t) for t in candidates]
     best = int(np.argmax(matched))
     if matched[best] < GAIN * similarity(coarse_fixed, coarse_moving, near, identity):
@@ -114,7 +117,6 @@ def _optimised(
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(BINS)
     method.SetMetricFixedMask(where)
-    method.SetNumberOfThreads(1)  # sums in one order: the same volumes give the same start
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-3, 150, 0.6, 1e-8)
     method.SetOptimizerScalesFromPhysicalShift()

@@ -65,9 +65,7 @@ def require_writable(folder: Path, overwrite: bool = False, *sources: Path | str
     replaced = {(folder / name).resolve() for name in names}
     for source in sources:
         if Path(source).resolve() in replaced:
-            raise InputError(
-                f"{source}: a result would take its place; choose another output_dir"
-            )
+            raise InputError(f"{source}: a result would take its place; choose another output_dir")
     parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not (parent.is_dir() and os.access(parent, os.W_OK)):
         raise InputError(f"{folder}: cannot be written to; choose another output_dir")

@@ -15,6 +15,7 @@ from PIL import Image
 
 _HEAT = ((0, 0, 0), (70, 15, 110), (190, 50, 85), (250, 140, 20), (255, 245, 160))
 
+
 @dataclass(frozen=True)
 class Panel:
     """A picture of the page.

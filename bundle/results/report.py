@@ -28,7 +28,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Change:
-    """A measure of likeness by the start alone and after registration; None where undefined."""
+    """A measure of similarity by the start alone and after registration; None where undefined."""
 
     start: float | None
     after: float | None

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
-from bundle.workflow.parallel import is_main_process
 from bundle.errors import InputError, one_line
+from bundle.workflow.parallel import is_main_process
 
 logger = logging.getLogger(__name__)
 LAST = "last.pt"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine
 
-from bundle.workflow.parallel import rank
 from bundle.errors import InputError, one_line
+from bundle.workflow.parallel import rank
 
 BAD_BATCH = "not_finite.json"
 
@@ -44,9 +46,9 @@ def run_or_explain(trainer: Engine, folder: Path) -> None:
         InputError: the loss was not finite, a setting does not fit the data, or a process that
             loads data died.
     """
-    trainer.logger.addFilter(_no_error)  # else the engine logs first what ends it
     try:
-        trainer.run()
+        with errors_unlogged(trainer):
+            trainer.run()
     except NotFiniteError as error:
         path = folder / (BAD_BATCH.replace(".", f"_{rank()}.") if rank() else BAD_BATCH)
         place = {"epoch": trainer.state.epoch, "iteration": trainer.state.iteration}
@@ -63,8 +65,16 @@ def run_or_explain(trainer: Engine, folder: Path) -> None:
             f"a process that loads data died ({one_line(error)}); go on with --resume "
             "true, with a smaller --num_workers if memory was short"
         ) from error
+
+
+@contextmanager
+def errors_unlogged(engine: Engine) -> Iterator[None]:
+    """Let an engine raise what ends it without logging it first."""
+    engine.logger.addFilter(_no_error)
+    try:
+        yield
     finally:
-        trainer.logger.removeFilter(_no_error)
+        engine.logger.removeFilter(_no_error)
 
 
 def _no_error(record: logging.LogRecord) -> bool:

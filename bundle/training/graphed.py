@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from bundle.training.on_device import OnDeviceDataset
 from bundle.errors import InputError
 from bundle.losses import BiMSRecLoss
+from bundle.training.on_device import OnDeviceDataset
 
 WARM_UP = 3
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from monai.engines import SupervisedEvaluator
 
+from bundle.errors import InputError
 from bundle.training.checkpoint import (
     LAST,
     BestSaver,
@@ -18,9 +19,9 @@ from bundle.training.checkpoint import (
     read_state,
     write_state,
 )
+from bundle.training.failures import errors_unlogged
 from bundle.training.graphed import GraphedStep
 from bundle.workflow.parallel import world_size
-from bundle.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,8 @@ def train(
         spent = now
         if spent >= seconds or spent / seconds * validations > validated + 1:
             validated += 1
-            evaluator.run()
+            with errors_unlogged(evaluator):
+                evaluator.run()
             state = {"step": step.state_dict(), "best": best.state_dict()}
             write_state(step.average.state_dict(), folder / "average.pt")
             write_state({**state, "seconds": spent, "steps": steps}, folder / LAST)

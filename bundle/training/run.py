@@ -11,6 +11,8 @@ from ignite.engine import Engine, Events
 from monai.handlers import ValidationHandler
 from monai.utils import str2bool
 
+from bundle.errors import InputError
+from bundle.networks.weights import load_weights
 from bundle.training.checkpoint import (
     LAST,
     BestSaver,
@@ -20,11 +22,9 @@ from bundle.training.checkpoint import (
     write_state,
 )
 from bundle.training.failures import run_or_explain
-from bundle.workflow.parallel import is_main_process, local_device, unwrap
 from bundle.training.resume import EmaProgress, random_states, restore_random
 from bundle.training.stopping import EarlyStopping
-from bundle.errors import InputError
-from bundle.networks.weights import load_weights
+from bundle.workflow.parallel import is_main_process, local_device, unwrap
 
 __all__ = [
     "is_main_process",

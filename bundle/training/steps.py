@@ -8,9 +8,9 @@ import torch
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.engines.utils import IterationEvents
 
+from bundle.metrics.endpoint_error import endpoint_error
 from bundle.training.failures import NotFiniteError
 from bundle.workflow.parallel import unwrap
-from bundle.metrics.endpoint_error import endpoint_error
 
 IMAGES = ("image", "fixed", "aligned", "deformed", "ddf")
 

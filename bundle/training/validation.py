@@ -5,6 +5,8 @@ from __future__ import annotations
 from ignite.engine import Engine, Events
 from monai.handlers import ValidationHandler
 
+from bundle.training.failures import errors_unlogged
+
 
 class RegularValidation(ValidationHandler):
     """MONAI's handler of the trainer, which also validates after the last epoch.
@@ -21,4 +23,5 @@ class RegularValidation(ValidationHandler):
         """Validate if it is time."""
         epoch = engine.state.epoch
         if epoch % self.interval == 0 or epoch == engine.state.max_epochs:
-            super().__call__(engine)
+            with errors_unlogged(self.validator):
+                super().__call__(engine)

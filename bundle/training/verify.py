@@ -10,9 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from bundle.domain import MODALITIES, SHORTEST
 from bundle.errors import InputError
-from bundle.domain import MODALITIES
-from bundle.registration.slicewise import SHORTEST
 from bundle.images.kinds import PICTURES
 from bundle.images.pictures import read_picture
 

@@ -95,8 +95,8 @@ def check_expression(name: str, value: str) -> None:
         ast.parse(code, mode="eval")
     except (SyntaxError, ValueError) as error:  # ValueError: a NUL character
         raise InputError(
-            f"--{name} {value}: is no Python expression ({error.args[0]}); correct it, or leave the "
-            "$ away to give a plain value"
+            f"--{name} {value}: is no Python expression ({error.args[0]}); correct it, or "
+            "leave the $ away to give a plain value"
         ) from error
 
 

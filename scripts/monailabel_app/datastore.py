@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import SimpleITK as sitk
 from fastapi import HTTPException
 from monailabel.datastore.local import LocalDatastore
 
-from bundle.images.pictures import SUFFIXES as PICTURES
-from bundle.images.volumes import SUFFIXES as VOLUMES
+from bundle.images.dicom import holds_series
+from bundle.images.kinds import PICTURES, VOLUMES
 
 SUFFIXES = (*VOLUMES, *PICTURES)
 LONGEST_NAME = 120
@@ -163,6 +162,4 @@ def _discarded_if_refused(upload: str) -> Iterator[None]:
 
 
 def _holds_dicom(folder: Path) -> bool:
-    if folder.name.startswith("."):
-        return False
-    return bool(sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder)))
+    return not folder.name.startswith(".") and holds_series(folder)

@@ -103,9 +103,8 @@ class PairTask(InferTask):
             raise HTTPException(400, "this model moves nothing: leave init out, or use bimsrec")
         folder = Path(tempfile.mkdtemp(prefix="bimsrec-"))
         try:
-            self._pipeline.run(request, folder, self.model.moves)
-            report = folder / "report.json"
-            figures = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
+            report = self._pipeline.run(request, folder, self.model.moves)
+            figures = json.loads(json.dumps(report.as_json())) if report.unit == "mm" else {}
             return str(next(folder.glob(f"{self.model.answer}.*"))), figures
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

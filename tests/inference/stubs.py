@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from monai.networks.blocks import Warp
 
 AMPLITUDE = 0.03
 """Largest displacement per axis, as a share of the image's side."""
+
+
+class KnownMatch(NamedTuple):
+    """What ``reconstruct`` takes: the field and nothing else."""
+
+    ddf: torch.Tensor
 
 
 def known_field(height: int, width: int, batch: int = 1) -> torch.Tensor:
@@ -36,6 +43,12 @@ class KnownField(torch.nn.Module):
     def fuse(self, image: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
         warped = Warp(mode="bilinear", padding_mode="zeros")(image[:, 1:], ddf)
         return torch.maximum(image[:, :1], warped)
+
+    def match(self, image: torch.Tensor) -> KnownMatch:
+        return KnownMatch(self.register(image))
+
+    def reconstruct(self, image: torch.Tensor, match: KnownMatch) -> torch.Tensor:
+        return self.fuse(image, match.ddf)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         ddf = self.register(image)

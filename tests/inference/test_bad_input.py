@@ -109,7 +109,7 @@ def test_network_that_returns_nan_is_reported(pictures, infer, capsys):
 
 
 def test_no_list_at_all(infer):
-    with pytest.raises(SystemExit, match="hand over --datalist"):
+    with pytest.raises(SystemExit, match="error: there are no pairs; name them with --datalist"):
         infer(datalist=None)
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from bundle.geometry import refine
+from bundle.registration import bspline
 from tests.inference.images import smooth, write_volume
-from tests.volumes.test_refine import constant
+from tests.registration.test_bspline import constant
 
 SHAPE = (6, 48, 40)
 
@@ -168,8 +168,8 @@ def test_a_refined_pair_is_one_transform(orientation, hounsfield, infer, tmp_pat
     moving = write_volume(tmp_path / "m.nii.gz", hounsfield, orientation)
     pair = {"fixed": "f.nii.gz", "moving": "m.nii.gz", "modality": "CT"}
     # whole voxels: one slice up, two rows back, one column
-    monkeypatch.setattr(refine, "spline_field", constant(1, 2, -1))
-    monkeypatch.setattr(refine, "judge", lambda *_: "")
+    monkeypatch.setattr(bspline, "spline_field", constant(1, 2, -1))
+    monkeypatch.setattr(bspline, "judge", lambda *_: "")
     out = infer({"id": "plain", **pair})
     out = infer({"id": "refined", **pair}, refine="bspline") / "refined"
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
@@ -202,8 +202,8 @@ def test_a_dropped_refinement_leaves_the_network_s_result(hounsfield, infer, tmp
     write_volume(tmp_path / "f.nii.gz", smooth(SHAPE, seed=1))
     write_volume(tmp_path / "m.nii.gz", hounsfield)
     pair = {"fixed": "f.nii.gz", "moving": "m.nii.gz"}
-    monkeypatch.setattr(refine, "spline_field", constant(1, 2, -1))
-    monkeypatch.setattr(refine, "judge", lambda *_: "it is bad")
+    monkeypatch.setattr(bspline, "spline_field", constant(1, 2, -1))
+    monkeypatch.setattr(bspline, "judge", lambda *_: "it is bad")
     infer({"id": "plain", **pair})
     out = infer({"id": "dropped", **pair}, refine="bspline")
     report = json.loads((out / "dropped" / "report.json").read_text(encoding="utf-8"))

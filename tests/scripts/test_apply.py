@@ -6,10 +6,9 @@ import resource
 import numpy as np
 import pytest
 import SimpleITK as sitk
-import torch
 from scipy.ndimage import gaussian_filter
 
-from bundle.geometry.transform import total_field, total_transform
+from bundle.geometry.transform import compose, displacement_field
 from scripts.apply import main
 
 
@@ -87,12 +86,12 @@ def test_the_inverse_of_a_start_and_a_field(tmp_path, capsys, kind, shift):
     vectors = [10 * smooth((24, 48, 40), seed=seed, sigma=6) - 5 for seed in (3, 4, 5)]
     field = sitk.GetImageFromArray(np.stack(vectors, -1), isVector=True)
     field.CopyInformation(fixed)
-    total = total_transform(torch.from_numpy(start), field)
+    total = compose(start, field)
     moving = volume(smooth((30, 60, 50), seed=2), (2.0, 2.0, 3.0))
     corner = np.asarray(total.TransformPoint(fixed.TransformIndexToPhysicalPoint((0, 0, 0))))
     moving.SetOrigin(corner - [4, 4, 6])
     sitk.WriteTransform(total, str(tmp_path / "transform.h5"))
-    sitk.WriteImage(total_field(total, fixed), str(tmp_path / "ddf.nii.gz"))
+    sitk.WriteImage(displacement_field(total, fixed), str(tmp_path / "ddf.nii.gz"))
     for name, image in (("fixed", fixed), ("moving", moving)):
         sitk.WriteImage(image, str(tmp_path / f"{name}.nii.gz"))
     words = ["--transform", str(tmp_path / kind), "--moving", str(tmp_path / "fixed.nii.gz"),

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from bundle import demo_pairs
-from bundle.images.volumes import read_volume
+from bundle.evaluation import demo_pairs
 from bundle.geometry.slices import to_slices
+from bundle.images.volumes import read_volume
 from scripts import demo
+from tests.inference.stubs import KnownMatch
 
 
 class Still(nn.Module):
@@ -24,6 +25,12 @@ class Still(nn.Module):
 
     def fuse(self, image: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
         return image.amax(dim=1, keepdim=True)
+
+    def match(self, image: torch.Tensor) -> KnownMatch:
+        return KnownMatch(self.register(image))
+
+    def reconstruct(self, image: torch.Tensor, match: KnownMatch) -> torch.Tensor:
+        return self.fuse(image, match.ddf)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return torch.cat([self.fuse(image, image), self.register(image)], dim=1)
@@ -61,8 +68,8 @@ def test_errors_of_a_network_that_does_nothing(still, tmp_path, capsys):
 def test_before_is_the_mean_length_of_the_true_field_in_mm(still, tmp_path, capsys):
     checkpoint, overrides = still
     demo.main(["--output_dir", str(tmp_path / "out"), *checkpoint], **overrides)
-    aligned = to_slices(read_volume(tmp_path / "out" / "phantom" / "ct.nii.gz"))
-    labels = to_slices(read_volume(tmp_path / "out" / "phantom" / "labels.nii.gz"))[0]
+    aligned = to_slices(read_volume(tmp_path / "out" / "phantom" / "ct.nii.gz").image)
+    labels = to_slices(read_volume(tmp_path / "out" / "phantom" / "labels.nii.gz").image)[0]
     _, ddf = demo_pairs.misalign(aligned, seed=0)
     expected = 4.0 * ddf.norm(dim=0)[labels > 0].mean()  # voxels of 4 mm
     printed = re.search(r"CT volume: (\S+) mm before", capsys.readouterr().out)

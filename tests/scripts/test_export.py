@@ -11,8 +11,7 @@ from monai.bundle import run
 from PIL import Image
 
 from bundle.export import load_onnx, onnx
-from bundle.workflow import load_weights
-from bundle.networks import BiMSRec
+from bundle.networks import BiMSRec, load_weights
 from scripts import export
 from tests.inference.images import write_grey
 

@@ -7,8 +7,8 @@ import torch
 from monai.bundle import ConfigParser
 from PIL import Image
 
-from bundle.phantom.pairs import write_pairs
 from bundle.evaluation.tables.sheets import colored
+from bundle.phantom.pairs import write_pairs
 from scripts.ablation import VARIANTS
 from scripts.figures import ROOT, main
 

@@ -109,7 +109,7 @@ def test_a_tilted_ct_and_a_fused_dicom_series(stub, tmp_path, capsys):
     command = ["--fixed", str(fixed), "--moving", str(scan), "--output_dir", str(out)]
     options = ["--init", "center", "--plane", "coronal", "--ct_window", "0", "80"]
     fuse.main([*command, *options, "--dicom_output", "--device", "cpu"], **stub)
-    assert "gantry was tilted by 11.3 degrees" in capsys.readouterr().err
+    assert "gantry" not in capsys.readouterr().err  # a note, and no warning
     used = sitk.ReadImage(str(out / "moving_used.nii.gz"), sitk.sitkFloat64)
     grid = sitk.ReadImage(str(fixed))
     transform = sitk.ReadTransform(str(out / "transform.h5"))
@@ -118,6 +118,11 @@ def test_a_tilted_ct_and_a_fused_dicom_series(stub, tmp_path, capsys):
     warped = sitk.GetArrayFromImage(sitk.ReadImage(str(out / "warped.nii.gz")))
     assert np.abs(warped - expected).mean() < 1e-3 * np.ptp(warped)
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    (note,) = report["notes"]
+    assert note["code"] == "resampled"
+    assert "moving volume: the gantry was tilted by 11.3 degrees" in note["text"]
+    assert "gantry" not in str(report["warnings"]) + str(report["suspicious"])
+    assert "gantry was tilted" in (out / "report.html").read_text(encoding="utf-8")
     assert report["parameters"]["plane"] == "coronal"
     assert report["parameters"]["ct_window"] == [0, 80]
     assert len(report["parameters"]["weights_sha256"]) == 12
@@ -146,6 +151,8 @@ def write_scan(folder, count, tilt):
 
 def test_a_window_the_wrong_way_round_is_one_line(tmp_path):
     words = ["--fixed", "f.nii", "--moving", "m.nii", "--output_dir", str(tmp_path / "out")]
-    with pytest.raises(SystemExit, match="--ct_window 150.0,-20.0: give two numbers, the lower"):
+    with pytest.raises(
+        SystemExit, match="^error: --ct_window 150,-20: give two numbers, the lower one first$"
+    ):
         fuse.main([*words, "--ct_window", "150", "-20"])
     assert not (tmp_path / "out").exists()

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bundle.options import options_of
+from bundle.phantom.pairs import write_volumes
 from bundle.training.pairs import list_pairs
 from bundle.training.slices import slice_pairs
 from bundle.training.verify import verify_folder
-from bundle.phantom.pairs import write_volumes
 from scripts import prepare_aanlib, prepare_volumes
 
 
@@ -131,11 +132,11 @@ def test_two_volumes_of_one_patient_keep_all_their_slices(heads, tmp_path, capsy
 
 def test_a_coronal_acquisition_is_cut_in_its_own_plane(tmp_path):
     shape, spacing = (84, 40, 84), (2.4, 6.0, 2.4)  # thick from front to back
-    record = {"modality": "CT", "fixed": str(tmp_path / "mri_t1.nii.gz")}
+    files = str(tmp_path / "mri_t1.nii.gz"), str(tmp_path / "ct.nii.gz")
     write_volumes(tmp_path, 0, shape=shape, spacing=spacing)
-    record["moving"] = str(tmp_path / "ct.nii.gz")
-    slices = list(slice_pairs(record, size=64, step=6.0, least=0.3))
-    axial = list(slice_pairs(record, size=64, step=6.0, plane="axial", least=0.3))
+    own, other = (options_of(modality="CT", init="none", plane=name) for name in ("auto", "axial"))
+    slices = list(slice_pairs(*files, own, size=64, step=6.0, least=0.3))
+    axial = list(slice_pairs(*files, other, size=64, step=6.0, least=0.3))
     assert 10 < len(slices) <= 40 and slices[1][0] - slices[0][0] == 1
     for _, fixed, moving in (*slices, *axial):  # a head is about as wide as it is high or deep
         rows, columns = (fixed[0] > 25).any(1).sum(), (fixed[0] > 25).any(0).sum()

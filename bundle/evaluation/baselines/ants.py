@@ -11,8 +11,9 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from bundle.evaluation.baselines.head import optimiser_mask
 from bundle.errors import InputError
+from bundle.evaluation.baselines.head import optimiser_mask
+from bundle.geometry.transform import field_transform, resample
 
 SYN: dict[str, Any] = {
     "type_of_transform": "SyNOnly",
@@ -99,8 +100,7 @@ def syn_volumes(
         InputError: antspyx is not installed.
     """
     ants = require_ants()
-    lowest = float(sitk.GetArrayViewFromImage(moving).min())
-    started = sitk.Resample(moving, fixed, start, sitk.sitkLinear, lowest)
+    started = resample(moving, fixed, start)
     with tempfile.TemporaryDirectory() as folder:
         images = []
         for name, volume in (("f", fixed), ("m", started), ("h", head)):
@@ -114,4 +114,4 @@ def syn_volumes(
             *images[:2], result["fwdtransforms"], compose=str(Path(folder) / "total")
         )
         field = sitk.ReadImage(composed, sitk.sitkVectorFloat64)  # ITK's own form: mm, LPS
-    return sitk.CompositeTransform([start, sitk.DisplacementFieldTransform(field)])
+    return sitk.CompositeTransform([start, field_transform(field)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,10 +11,10 @@ from monai.bundle import ConfigParser
 from torch.utils.data import Subset, default_collate
 from tqdm import tqdm
 
-from bundle.paths import ROOT
+from bundle.domain import LEVELS
 from bundle.evaluation.baselines.fusion_rules import FUSION_RULES
 from bundle.evaluation.reference_rows import Pair, picture_pair
-from bundle.domain import LEVELS
+from bundle.paths import ROOT
 
 CONFIGS = ("train", "evaluate")
 

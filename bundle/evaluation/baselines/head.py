@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from scipy.ndimage import binary_dilation, binary_fill_holes
 
+from bundle.domain import REFERENCE_SIZE
 from bundle.geometry.head import head_mask
 
 RIM = 8  # px of 256: the outline of the head is what tells most
@@ -23,5 +24,5 @@ def optimiser_mask(fixed: torch.Tensor) -> np.ndarray:
     head = head_mask(fixed)[0].cpu().numpy()
     if not head.any():
         return np.ones_like(head)
-    rim = max(1, round(RIM * max(head.shape) / 256))
+    rim = max(1, round(RIM * max(head.shape) / REFERENCE_SIZE))
     return binary_dilation(binary_fill_holes(head), iterations=rim)

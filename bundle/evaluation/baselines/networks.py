@@ -9,8 +9,8 @@ from monai.networks.nets import BasicUNet, LocalNet, RegUNet
 from torch import nn
 from torch.nn import functional
 
-from bundle.networks.layers import pad_to_multiple
 from bundle.geometry.warp import warp_tokens
+from bundle.networks.layers import pad_to_multiple
 
 DEEPEST = 16  # all three halve the picture four times
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bundle.domain import LEVELS, MODALITIES
 from bundle.evaluation.baselines.compare import methods_in
-from bundle.evaluation.tables.page import LEVELS, Results, number, table
-from bundle.domain import MODALITIES
+from bundle.evaluation.tables.page import Results, number, table
 
 REGISTRATION = {"EPE": 2, "RES": 2, "MAE": 1, "NCC": 3, "folding": 4, "seconds": 2}
 FUSION = {"SD": 1, "Q": 3, "VIF": 3, "SSIM": 3, "VIF_A": 3, "VIF_B": 3, "SSIM_A": 3, "SSIM_B": 3}

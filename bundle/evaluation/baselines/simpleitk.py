@@ -7,6 +7,7 @@ import SimpleITK as sitk
 import torch
 
 from bundle.evaluation.baselines.head import optimiser_mask
+from bundle.geometry.transform import displacement_field
 
 BINS = 32
 SHRINK, SMOOTH = (4, 2), (2.0, 1.0)
@@ -36,10 +37,8 @@ def affine_bspline(fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
         transform.AddTransform(_bspline(fixed_image, moving_image, mask, affine))
     except RuntimeError:  # ITK: no overlap, or nothing to take a histogram of
         return torch.zeros(1, 2, *fixed.shape[-2:])
-    to_field = sitk.TransformToDisplacementFieldFilter()
-    to_field.SetReferenceImage(fixed_image)
-    field = sitk.GetArrayFromImage(to_field.Execute(transform))  # (H, W, xy)
-    return torch.from_numpy(np.moveaxis(field[..., ::-1], -1, 0).astype(np.float32))[None]
+    field = sitk.GetArrayFromImage(displacement_field(transform, fixed_image))  # (H, W, xy)
+    return torch.from_numpy(np.moveaxis(field[..., ::-1], -1, 0).copy())[None]
 
 
 def _affine(fixed: sitk.Image, moving: sitk.Image, mask: sitk.Image) -> sitk.Transform:

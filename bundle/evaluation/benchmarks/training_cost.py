@@ -11,17 +11,16 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from monai.bundle import create_workflow
 
-from bundle.paths import ROOT
-from bundle.options import check_value
-from bundle.workflow.command_options import configuration, refuse_unknown_id
 from bundle.errors import InputError
+from bundle.options import check_value
+from bundle.paths import ROOT
 from bundle.phantom.pairs import write_pairs
+from bundle.workflow.command_options import configuration, refuse_unknown_id
 
 OWN = ("stage", "bundle_root", "dataset_dir", "ckpt_dir", "max_epochs", "val_interval",
        "epoch_repeat", "image_size", "reduction", "batch_size", "num_workers")  # fmt: skip

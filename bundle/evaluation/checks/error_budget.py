@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import Subset
 from tqdm import tqdm
 
+from bundle.domain import REFERENCE_SIZE
 from bundle.geometry.head import head_mask
 
 COLUMNS = ("before", "before_affine", "before_elastic", "error", "own", "affine", "elastic")
@@ -70,7 +71,7 @@ def modality_budgets(
                 errors.append(infer(item["image"][None])[0, 1:] - item["ddf"])
             truths.append(item["ddf"])
         mask = head_mask(255 * item["fixed"][None])[0]
-        ratio = 256 / max(mask.shape)
+        ratio = REFERENCE_SIZE / max(mask.shape)
         budget = error_budget(torch.stack(errors) * ratio, torch.stack(truths) * ratio, mask)
         budgets.setdefault(item["modality"], []).append(budget)
     return {name: torch.stack(found).mean(dim=0).sqrt() for name, found in budgets.items()}

@@ -34,7 +34,7 @@ def misalignment(aligned: sitk.Image, seed: int) -> tuple[sitk.Transform, sitk.T
 
     Returns:
         the transform from fixed to moving points, mm, LPS (pull-back), exact; and its inverse,
-        within 1e-4 mm.
+        within 1e-4 mm at the points of the elastic field and 0.03 mm on average between them.
     """
     random = np.random.default_rng(seed)
     field = elastic_field(aligned, random)

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch.utils.data import default_collate
 
-from bundle.training.steps import IMAGES
+from bundle.domain import REFERENCE_SIZE
 from bundle.losses import BiMSRecLoss
 from bundle.metrics.endpoint_error import endpoint_error
+from bundle.training.steps import IMAGES
 
 PASSED = 0.5  # px of 256
 
@@ -37,7 +38,7 @@ def overfit(
         (step, mean EPE in px of 256); step 0 is no registration.
     """
     batch = default_collate([{key: item[key] for key in IMAGES} for item in items])
-    ratio = 256 / max(batch["ddf"].shape[-2:])
+    ratio = REFERENCE_SIZE / max(batch["ddf"].shape[-2:])
 
     def error(ddf: torch.Tensor) -> float:
         mean, _ = endpoint_error(ddf.detach(), batch["ddf"], batch["fixed"] * 255)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from bundle.domain import REFERENCE_SIZE
 from bundle.metrics.displacement import displacement
 from bundle.metrics.endpoint_error import endpoint_error
 from bundle.metrics.folding import folding
@@ -121,7 +122,7 @@ def examine(cases: Sequence[Case], change: Change, infer: Any) -> dict[str, floa
 
 def _look(case: Case, ddf: torch.Tensor, finite: bool) -> dict[str, float]:
     side = max(ddf.shape[-2:])
-    ratio, nothing = 256 / side, torch.zeros_like(ddf)
+    ratio, nothing = REFERENCE_SIZE / side, torch.zeros_like(ddf)
     # a black picture shows no head, an inverted one is all head: there the frame counts
     mask = case.fixed * 255 if case.fixed.any() else torch.full_like(case.fixed, 255.0)
     values = {"EPE_before": float("nan"), "EPE": float("nan")}

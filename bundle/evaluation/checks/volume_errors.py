@@ -9,9 +9,10 @@ import SimpleITK as sitk
 import torch
 
 from bundle.evaluation.demo_pairs import GRID
+from bundle.geometry.transform import displacement_field
 from bundle.metrics.overlap import label_dice
-from bundle.phantom.pairs import make_head
 from bundle.phantom.canvas import Tissue
+from bundle.phantom.pairs import make_head
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,11 @@ def mean_error(found: sitk.Transform, truth: sitk.Transform, head: sitk.Image) -
         head: uint8, 1 where points count.
     """
     inside = sitk.GetArrayViewFromImage(head) > 0
-    grid = (head.GetSize(), head.GetOrigin(), head.GetSpacing(), head.GetDirection())
     fields = [
-        sitk.GetArrayFromImage(
-            sitk.TransformToDisplacementField(transform, sitk.sitkVectorFloat64, *grid)
-        )
+        sitk.GetArrayFromImage(displacement_field(transform, head))[inside].astype(np.float64)
         for transform in (found, truth)
     ]
-    return float(np.linalg.norm(fields[0] - fields[1], axis=-1)[inside].mean())
+    return float(np.linalg.norm(fields[0] - fields[1], axis=-1).mean())
 
 
 def landmark_error(found: sitk.Transform, truth: sitk.Transform, landmarks: np.ndarray) -> float:

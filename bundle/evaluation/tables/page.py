@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from bundle.domain import LEVELS, MODALITIES
 from bundle.evaluation.reference_rows import CONTROL, METHOD, NO_REGISTRATION, TRUE_FIELD
 from bundle.evaluation.tables.notes import (
     ANATOMY_NOTE,
@@ -18,10 +19,8 @@ from bundle.evaluation.tables.notes import (
     ablation_note,
     origin_note,
 )
-from bundle.domain import MODALITIES
 from bundle.evaluation.tables.paper_rows import ABLATION, MEASURES, MISALIGNED, REGISTERED
 
-LEVELS = ("aligned", "small", "medium", "large")
 SOURCES = ("SD", "Q", "VIF_A", "VIF_B", "SSIM_A", "SSIM_B", "VIFF", "MEF_SSIM")
 BASELINE = {"EPE": 2, "RES": 2, "MAE": 1, "NCC": 3, "Q": 3, "VIF": 3, "SSIM": 3, "seconds": 2}
 ANATOMY = {"Dice": 3, "TRE": 2}
@@ -202,7 +201,7 @@ def page(
         "## Fusion per source",
         "![Fusion measures by method](images/fusion.png)",
     ]
-    for level in ("small", "medium", "large"):
+    for level in list(LEVELS)[1:]:  # all but aligned
         for modality in MODALITIES:
             if (modality, level, METHOD) in results.groups:
                 blocks += [f"### {modality}, {level}", fusion_table(results, modality, level)]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from matplotlib import pyplot as plt
 
+from bundle.domain import LEVELS, MODALITIES
 from bundle.evaluation.reference_rows import METHOD, NO_REGISTRATION, TRUE_FIELD
-from bundle.evaluation.tables.page import LEVELS, Results
-from bundle.domain import MODALITIES
+from bundle.evaluation.tables.page import Results
 from bundle.evaluation.tables.sheets import save
 
 FIELDS = ("EPE", *(f"EPE_flow{k}" for k in range(1, 11)))

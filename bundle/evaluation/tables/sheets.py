@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from bundle.evaluation.reference_rows import Pair, as_written
-from bundle.geometry.warp import warp_tokens
-from bundle.images.color import ycbcr_to_rgb
 from bundle.fusion.recolor import recolor
+from bundle.geometry.warp import warp
+from bundle.images.color import ycbcr_to_rgb
 
 matplotlib.use("Agg")  # files only: no display needed
 
@@ -34,8 +34,8 @@ def colored(luminance: torch.Tensor, moving: torch.Tensor, ddf: torch.Tensor) ->
     Returns:
         uint8 (H, W, 3).
     """
-    warped = ycbcr_to_rgb(warp_tokens(moving, ddf, padding_mode="zeros")[0] * 255)
-    picture = as_written(recolor(as_written(luminance)[0].float(), warped))
+    warped = ycbcr_to_rgb(warp(moving, ddf)[0] * 255)
+    picture = as_written(recolor(as_written(luminance)[0].double(), warped))
     return picture.movedim(0, -1).byte().numpy()
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from monai.data import list_data_collate
-from monai.networks.blocks import Warp
 
+from bundle.geometry.warp import warp
+from bundle.phantom.pairs import write_pairs
 from bundle.training.dataset import SeededDataset
 from bundle.training.pairs import list_pairs
 from bundle.training.steps import to_device
-from bundle.phantom.pairs import write_pairs
 
 
 class PhantomPanel:
@@ -55,7 +55,7 @@ class PhantomPanel:
             output = network(batch["image"]).float()
         network.train(before)
         moving, aligned = batch["deformed"][:, :1], batch["aligned"][:, :1]
-        warped = Warp("bilinear", "zeros")(moving, output[:, 1:])
+        warped = warp(moving, output[:, 1:]).float()
         columns = [batch["fixed"], moving, warped, output[:, :1], (warped - aligned).abs()]
         rows = torch.cat([torch.cat(list(column[:, 0]), dim=0) for column in columns], dim=1)
         return (255 * rows.clamp(0, 1)).round().byte().cpu().numpy()

@@ -16,10 +16,10 @@ from mlflow.models import Model
 from monai.handlers import MLFlowHandler
 from monai.utils import str2bool
 
-from bundle.workflow.command_options import check_store
-from bundle.workflow.parallel import unwrap, world_size
 from bundle.training.tracking.panel import PhantomPanel
 from bundle.training.tracking.record import executed_config, fingerprint, read_settings, signature
+from bundle.workflow.command_options import check_store
+from bundle.workflow.parallel import unwrap, world_size
 
 CKPT_TAG = "ckpt_dir"
 PARAMS_AT_ONCE = 100  # MLflow's limit of one call

@@ -1,0 +1,209 @@
+"""Two images that belong together: every file is opened once, and what is meant is named."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+
+from bundle.errors import InputError
+from bundle.images.pair import PicturePair, VolumePair, read_pair
+from bundle.options import options_of
+from tests.images.test_dicom import write_series
+from tests.inference.images import blob, smooth, write_grey, write_volume
+from tests.inference.stubs import KnownField
+
+ROOT = Path(__file__).parents[2]
+MRI, PET = "1.2.3.4", "1.2.3.5"
+SLICES = [2.0 * k for k in range(48)]
+SHAPE = (1, 36, 40)
+
+COUNTING = """
+import collections, json, sys
+from pathlib import Path
+import SimpleITK as sitk
+folders = [Path(name) for name in sys.argv[1:3]]
+opens = collections.Counter()
+def count(event, args):
+    if event == "open" and isinstance(args[0], (str, Path)) and Path(args[0]).parent in folders:
+        opens[str(args[0])] += 1
+sys.addaudithook(count)
+sitk.ImageFileReader = sitk.ImageSeriesReader = sitk.ReadImage = None  # they open unseen
+series, rest = sys.argv[3].split(), sys.argv[4:]
+"""
+READING = """
+from bundle.images.pair import read_pair
+from bundle.options import options_of
+pair = read_pair(sys.argv[1], folders[1], options_of(series=series))
+sizes = [volume.image.GetSize() for volume in (pair.fixed, pair.moving)]
+print(json.dumps([[*sizes, pair.modality], opens]))
+"""
+FUSING = """
+from scripts import fuse
+words = ["--fixed", sys.argv[1], "--moving", sys.argv[2], "--output_dir", rest[1], "--init", "none"]
+words += ["--series", *series] if series else []
+stub = {"_target_": "tests.inference.stubs.KnownField"}
+fuse.main(words, network_def=stub, checkpoint=rest[0], device="cpu")
+report = json.loads((Path(rest[1]) / "report.json").read_text())
+print(json.dumps([report["modality"], opens]))
+"""
+
+
+def opens(code, folders, series="", *rest):
+    """What a process says of a pair, and how often it opens which file of its folders."""
+    words = [*map(str, folders), series, *map(str, rest)]
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", COUNTING + code, *words],
+        cwd=ROOT, capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    said, counted = json.loads(ran.stdout.splitlines()[-1])
+    return said, counted
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory):
+    """Folders of an MRI and a PET of 48 slices each, and one of both."""
+    root = tmp_path_factory.mktemp("studies")
+    for folder in ("mri", "both"):
+        write_series(root / folder, SLICES, "MR", MRI, shape=SHAPE)
+    for folder in ("pet", "both"):
+        write_series(root / folder, SLICES, "PT", PET, shape=SHAPE)
+    torch.save(KnownField().state_dict(), root / "stub.pt")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("names", "series", "count"),
+    [(("mri", "pet"), "", 96), (("both", "both"), f"{MRI} {PET}", 96), (("mri", "mri"), "", 48)],
+)
+def test_every_file_of_a_pair_is_opened_once(names, series, count, studies):
+    folders = [studies / name for name in names]
+    said, counted = opens(READING, folders, series)
+    assert said == [[40, 36, 48], [40, 36, 48], None if names == ("mri", "mri") else "PET"]
+    expected = {str(path) for folder in folders for path in folder.iterdir()}
+    assert len(expected) == count
+    assert counted == dict.fromkeys(expected, 1)
+
+
+@pytest.mark.parametrize(
+    ("names", "series"), [(("mri", "pet"), ""), (("both", "both"), f"{MRI} {PET}")]
+)
+def test_the_command_opens_every_file_once(names, series, studies, tmp_path):
+    folders = [studies / name for name in names]
+    modality, counted = opens(FUSING, folders, series, studies / "stub.pt", tmp_path / "out")
+    assert modality == "PET"
+    assert (tmp_path / "out" / "fused.nii.gz").is_file()
+    expected = {str(path) for folder in folders for path in folder.iterdir()}
+    assert counted == dict.fromkeys(expected, 1)
+
+
+@pytest.fixture
+def both(tmp_path):
+    """A folder of an MRI of 3 slices and a PET of 2."""
+    folder = write_series(tmp_path / "both", [0.0, 2.0, 4.0], "MR", MRI, shape=SHAPE)
+    return write_series(folder, [0.0, 2.0], "PT", PET, shape=SHAPE)
+
+
+def test_two_uids_of_one_folder_are_the_fixed_and_the_moving_one(both):
+    for series in (f"{MRI}, {PET}", [MRI, PET]):
+        pair = read_pair(both, str(both) + "/", options_of(series=series))
+        assert [v.image.GetSize()[2] for v in (pair.fixed, pair.moving)] == [3, 2]
+        assert (pair.fixed.modality, pair.modality) == ("MR", "PET")
+        assert not pair.remarks
+    pair = read_pair(both, both, options_of(series=[PET, MRI]))
+    assert [v.image.GetSize()[2] for v in (pair.fixed, pair.moving)] == [2, 3]
+    assert [remark.code for remark in pair.remarks] == ["swapped"]
+
+
+def test_of_two_folders_each_takes_the_uid_it_holds(both, tmp_path):
+    other = write_series(tmp_path / "other", [0.0, 2.0, 4.0, 6.0], "MR", "1.2.9", shape=SHAPE)
+    write_series(other, [0.0, 2.0], "MR", "1.2.8", shape=SHAPE)
+    pair = read_pair(other, both, options_of(series=[PET, "1.2.9"]))
+    assert [v.image.GetSize()[2] for v in (pair.fixed, pair.moving)] == [4, 2]
+
+
+def test_an_unknown_uid_is_refused(both, tmp_path):
+    given = options_of(series=[MRI, "1.2.3.6"])
+    with pytest.raises(InputError, match=r"both: without the series 1\.2\.3\.6; correct --series$"):
+        read_pair(both, both, given)
+    other = write_series(tmp_path / "other", [0.0, 2.0], "MR", "1.2.9", shape=SHAPE)
+    message = r"other and .*both: without the series 1\.2\.3\.6; correct --series$"
+    with pytest.raises(InputError, match=message):
+        read_pair(other, both, given)
+    files = [write_volume(tmp_path / f"{k}.nii.gz", smooth((4, 40, 36), k)) for k in range(2)]
+    with pytest.raises(InputError, match=r"0\.nii\.gz: without the series 1\.2\.3\.4"):
+        read_pair(*files, given)
+    with pytest.raises(InputError, match=r"1\.nii\.gz: without the series 1\.2\.3\.4"):
+        read_pair(sitk.ReadImage(str(files[0])), files[1], given)
+
+
+def test_several_series_have_to_be_named(both):
+    with pytest.raises(InputError, match=r"both: holds 2 series: .*name one: --series UID"):
+        read_pair(both, both, options_of())
+
+
+def test_the_modality_given_comes_before_that_of_the_header(both):
+    options = options_of(series=[MRI, PET], modality="spect")
+    assert read_pair(both, both, options).modality == "SPECT"
+
+
+def test_the_frame_is_that_of_the_file_that_has_several(tmp_path):
+    one = sitk.ReadImage(str(write_volume(tmp_path / "f.nii.gz", blob())))
+    sitk.WriteImage(sitk.JoinSeries([one, one * 2, one * 3]), str(tmp_path / "m.nii.gz"))
+    pair = read_pair(tmp_path / "f.nii.gz", tmp_path / "m.nii.gz", options_of(frame=2))
+    assert sitk.GetArrayFromImage(pair.moving.image).max() == 300
+    assert sitk.GetArrayFromImage(pair.fixed.image).max() == 100
+
+
+def test_remarks_name_the_side_and_no_file(tmp_path):
+    values = blob()
+    values[:, 0] = np.nan
+    paths = [write_volume(tmp_path / f"{name}_Miller.nii.gz", values) for name in "fm"]
+    pair = read_pair(*paths, options_of())
+    assert [remark.text.partition(": ")[0] for remark in pair.remarks] == [
+        "fixed volume",
+        "moving volume",
+    ]
+    assert all(one.code == "gaps_filled" and not one.warning for one in pair.remarks)
+    assert "Miller" not in "".join(remark.text for remark in pair.remarks)
+
+
+def test_two_of_one_kind(tmp_path):
+    pictures = [write_grey(tmp_path / f"{k}.png", seed=k) for k in range(2)]
+    volume = write_volume(tmp_path / "v.nii.gz", blob())
+    assert isinstance(read_pair(*pictures, options_of()), PicturePair)
+    assert isinstance(read_pair(volume, volume, options_of()), VolumePair)
+    with pytest.raises(InputError, match=r"0\.png, .*v\.nii\.gz: a picture and a volume; give two"):
+        read_pair(pictures[0], volume, options_of())
+    with pytest.raises(InputError, match="fixed image, moving image: a picture and a volume"):
+        read_pair(sitk.ReadImage(str(volume)), np.zeros((40, 40), np.uint8), options_of())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda image: image[:, :, 0], "is 2D; give a picture as an array"),
+        (lambda image: image[:, :, :1], "is a single slice"),
+        (lambda image: sitk.JoinSeries([image, image]), "is 4D with 2 frames; name one of them"),
+        (lambda image: sitk.Compose([image] * 3), "is 3D with 3 value"),
+        (lambda image: image * 0, "has the same value everywhere"),
+        (lambda image: None, "is a NoneType; give a path, a SimpleITK"),
+        (lambda image: torch.zeros(1, 40, 40, 20), "is a Tensor; give a path, a SimpleITK"),
+    ],
+)
+def test_what_is_in_memory_is_checked_as_files_are(make, message):
+    image = sitk.GetImageFromArray(blob())
+    with pytest.raises(InputError, match=rf"^moving image: {message}") as raised:
+        read_pair(image, make(image), options_of())
+    assert "\n" not in str(raised.value)
+
+
+def test_the_fixed_volume_s_slices_are_large_enough():
+    image = sitk.GetImageFromArray(blob())
+    with pytest.raises(InputError, match="^fixed image: is 40 x 20 pixels in plane; resample"):
+        read_pair(image[:, :20], image, options_of())

@@ -1,0 +1,310 @@
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+
+from bundle.errors import InputError
+from bundle.geometry.slices import field_from_slices, from_slices, to_slices
+from bundle.images.headers import header_remarks
+from bundle.images.pair import read_pair
+from bundle.images.volumes import read_volume
+from bundle.options import options_of
+from bundle.registration import initialize
+from tests.inference.images import blob, smooth, write_volume
+
+ORIENTATIONS = ["LPS", "RAS", "LAS", "PIR", "SLP"]
+
+
+def texts(volume):
+    return tuple(remark.text for remark in volume.remarks)
+
+
+def initialized(fixed, moving):
+    options = options_of(init="none")
+    return initialize(read_pair(fixed, moving, options), options)
+
+
+@pytest.fixture
+def values():
+    return smooth((5, 40, 36), seed=4)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_slices_look_the_same_however_the_volume_is_stored(orientation, values, tmp_path):
+    volume = read_volume(write_volume(tmp_path / "v.nii.gz", values, orientation)).image
+    slices = to_slices(volume)
+    np.testing.assert_allclose(slices[0].movedim(-1, 0), values, atol=1e-6)
+    back = from_slices(slices, volume)
+    assert back.GetOrigin() == volume.GetOrigin()
+    assert back.GetDirection() == volume.GetDirection()
+    np.testing.assert_allclose(
+        sitk.GetArrayFromImage(back), sitk.GetArrayFromImage(volume), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_field_moves_the_patient_the_same_however_the_volume_is_stored(
+    orientation, values, tmp_path
+):
+    grid = read_volume(write_volume(tmp_path / "v.nii.gz", values, orientation)).image
+    ddf = torch.zeros(2, 40, 36, 5)
+    ddf[0] = 2.0
+    field = field_from_slices(ddf, grid)
+    upright = sitk.DICOMOrient(grid, "LPS")
+    start, end = (upright.TransformIndexToPhysicalPoint((9, row, 2)) for row in (10, 12))
+    vector = field.GetPixel(*grid.TransformPhysicalPointToIndex(start))
+    np.testing.assert_allclose(vector, np.subtract(end, start), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda values: np.where(values > 0.5, np.nan, values), "holds NaN"),
+        (np.zeros_like, "the same value everywhere"),
+        (lambda values: values[:, :20], "36 x 20 pixels in plane"),
+    ],
+)
+def test_volume_that_cannot_be_registered_is_named(change, message, values, tmp_path):
+    path = write_volume(tmp_path / "odd.nii.gz", change(values))
+    with pytest.raises(InputError, match=rf"odd\.nii\.gz: .*{message}"):
+        read_pair(path, path, options_of())
+
+
+def test_file_that_is_no_volume_is_named(tmp_path):
+    (tmp_path / "text.nii").write_text("nothing")
+    with pytest.raises(InputError, match=r"text\.nii: cannot be read"):
+        read_volume(tmp_path / "text.nii")
+
+
+def test_a_file_cut_short_is_named(values, tmp_path):
+    whole = write_volume(tmp_path / "whole.nii.gz", values).read_bytes()
+    (tmp_path / "short.nii.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"short\.nii\.gz: (is damaged|cannot be read)"):
+        read_volume(tmp_path / "short.nii.gz")
+
+
+def test_a_single_frame_is_taken_as_3d(tmp_path):
+    frame = sitk.JoinSeries([sitk.Image([8, 9, 10], sitk.sitkFloat32)])
+    sitk.WriteImage(frame, str(tmp_path / "frame.nii.gz"))
+    assert read_volume(tmp_path / "frame.nii.gz").image.GetSize() == (8, 9, 10)
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+def test_other_formats_are_read(suffix, values, tmp_path):
+    nifti = read_volume(write_volume(tmp_path / "v.nii.gz", values, "RAS")).image
+    sitk.WriteImage(nifti, str(tmp_path / f"v{suffix}"))
+    other = read_volume(tmp_path / f"v{suffix}").image
+    np.testing.assert_allclose(other.GetDirection(), nifti.GetDirection(), atol=1e-6)
+    np.testing.assert_allclose(
+        sitk.GetArrayFromImage(other), sitk.GetArrayFromImage(nifti), atol=1e-6
+    )
+
+
+def test_four_dimensional_volume_is_refused(tmp_path):
+    sitk.WriteImage(sitk.Image([8, 8, 8, 2], sitk.sitkFloat32), str(tmp_path / "four.nii.gz"))
+    with pytest.raises(InputError, match=r"four\.nii\.gz: is 4D with 2 frames; name one"):
+        read_volume(tmp_path / "four.nii.gz")
+
+
+def test_a_single_frame_is_the_one_whatever_is_asked_of_the_other_volume(tmp_path):
+    frame = sitk.JoinSeries([sitk.Image([8, 9, 10], sitk.sitkFloat32)])
+    sitk.WriteImage(frame, str(tmp_path / "frame.mha"))
+    assert read_volume(tmp_path / "frame.mha", frame=1).image.GetSize() == (8, 9, 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "missing"),
+    [
+        ("v.nrrd", "space", "says nothing of its orientation"),
+        ("v.nrrd", "space", "how large its voxels are"),
+        ("v.mha", "ElementSpacing", "how large its voxels are"),
+        ("v.mha", "TransformMatrix", "says nothing of its orientation"),
+    ],
+)
+def test_what_a_header_leaves_unsaid_is_noted(name, start, missing, tmp_path):
+    path = tmp_path / name
+    sitk.WriteImage(sitk.Image([8, 9, 10], sitk.sitkFloat32), str(path))
+    assert texts(read_volume(path)) == ()
+    lines = path.read_bytes().splitlines(keepends=True)
+    left = [line for line in lines if not line.startswith(start.encode())]
+    assert len(left) < len(lines)
+    path.write_bytes(b"".join(left))
+    assert any(missing in text for text in texts(read_volume(path)))
+
+
+@pytest.mark.parametrize("name", ["shear.nrrd", "shear.mha"])
+def test_sheared_axes_are_refused(name, tmp_path):
+    volume = sitk.Image([8, 9, 10], sitk.sitkFloat32)
+    volume.SetDirection((1, 0.2, 0, 0, 1, 0, 0, 0, 1))
+    sitk.WriteImage(volume, str(tmp_path / name))
+    with pytest.raises(InputError, match=f"{name}: the axes of its voxels are not perpendicular"):
+        read_volume(tmp_path / name)
+
+
+def test_a_metaimage_header_may_have_empty_lines(tmp_path):
+    path = tmp_path / "v.mhd"
+    sitk.WriteImage(sitk.Image([8, 9, 10], sitk.sitkFloat32), str(path))
+    path.write_text("\n" + path.read_text(encoding="utf-8").replace("\n", "\n\n", 1))
+    assert texts(read_volume(path)) == ()
+
+
+def test_an_nrrd_without_axes_of_space_says_nothing(tmp_path):
+    path = tmp_path / "v.nrrd"
+    sitk.WriteImage(sitk.Image([8, 9, 10], sitk.sitkFloat32), str(path))
+    none = path.read_bytes().replace(b"(1,0,0) (0,1,0) (0,0,1)", b"none none none")
+    path.write_bytes(none)
+    assert [one.code for one in header_remarks(path)] == ["spacing_missing", "orientation_missing"]
+
+
+def test_a_frame_is_taken_by_its_number(tmp_path):
+    frames = [sitk.Image([8, 9, 10], sitk.sitkFloat32) + k for k in range(3)]
+    sitk.WriteImage(sitk.JoinSeries(frames), str(tmp_path / "four.nii.gz"))
+    volume = read_volume(tmp_path / "four.nii.gz", frame=2).image
+    assert set(sitk.GetArrayFromImage(volume).ravel()) == {2.0}
+    with pytest.raises(InputError, match="--frame 0 to 2"):
+        read_volume(tmp_path / "four.nii.gz", frame=3)
+
+
+def test_a_single_slice_is_named(tmp_path):
+    sitk.WriteImage(sitk.Image([40, 40, 1], sitk.sitkFloat32), str(tmp_path / "one.nii.gz"))
+    with pytest.raises(InputError, match=r"one\.nii\.gz: is a single slice"):
+        read_volume(tmp_path / "one.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("step", "message"), [(0.0, "cannot be read; export it anew"), (np.nan, "affine that is not")]
+)
+def test_a_singular_affine_is_named(step, message, values, tmp_path):
+    header = nibabel.Nifti1Header()
+    header.set_data_shape(values.shape)
+    header.set_sform(np.diag([1.0, 1.0, step, 1.0]), 1)
+    header["qform_code"] = 0
+    path = tmp_path / "flat.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(values.astype(np.float32), None, header), path)
+    with pytest.raises(InputError, match=rf"flat\.nii\.gz: .*{message}"):
+        read_volume(path)
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
+def test_nan_in_a_file_of_any_kind_is_told(suffix, tmp_path):
+    values = np.pad(blob(), 30).astype(np.float32)  # enough for memory to be given back at once
+    values[:, 0] = np.nan
+    image = sitk.GetImageFromArray(values)
+    sitk.WriteImage(image, str(tmp_path / f"v{suffix}"))
+    volume = read_volume(tmp_path / f"v{suffix}")
+    assert texts(volume)[-1].startswith("holds NaN or infinite values outside the head")
+    kept = np.nan_to_num(values, nan=0.0)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(volume.image), kept)
+
+
+def test_an_axis_of_one_at_the_end_does_not_matter(tmp_path):
+    values = blob().T[..., None]
+    values[0] = np.nan
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "v.nii.gz")
+    assert read_volume(tmp_path / "v.nii.gz").image.GetSize() == (40, 40, 20)
+
+
+def test_an_invalid_qform_is_named(tmp_path):
+    image = nibabel.Nifti1Image(blob().astype(np.float32), np.eye(4))
+    image.header["qform_code"], image.header["quatern_b"] = 1, 3.0
+    nibabel.save(image, tmp_path / "v.nii.gz")
+    with pytest.raises(InputError, match=r"v\.nii\.gz: .*(qform|cannot be read)"):
+        read_volume(tmp_path / "v.nii.gz")
+
+
+def test_nan_outside_the_head_is_background(tmp_path):
+    values = blob()
+    values[:, 0] = np.nan
+    volume = read_volume(write_volume(tmp_path / "v.nii.gz", values))
+    assert texts(volume) == ("holds NaN or infinite values outside the head: taken as background",)
+    assert np.isfinite(sitk.GetArrayFromImage(volume.image)).all()
+    values[10, 20, 20] = np.inf
+    with pytest.raises(InputError, match="in the head"):
+        read_volume(write_volume(tmp_path / "v.nii.gz", values))
+
+
+def test_forms_that_disagree_are_told(tmp_path):
+    path = write_volume(tmp_path / "v.nii.gz", blob())
+    image = nibabel.load(path)
+    assert texts(read_volume(path)) == ()
+    affine = image.affine.copy()
+    affine[0, 3] += 7.0
+    image.set_qform(image.affine, 1)
+    image.set_sform(affine, 1)
+    nibabel.save(image, path)
+    (text,) = texts(read_volume(path))
+    assert text.startswith("qform and sform disagree by up to 7.0 mm: the ")
+
+
+def test_a_header_that_contradicts_itself_is_refused(tmp_path):
+    path = write_volume(tmp_path / "v.nii.gz", blob(), spacing=(3.0, 3.0, 4.0))
+    image = nibabel.load(path)
+    image.set_qform(None, 0)
+    image.header.set_zooms((1.0, 1.0, 1.0))  # and the sform says 3, 3 and 4 mm
+    nibabel.save(nibabel.Nifti1Image(image.dataobj, None, image.header), path)
+    with pytest.raises(InputError, match=r"v\.nii\.gz: its voxel size \(pixdim\) and its sform"):
+        read_volume(path)
+
+
+@pytest.mark.parametrize("unit", ["mm", "meter"])
+def test_other_units_contradict_nothing(unit, tmp_path):
+    path = write_volume(tmp_path / "v.nii.gz", blob())
+    image = nibabel.load(path)
+    factor = 0.001 if unit == "meter" else 1.0
+    header = nibabel.Nifti1Image(image.dataobj, np.diag([factor] * 3 + [1]) @ image.affine).header
+    header.set_xyzt_units(unit)
+    nibabel.save(nibabel.Nifti1Image(image.dataobj, None, header), path)
+    assert texts(read_volume(path)) == ()
+
+
+def test_a_header_without_orientation_is_told(tmp_path):
+    path = write_volume(tmp_path / "v.nii.gz", blob())
+    image = nibabel.load(path)
+    image.set_sform(None, 0)
+    image.set_qform(None, 0)
+    nibabel.save(image, path)
+    (text,) = texts(read_volume(path))
+    assert text.startswith("says nothing of its orientation: left and right are a guess")
+
+
+def test_complex_numbers_and_wrong_suffixes_are_one_line(tmp_path, capfd):
+    affine = np.eye(4)
+    nibabel.save(nibabel.Nifti1Image(blob().astype(np.complex64), affine), tmp_path / "c.nii")
+    with pytest.raises(InputError, match=r"c\.nii: holds complex numbers"):
+        read_volume(tmp_path / "c.nii")
+    nibabel.save(nibabel.Nifti1Image(blob().astype(np.float32), affine), tmp_path / "v.nii")
+    (tmp_path / "v.nii").rename(tmp_path / "v.nii.gz")
+    with pytest.raises(InputError, match=r"v\.nii\.gz: is not what its suffix says"):
+        read_volume(tmp_path / "v.nii.gz")
+    assert capfd.readouterr().err == ""  # ITK keeps its warnings to itself
+
+
+def test_volumes_that_hardly_meet_are_refused(tmp_path):
+    fixed = write_volume(tmp_path / "f.nii.gz", blob())
+    image = sitk.ReadImage(str(fixed))
+    corner = image.TransformIndexToPhysicalPoint([n - 2 for n in image.GetSize()])
+    image.SetOrigin(corner)
+    sitk.WriteImage(image, str(tmp_path / "m.nii.gz"))
+    with pytest.raises(InputError, match=r"m\.nii\.gz: covers 0.0 % of the fixed head"):
+        initialized(fixed, tmp_path / "m.nii.gz")
+
+
+def test_swapped_volumes_are_told(tmp_path):
+    ct = write_volume(tmp_path / "ct.nii.gz", 1040.0 * (blob() > 0) - 1000)
+    mri = write_volume(tmp_path / "mri.nii.gz", blob())
+    (remark,) = initialized(ct, mri).remarks
+    assert remark.code == "swapped" and remark.warning and "are they swapped?" in remark.text
+    assert initialized(mri, ct).remarks == ()
+
+
+def test_a_moving_volume_with_nothing_in_the_fixed_one_is_named(tmp_path):
+    fixed = write_volume(tmp_path / "f.nii.gz", blob())
+    values = np.zeros((60, 40, 40))
+    values[50:] = 1.0
+    moving = write_volume(tmp_path / "m.nii.gz", values)
+    volume = sitk.ReadImage(str(moving))
+    volume.SetOrigin(sitk.ReadImage(str(fixed)).GetOrigin())
+    sitk.WriteImage(volume, str(moving))
+    with pytest.raises(InputError, match=r"m\.nii\.gz: has the same value everywhere in the fixed"):
+        initialized(fixed, moving)
