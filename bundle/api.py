@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,9 @@ def register_and_fuse(
     settings = options_of(modality=modality, **options)
     pair = read_pair(fixed, moving, settings)
     network = load_network(settings.checkpoint, settings.device)
-    return Result(fuse(register(pair, network, settings), network), settings)
+    fused = fuse(register(pair, network, settings), network)
+    paths = tuple(Path(one) for one in (fixed, moving) if isinstance(one, (str, PathLike)))
+    return Result(fused, settings, paths)
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,12 @@ class Result:
     Attributes:
         pair: the fused pair with its registration.
         options: what it was made with.
+        sources: files of the pair, which ``save`` never replaces.
     """
 
     pair: FusedPair
     options: Options
+    sources: tuple[Path, ...] = ()
 
     @property
     def fused(self) -> sitk.Image | np.ndarray:
@@ -114,7 +119,7 @@ class Result:
                 cannot be written to.
         """
         path = Path(folder)
-        require_writable(path, self.options.overwrite)
+        require_writable(path, self.options.overwrite, *self.sources)
         write(self.pair, path, self.options)
         return path
 

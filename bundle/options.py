@@ -56,6 +56,11 @@ def _listed(value: Any) -> Any:
     return value
 
 
+def _text(value: Any) -> Any:
+    """A ``torch.device`` is known by its name."""
+    return str(value) if type(value).__name__ == "device" else value
+
+
 def _whole(value: Any) -> Any:
     """Numbers of frames and pairs are whole; a text of one will do."""
     if isinstance(value, bool) or (isinstance(value, str) and not value.strip("-").isdecimal()):
@@ -82,7 +87,7 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Frame = Annotated[Natural | None, BeforeValidator(_blank), _remedied("give its number, from 0")]
 Uids = Annotated[tuple[str, ...], BeforeValidator(_listed), _remedied("give UIDs in quotes")]
 Checkpoint = Annotated[Path, _remedied("give the path of a file")]
-Device = Annotated[str | None, _remedied("give cpu or cuda:0, in quotes")]
+Device = Annotated[str | None, BeforeValidator(_text), _remedied("give cpu or cuda:0")]
 
 
 class Options(BaseModel):

@@ -77,7 +77,7 @@ def in_lps(path):
     ],
     ids=["text", "SimpleITK", "nibabel", "MetaTensor", "LPS"],
 )
-def test_a_volume_is_the_same_however_it_is_handed_over(take, volumes, stub):
+def test_a_volume_is_the_same_in_whatever_form(take, volumes, stub):
     expected = register_and_fuse(*volumes, modality="PET", **FIELD)
     found = register_and_fuse(*map(take, volumes), modality="PET", **FIELD)
     assert isinstance(found, Result)
@@ -322,3 +322,43 @@ def test_the_package_offers_what_it_says():
     assert sys.modules["bundle.api"] is api
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = bundle.nothing
+
+
+def test_a_result_never_replaces_its_own_source(volumes, stub, tmp_path):
+    result = register_and_fuse(*volumes, **FIELD, overwrite=True)
+    result.save(tmp_path / "out")
+    source = tmp_path / "out" / "warped.nii.gz"
+    again = register_and_fuse(volumes[0], source, **FIELD, overwrite=True)
+    before = source.read_bytes()
+    with pytest.raises(InputError, match=r"warped\.nii\.gz: a result would take its place"):
+        again.save(tmp_path / "out")
+    assert source.read_bytes() == before
+
+
+def test_headers_in_memory_are_read_as_those_of_files(volumes, stub):
+    image = nibabel.load(volumes[1])
+    silent = nibabel.Nifti1Image(image.get_fdata(), image.affine)
+    silent.set_sform(image.affine, code=0)
+    silent.set_qform(image.affine, code=0)
+    centred = {**FIELD, "init": "center"}
+    warnings = register_and_fuse(volumes[0], silent, **centred).report.warnings
+    assert "orientation_missing" in [warning.code for warning in warnings]
+    scaled = np.diag([1e-3, 1e-3, 1e-3, 1.0]) @ image.affine
+    metres = nibabel.Nifti1Image(image.get_fdata(), scaled)
+    metres.header.set_xyzt_units("meter")
+    expected = register_and_fuse(volumes[0], image, **FIELD)
+    found = register_and_fuse(volumes[0], metres, **FIELD)
+    np.testing.assert_allclose(array(found.warped), array(expected.warped), atol=0.5)
+
+
+def test_label_maps_and_series_of_no_folder_are_refused(volumes, stub):
+    fixed = sitk.ReadImage(str(volumes[0]))
+    labels = sitk.LabelImageToLabelMap(sitk.Cast(fixed > 0.5, sitk.sitkUInt8))
+    with pytest.raises(InputError, match="^moving image: is a label map; cast it"):
+        register_and_fuse(fixed, labels)
+    with pytest.raises(InputError, match="^fixed image: without the series 1.2.3; correct"):
+        register_and_fuse(fixed, fixed, series="1.2.3")
+
+
+def test_a_device_may_be_torchs_own(volumes, stub):
+    assert register_and_fuse(*volumes, **FIELD, device=torch.device("cpu")).options.device == "cpu"

@@ -88,7 +88,7 @@ def test_the_command_knows_every_choice():
         ({"frame": True}, "frame True: give its number, from 0"),
         ({"series": ["1.2", 3]}, "series 1.2,3: give UIDs in quotes"),
         ({"checkpoint": 5}, "checkpoint 5: give the path of a file"),
-        ({"device": 0}, "device 0: give cpu or cuda:0, in quotes"),
+        ({"device": 0}, "device 0: give cpu or cuda:0"),
         ({"chekpoint": "m.pt"}, r"chekpoint: unknown option; did you mean checkpoint\?"),
         ({"zzz": 1}, "zzz: unknown option; there are modality, frame, series, init"),
     ],

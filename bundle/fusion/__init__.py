@@ -1,6 +1,6 @@
 """From a registered pair to the fused image."""
 
-from bundle.fusion.fuse import FusedPair, FusedPictures, FusedVolumes, fuse
+from bundle.fusion.fusion import FusedPair, FusedPictures, FusedVolumes, fuse
 from bundle.fusion.recolor import recolor
 
 __all__ = ["FusedPair", "FusedPictures", "FusedVolumes", "fuse", "recolor"]

@@ -10,6 +10,7 @@ from monai.data import MetaTensor
 from monai.utils import MetaKeys, SpaceKeys
 
 from bundle.errors import InputError
+from bundle.images.nifti import unit_mm
 
 TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """From RAS, which nibabel and MONAI count in, and back."""
@@ -33,7 +34,8 @@ def from_nibabel(image: Any, name: str) -> sitk.Image:
         raise InputError(f"{name}: has the shape {image.shape}; give a volume (X, Y, Z)")
     if image.affine is None:
         raise InputError(f"{name}: has no affine; give it one")
-    return _on_grid(np.asanyarray(image.dataobj), TO_LPS @ image.affine, name)
+    affine = np.diag([unit_mm(image.header)] * 3 + [1.0]) @ image.affine
+    return _on_grid(np.asanyarray(image.dataobj), TO_LPS @ affine, name)
 
 
 def from_metatensor(image: MetaTensor, name: str) -> sitk.Image:

@@ -48,7 +48,7 @@ def geometry_remarks(name: str, header: Any, volume: sitk.Image) -> list[Remark]
         return [Remark("orientation_missing", text)]
     size = np.array(volume.GetSize())
     corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * (size - 1)
-    unit = UNITS.get(header.get_xyzt_units()[0], 1.0)
+    unit = unit_mm(header)
     points = {n: (corners @ form[:3, :3].T + form[:3, 3]) * unit for n, form in forms.items()}
     used = [volume.TransformIndexToPhysicalPoint(corner.tolist()) for corner in corners]
     used_ras = np.array(used) * [-1, -1, 1]
@@ -64,6 +64,12 @@ def geometry_remarks(name: str, header: Any, volume: sitk.Image) -> list[Remark]
         return []
     text = f"qform and sform disagree by up to {apart:.1f} mm: the {nearest} is used"
     return [Remark("forms_disagree", text)]
+
+
+def unit_mm(header: Any) -> float:
+    """Millimetres per unit of a header's lengths; 1 of headers that have no units."""
+    units = header.get_xyzt_units() if hasattr(header, "get_xyzt_units") else ("mm",)
+    return UNITS.get(units[0], 1.0)
 
 
 def _forms(name: str, header: Any) -> dict[str, np.ndarray]:

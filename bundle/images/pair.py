@@ -137,8 +137,8 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
     found = {folder: read_folder(folder) for folder in _folders(fixed, moving)}
     volumes = []
     for image, side in zip((fixed, moving), SIDES, strict=True):
+        uids = _series_of(side, fixed, moving, options.series, found)
         if _is_path(image):
-            uids = _series_of(side, fixed, moving, options.series, found)
             one = read_volume(image, options.frame, uids, found.get(Path(image)))
         else:
             one = volume_from(image, _name(image, side), options.frame)
@@ -179,8 +179,8 @@ def _series_of(
     known = {uid for folder in found.values() for uid in folder}
     unknown = [uid for uid in series if uid not in known]
     if unknown:
-        own = fixed if side == "fixed" else moving
-        places = " and ".join(map(str, found)) or str(own)
+        own = _name(fixed if side == "fixed" else moving, side)
+        places = " and ".join(map(str, found)) or own
         raise InputError(f"{places}: without the series {unknown[0]}; correct --series")
     both = _is_path(fixed) and _is_path(moving)
     if len(series) == 2 and both and Path(fixed).resolve() == Path(moving).resolve():

@@ -80,13 +80,18 @@ def volume_from(image: Any, name: str, frame: int | None = None) -> Volume:
         InputError: as for :func:`read_volume`, or it is of another kind.
     """
     if isinstance(image, sitk.Image):
+        if "label of" in image.GetPixelIDTypeAsString():
+            raise InputError(f"{name}: is a label map; cast it to numbers first")
         return _checked(name, image, sitk.GetArrayFromImage(image), frame)
     if isinstance(image, MetaTensor):
         taken = from_metatensor(image, name)
         return _checked(name, taken, sitk.GetArrayFromImage(taken), frame)
     if isinstance(image, nibabel.spatialimages.SpatialImage):
         taken = from_nibabel(image, name)
-        return _checked(name, taken, sitk.GetArrayFromImage(taken), frame)
+        volume = _checked(name, taken, sitk.GetArrayFromImage(taken), frame)
+        if not isinstance(image, nibabel.nifti1.Nifti1Pair):
+            return volume
+        return _with(volume, geometry_remarks(name, image.header, volume.image))
     raise InputError(
         f"{name}: is a {type(image).__name__}; give a path, a SimpleITK or nibabel image, a "
         "MetaTensor, or a picture as an array (H, W) or (H, W, 3)"

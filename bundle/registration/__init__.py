@@ -1,6 +1,6 @@
 """From a loaded pair to the transform between its images."""
 
-from bundle.registration.register import (
+from bundle.registration.registration import (
     InitializedPair,
     PictureRegistration,
     Registration,

@@ -18,7 +18,7 @@ from bundle.geometry.slices import from_slices, to_slices
 from bundle.images.color import luma
 from bundle.registration.bspline import MESH, Refinement
 from bundle.registration.consistency import mean_jump
-from bundle.registration.register import VolumeRegistration
+from bundle.registration.registration import VolumeRegistration
 from bundle.registration.slicewise import warp_slices
 from bundle.results.report import Report, change, determinant, result_warnings, spread
 

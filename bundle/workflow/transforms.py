@@ -13,7 +13,7 @@ from bundle.images.pair import read_pair
 from bundle.options import Options
 from bundle.registration import initialize, register
 from bundle.results.folder import require_writable
-from bundle.results.write import write
+from bundle.results.writing import write
 from bundle.workflow.datalist import options_for
 
 PAIR = "pair"

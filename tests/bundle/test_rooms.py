@@ -1,4 +1,4 @@
-"""Imports go down the table of rooms, never up and never in a circle; only scripts print and exit."""
+"""Imports go down the table of rooms, never in a circle; only scripts print and exit."""
 
 import ast
 from collections.abc import Iterator

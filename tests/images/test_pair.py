@@ -138,7 +138,7 @@ def test_an_unknown_uid_is_refused(both, tmp_path):
     files = [write_volume(tmp_path / f"{k}.nii.gz", smooth((4, 40, 36), k)) for k in range(2)]
     with pytest.raises(InputError, match=r"0\.nii\.gz: without the series 1\.2\.3\.4"):
         read_pair(*files, given)
-    with pytest.raises(InputError, match=r"1\.nii\.gz: without the series 1\.2\.3\.4"):
+    with pytest.raises(InputError, match=r"fixed image: without the series 1\.2\.3\.4"):
         read_pair(sitk.ReadImage(str(files[0])), files[1], given)
 
 

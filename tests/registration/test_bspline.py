@@ -14,7 +14,7 @@ from bundle.options import options_of
 from bundle.phantom.pairs import make_head
 from bundle.registration import bspline as module
 from bundle.registration.bspline import judge, refine
-from bundle.registration.register import PictureRegistration, VolumeRegistration, register
+from bundle.registration.registration import PictureRegistration, VolumeRegistration, register
 from tests.inference.images import smooth
 from tests.inference.stubs import KnownField
 

@@ -2,11 +2,11 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from bundle.fusion.fuse import fuse, fuse_picture
+from bundle.fusion.fusion import fuse, fuse_picture
 from bundle.images.pair import PicturePair, read_pair
 from bundle.options import options_of
 from bundle.registration import slicewise as module
-from bundle.registration.register import register
+from bundle.registration.registration import register
 from bundle.registration.slicewise import (
     match_picture,
     raises_information,

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from bundle.fusion.fuse import fuse_picture
+from bundle.fusion.fusion import fuse_picture
 from bundle.networks import BiMSRec, load_weights
 from bundle.registration.slicewise import match_picture
 

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 import torch
+from scipy.ndimage import maximum_filter1d
 from torch.nn import functional
 
 from bundle.domain import PLANES
 from bundle.geometry.frame import Box, cut, head_frame
+from bundle.training.heads.tissues import BRAIN
+
+_SKULL = 14.0
+"""Millimetres from the brain to the skin."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +25,15 @@ class PlaneMap:
     Attributes:
         labels: uint8 (D, H, W), slices, rows and columns; see :data:`bundle.domain.PLANES`.
         spacing: mm per slice, row and column.
-        frame: the square around the head, see :func:`bundle.geometry.frame.head_frame`.
+        frame: the square around the head, see :func:`bundle.geometry.frame.head_frame`; a volume's
+            slices are seen in it.
+        close: likewise around the skull, without nose and neck: pictures are cut like this.
     """
 
     labels: np.ndarray
     spacing: tuple[float, float, float]
     frame: Box
+    close: Box
 
 
 def in_plane(labels: sitk.Image, plane: str) -> PlaneMap:
@@ -38,8 +46,21 @@ def in_plane(labels: sitk.Image, plane: str) -> PlaneMap:
     oriented = sitk.DICOMOrient(labels, PLANES[plane])
     array = sitk.GetArrayFromImage(oriented)
     columns, rows, slices = oriented.GetSpacing()
-    head = torch.from_numpy((array > 0).any(axis=0))[..., None]
-    return PlaneMap(array, (slices, rows, columns), head_frame(head, (rows, columns)))
+    steps = rows, columns
+    whole = _frame((array > 0).any(axis=0), steps, 0.0)
+    brain = ((array >= BRAIN[0]) & (array <= BRAIN[1])).any(axis=0)
+    close = _frame(brain, steps, _SKULL) if brain.any() else whole
+    return PlaneMap(array, (slices, *steps), whole, close)
+
+
+def _frame(mask: np.ndarray, steps: tuple[float, float], around: float) -> Box:
+    """The frame of a mask (H, W) that is widened by ``around`` mm on every side."""
+    margins = [round(around / step) for step in steps]
+    wide = np.pad(mask, [(m, m) for m in margins])
+    for axis, m in enumerate(margins):
+        wide = maximum_filter1d(wide, 2 * m + 1, axis=axis)
+    row, column, rows, columns = head_frame(torch.from_numpy(wide)[..., None], steps)
+    return row - margins[0], column - margins[1], rows, columns
 
 
 def slab(

@@ -19,7 +19,7 @@ from bundle.training.heads.contrasts import MRI, Contrast, draw_contrast
 from bundle.training.heads.cut import PlaneMap, framed, in_plane, resized, slab
 from bundle.training.heads.paint import noisy, paint_slice
 from bundle.training.heads.smooth import margin
-from bundle.training.heads.tissues import Tissue, varied
+from bundle.training.heads.tissues import BRAIN, Tissue, varied
 
 VALIDATION = ("head_15", "head_16", "head_17")
 """Heads of the validation; all others are for training."""
@@ -30,8 +30,14 @@ THICKNESS = (1.0, 7.0)
 LEAST = 0.1
 """Share of the frame that must be head."""
 
+LEAST_BRAIN = 0.03
+"""And brain: a face or a neck alone is not what the network registers."""
+
 FIXED_SHARES = (0.27, 0.28, 0.13, 0.12, 0.2)
 """How often each of :data:`bundle.training.heads.contrasts.MRI` is the fixed image."""
+
+CLOSE = 0.5
+"""Share of the pairs that are framed like pictures, the others like slices of volumes."""
 
 _DIM = 0.7  # of the cortex's activity: slices without brain are not shown brighter than that
 
@@ -111,11 +117,12 @@ def load_head_slice(
     reach = margin(max(fixed.fwhm, moving.fwhm), head.spacing[0])
     labels, shares = slab(head, record["position"], record["thickness"], reach)
     labels = varied(labels, anatomy, head.spacing)
-    inside = resized(framed((labels[len(labels) // 2] > 0) * np.float32(1), head.frame, 0), size)
+    frame = head.close if anatomy.uniform() < CLOSE else head.frame
+    inside = resized(framed((labels[len(labels) // 2] > 0) * np.float32(1), frame, 0), size)
     pictures = []
     for contrast, rng in ((fixed, fixed_rng), (moving, moving_rng)):
         values = paint_slice(labels, shares, contrast, rng, head.spacing)
-        whole = framed(values, head.frame, float(contrast.values[Tissue.BACKGROUND]))
+        whole = framed(values, frame, float(contrast.values[Tissue.BACKGROUND]))
         shown = resized(noisy(whole, contrast, rng, head.spacing[1:]), size)
         pictures.append(255 * displayed(shown, _window(shown, inside > 0.5, contrast)))
     return pictures[0], pictures[1]
@@ -148,7 +155,11 @@ def _usable(path: str, plane: str) -> tuple[int, ...]:
     """Numbers of the slices that show enough head."""
     head = plane_map(path, plane)
     area = head.frame[2] * head.frame[3]
+    brain = (head.labels >= BRAIN[0]) & (head.labels <= BRAIN[1])
     enough = (head.labels > 0).sum(axis=(1, 2)) >= LEAST * area
+    enough &= brain.sum(axis=(1, 2)) >= LEAST_BRAIN * area
+    if not enough.any():
+        raise InputError(f"{path}: no {plane} slice shows enough of head and brain; check the file")
     return tuple(enough.nonzero()[0].tolist())
 
 

@@ -43,9 +43,11 @@ class Tissue(IntEnum):
 BRAIN = (Tissue.VENTRICLE, Tissue.CHOROID)
 """The first and the last tissue of the brain without the liquid around it."""
 
-_LONE = 0.3  # of the 125 voxels around: with less head among them a voxel is speckle
-_FAT_WIDTH = (5.0, 14.0)  # mm, of the lumps of fat
-_FAT_SHARE = (0.35, 0.75)  # of the soft tissue
+_LONE = 0.3  # of the voxels around: with less head among them a voxel is speckle
+_RIM = 13  # voxels, of the cube in which the share of head tells how deep a voxel lies
+_SHALLOW = (0.72, 0.92)  # share of head in the cube, below it soft tissue is fat
+_SHEET_WIDTH = (9.0, 16.0)  # mm, of the muscles between sheets of fat
+_SHEETS = (0.04, 0.18)  # half thickness of the sheets, in deviations of the field
 _LESIONS = 0.35  # of the heads have one
 _LESION_RADIUS = (4.0, 18.0)  # mm
 
@@ -64,13 +66,12 @@ def varied(labels: np.ndarray, rng: np.random.Generator, spacing: Sequence[float
         a new map, the same shape.
     """
     labels = labels.copy()
-    near = uniform_filter((labels > 0).astype(np.float32), 5, mode="nearest")
-    labels[near < _LONE] = Tissue.BACKGROUND
-    field = smooth_field(labels.shape, rng.uniform(*_FAT_WIDTH), rng, spacing)
-    share = rng.uniform(*_FAT_SHARE)
-    labels[(labels == Tissue.SOFT) & (field > np.quantile(field[::2, ::4, ::4], 1 - share))] = (
-        Tissue.FAT
-    )
+    head = (labels > 0).astype(np.float32)
+    labels[uniform_filter(head, 5, mode="nearest") < _LONE] = Tissue.BACKGROUND
+    field = smooth_field(labels.shape, rng.uniform(*_SHEET_WIDTH), rng, spacing)
+    share = uniform_filter(head, _RIM, mode="nearest") + np.float32(0.05) * field
+    fat = (share < rng.uniform(*_SHALLOW)) | (np.abs(field) < rng.uniform(*_SHEETS))
+    labels[fat & (labels == Tissue.SOFT)] = Tissue.FAT
     if rng.uniform() < _LESIONS:
         _add_lesion(labels, rng, spacing)
     return labels

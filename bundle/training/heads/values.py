@@ -81,7 +81,7 @@ CT: Table = {
 # above it (Huang et al., Am J Physiol 238 (1980) E69; Bohnen et al., J Nucl Med 53 (2012) 59).
 PET: Table = {
     _T.BACKGROUND: (0.0, 0.002), _T.CSF: (0.06, 0.03), _T.VENTRICLE: (0.03, 0.02),
-    _T.CORTEX: (1.0, 0.05), _T.WHITE_MATTER: (0.29, 0.04), _T.THALAMUS: (0.97, 0.08),
+    _T.CORTEX: (1.0, 0.05), _T.WHITE_MATTER: (0.26, 0.04), _T.THALAMUS: (0.97, 0.08),
     _T.CAUDATE: (1.02, 0.10), _T.PUTAMEN: (1.10, 0.10), _T.PALLIDUM: (0.65, 0.08),
     _T.HIPPOCAMPUS: (0.72, 0.07), _T.CEREBELLAR_CORTEX: (0.90, 0.09),
     _T.CEREBELLAR_WHITE: (0.38, 0.06), _T.BRAIN_STEM: (0.52, 0.07), _T.CHOROID: (0.20, 0.08),
@@ -93,7 +93,7 @@ PET: Table = {
 # HMPAO and ECD: grey to white 2.5 to 4, strong cerebellum, scalp that is seen (Catafau, J Nucl
 # Med 42 (2001) 259).
 SPECT: Table = {
-    **PET, _T.WHITE_MATTER: (0.36, 0.06), _T.PUTAMEN: (1.02, 0.10), _T.CAUDATE: (0.95, 0.10),
+    **PET, _T.WHITE_MATTER: (0.32, 0.06), _T.PUTAMEN: (1.02, 0.10), _T.CAUDATE: (0.95, 0.10),
     _T.CEREBELLAR_CORTEX: (1.05, 0.10), _T.CEREBELLAR_WHITE: (0.45, 0.07),
     _T.SOFT: (0.20, 0.08), _T.SKIN: (0.18, 0.07), _T.MARROW: (0.16, 0.06), _T.FAT: (0.10, 0.04),
     _T.VEIN: (0.40, 0.12), _T.MUCOSA: (0.35, 0.12), _T.LESION: (0.35, 0.25),

@@ -11,7 +11,7 @@ import torch
 
 from bundle.fusion.recolor import recolor
 from bundle.geometry.slices import from_slices
-from bundle.registration.register import (
+from bundle.registration.registration import (
     PictureRegistration,
     Registration,
     VolumeRegistration,
