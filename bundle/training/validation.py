@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ignite.engine import Engine, Events
 from monai.handlers import ValidationHandler
 
@@ -23,5 +25,6 @@ class RegularValidation(ValidationHandler):
         """Validate if it is time."""
         epoch = engine.state.epoch
         if epoch % self.interval == 0 or epoch == engine.state.max_epochs:
-            with errors_unlogged(self.validator):
+            validator: Any = self.validator
+            with errors_unlogged(validator):
                 super().__call__(engine)

@@ -14,13 +14,13 @@ import pytest
 import SimpleITK as sitk
 import torch
 from monai.bundle import run
-from monai.networks.blocks import Warp
 from torch.nn.functional import interpolate
 
 from bundle.evaluation.control import ControlledDataset, other_patients
 from bundle.evaluation.evaluation import evaluate_step, evaluation_pairs
 from bundle.evaluation.files import case_notes
 from bundle.evaluation.reference_rows import Pair, method_row
+from bundle.geometry.warp import warp
 from bundle.networks import BiMSRec
 from bundle.phantom.pairs import write_pairs
 from bundle.training.aanlib import one_subject_of
@@ -191,7 +191,7 @@ class TrueField(torch.nn.Module):
 
     def forward(self, image):
         ddf = self.register(image)
-        warped = Warp("bilinear", "zeros")(image[:, 1:], ddf)
+        warped = warp(image[:, 1:], ddf).float()
         return torch.cat([torch.maximum(image[:, :1], warped), ddf], dim=1)
 
 
@@ -205,7 +205,7 @@ def test_a_perfect_network_reaches_the_ceiling_and_fails_the_control():
     fixed, deformed, ddf = smooth(1, 1.0), smooth(3, 1.0), 4 * smooth(2, 1.0)
     batch = {
         "fixed": fixed, "deformed": deformed, "ddf": ddf, "other_fixed": smooth(1, 1.0),
-        "aligned": Warp("bilinear", "zeros")(deformed, ddf),
+        "aligned": warp(deformed, ddf).float(),
         "modality": ["CT"], "level": ["small"], "case": ["1"], "name": ["1001"],
     }  # fmt: skip
     state = SimpleNamespace(device="cpu")

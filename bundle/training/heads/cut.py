@@ -47,8 +47,8 @@ def in_plane(labels: sitk.Image, plane: str) -> PlaneMap:
     array = sitk.GetArrayFromImage(oriented)
     columns, rows, slices = oriented.GetSpacing()
     steps = rows, columns
-    whole = _frame((array > 0).any(axis=0), steps, 0.0)
-    brain = ((array >= BRAIN[0]) & (array <= BRAIN[1])).any(axis=0)
+    whole = _frame(np.asarray((array > 0).any(axis=0)), steps, 0.0)
+    brain = np.asarray(((array >= BRAIN[0]) & (array <= BRAIN[1])).any(axis=0))
     close = _frame(brain, steps, _SKULL) if brain.any() else whole
     return PlaneMap(array, (slices, *steps), whole, close)
 

@@ -92,9 +92,8 @@ def _add_lesion(labels: np.ndarray, rng: np.random.Generator, spacing: Sequence[
     )
     part = labels[box]
     axes = np.ogrid[box]
-    away = sum(
-        ((axis - m) * s / r) ** 2 for axis, m, r, s in zip(axes, middle, radii, spacing, strict=True)
-    )
+    parts = zip(axes, middle, radii, spacing, strict=True)
+    away = sum(((axis - m) * s / r) ** 2 for axis, m, r, s in parts)
     rough = smooth_field(part.shape, float(radii.min()), rng, spacing)
     inside = (np.sqrt(away) + 0.2 * rough < 1) & brain[box]
     part[inside] = Tissue.LESION

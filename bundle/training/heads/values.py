@@ -71,7 +71,7 @@ CT: Table = {
     _T.CORTEX: (38.0, 2.0), _T.WHITE_MATTER: (29.5, 2.0), _T.THALAMUS: (36.0, 2.0),
     _T.CAUDATE: (38.0, 2.0), _T.PUTAMEN: (38.0, 2.0), _T.PALLIDUM: (40.0, 5.0),
     _T.HIPPOCAMPUS: (36.0, 2.0), _T.CEREBELLAR_CORTEX: (38.0, 2.0),
-    _T.CEREBELLAR_WHITE: (31.0, 2.0), _T.BRAIN_STEM: (31.0, 2.0), _T.CHOROID: (45.0, 30.0),
+    _T.CEREBELLAR_WHITE: (31.0, 2.0), _T.BRAIN_STEM: (31.0, 2.0), _T.CHOROID: (42.0, 14.0),
     _T.BONE: (1150.0, 180.0), _T.MARROW: (330.0, 120.0), _T.SOFT: (50.0, 8.0),
     _T.SKIN: (-30.0, 35.0), _T.EYE: (15.0, 5.0), _T.MUCOSA: (40.0, 10.0), _T.CORD: (32.0, 4.0),
     _T.VEIN: (50.0, 8.0), _T.FAT: (-85.0, 12.0), _T.LESION: (30.0, 18.0),
@@ -82,7 +82,7 @@ CT: Table = {
 PET: Table = {
     _T.BACKGROUND: (0.0, 0.002), _T.CSF: (0.06, 0.03), _T.VENTRICLE: (0.03, 0.02),
     _T.CORTEX: (1.0, 0.05), _T.WHITE_MATTER: (0.26, 0.04), _T.THALAMUS: (0.97, 0.08),
-    _T.CAUDATE: (1.02, 0.10), _T.PUTAMEN: (1.10, 0.10), _T.PALLIDUM: (0.65, 0.08),
+    _T.CAUDATE: (0.98, 0.10), _T.PUTAMEN: (1.04, 0.10), _T.PALLIDUM: (0.65, 0.08),
     _T.HIPPOCAMPUS: (0.72, 0.07), _T.CEREBELLAR_CORTEX: (0.90, 0.09),
     _T.CEREBELLAR_WHITE: (0.38, 0.06), _T.BRAIN_STEM: (0.52, 0.07), _T.CHOROID: (0.20, 0.08),
     _T.BONE: (0.05, 0.02), _T.MARROW: (0.12, 0.04), _T.SOFT: (0.13, 0.05), _T.SKIN: (0.07, 0.03),

@@ -1,0 +1,1 @@
+"""Slices of whole stacks, MRI with CT, PET or SPECT on one grid, as training pairs."""
