@@ -127,7 +127,7 @@ class TrainingOptions(BaseModel):
 
     max_epochs: Count = 100
     batch_size: Count = 8
-    epoch_repeat: Count = 1
+    epoch_pairs: Annotated[Count | None, BeforeValidator(_blank)] = None
     val_interval: Count = 5
     val_stride: Count = 1
     early_stopping: Count = 5
@@ -137,13 +137,11 @@ class TrainingOptions(BaseModel):
     seed: Natural = 0
     learning_rate: Positive = 0.001
     gradient_clip: Positive = 10.0
-    seconds: Positive = 600.0
     cache_rate: Annotated[float, Field(ge=0, le=1)] = 1.0
     stage: Literal["all", "registration", "fusion"] = "all"
     reduction: Literal["1", "2", "4"] = "2"
     resume: bool = False
     amp: bool = True
-    compile: bool = False
     save_fields: bool = False
 
 

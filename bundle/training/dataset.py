@@ -14,13 +14,13 @@ from monai.transforms import Compose
 class SeededDataset(CacheDataset):
     """MONAI's ``CacheDataset``, reproducible whatever the number of workers or processes.
 
-    Each item gets ``index``, its place in ``data``.
+    Each item gets ``index``, its place in ``data``. Indices go on beyond the last item: they name
+    the same items again, with other random numbers.
 
     Args:
         data: the items, dictionaries.
         transform: deterministic transforms (cached), then random ones.
         seed: with the epoch and the item's index it seeds the random transforms.
-        repeat: every item appears so many times, each time with another seed.
         cache_rate: share of the items, in [0, 1], that stay in memory after reading.
         progress: show a bar while caching.
     """
@@ -30,7 +30,6 @@ class SeededDataset(CacheDataset):
         data: Sequence[Any],
         transform: Sequence[Callable] | Callable,
         seed: int = 0,
-        repeat: int = 1,
         cache_rate: float = 1.0,
         progress: bool = True,
     ) -> None:
@@ -39,11 +38,7 @@ class SeededDataset(CacheDataset):
             copy_cache=False,
         )  # fmt: skip
         self.seed = seed
-        self.repeat = repeat
         self.epoch = 0
-
-    def __len__(self) -> int:
-        return self.repeat * super().__len__()
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the random numbers of an epoch."""
@@ -53,7 +48,7 @@ class SeededDataset(CacheDataset):
         state = np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)
         assert isinstance(self.transform, Compose)
         self.transform.set_random_state(seed=int(state[0]))
-        listed = index % super().__len__()
+        listed = index % len(self)
         return {**super()._transform(listed), "index": listed}
 
 

@@ -1,110 +1,79 @@
-"""Training as one CUDA graph: a GPU that does not wait for Python.
+"""The training step for pairs that lie on the device; on a GPU one CUDA graph.
 
-A training step of this network is about ten thousand small kernels. Started one by one they keep a
-fast GPU waiting most of the time; recorded once and replayed as a graph they follow one another at
-once (figures: docs/scaling.md).
+A step of this network is about ten thousand small kernels. Started one by one they keep a fast GPU
+waiting most of the time; recorded once and replayed as a graph they follow one another at once
+(figures: docs/scaling.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from monai.engines import SupervisedTrainer
 
 from bundle.errors import InputError
-from bundle.losses import BiMSRecLoss
 from bundle.training.on_device import OnDeviceDataset
+from bundle.workflow.parallel import world_size
 
 WARM_UP = 3
 
 
-def require_on_device(dataset: Any) -> None:
-    """Check a data set before MONAI makes a step of it, which would wrap what is wrong.
-
-    Args:
-        dataset: the training pairs.
-
-    Raises:
-        InputError: they do not lie on the device.
-    """
-    if not isinstance(dataset, OnDeviceDataset):
-        raise InputError("configs/graphed.json: needs configs/on_device.json before it")
-
-
 class GraphedStep:
-    """Draw a batch, train on it and average the weights, all of it on the device.
+    """``iteration_update`` of a trainer whose loader gives places of an :class:`OnDeviceDataset`.
 
-    Every call is one step. On a GPU the first call records it, after a few that do not learn;
-    without one each call runs as it is.
+    Batch, network, losses and optimiser stay on the device. On a GPU the first call records them,
+    after a few steps that do not learn; without one each call runs as it is.
 
     Args:
-        network: what is trained, on its device.
-        average: its averaged copy.
-        loss: of the network's training outputs and the batch.
-        optimizer: of the network; its learning rate becomes a tensor, ``lr``.
         dataset: where the pairs lie and how they are augmented.
-        batch_size: pairs a step, drawn with replacement.
         clip: largest norm of the gradients.
-        momentum: of the average.
-        amp: bfloat16 autocast of the network.
     """
 
-    def __init__(
-        self,
-        network: torch.nn.Module,
-        average: torch.nn.Module,
-        loss: BiMSRecLoss,
-        optimizer: torch.optim.Optimizer,
-        dataset: OnDeviceDataset,
-        batch_size: int,
-        clip: float = 10.0,
-        momentum: float = 0.002,
-        amp: bool = True,
-    ) -> None:
-        self.network, self.average, self.loss, self.optimizer = network, average, loss, optimizer
-        self.dataset, self.batch_size, self.clip, self.amp = dataset, batch_size, clip, amp
-        self.weights = list(network.parameters())
-        self.averaged = list(average.parameters())
-        self.update_average = get_ema_multi_avg_fn(1 - momentum)
+    def __init__(self, dataset: OnDeviceDataset, clip: float = 10.0) -> None:
+        self.dataset, self.clip = dataset, clip
         self.device = dataset.device
         self.lr = torch.zeros((), device=self.device)
         self.random = self._generator()
         self.names: list[str] = []
-        self.run: Callable[[], None] = self._record if self.device.type == "cuda" else self._step
-        self._prepare_optimizer()
+        self.run: Callable[[], None] | None = None
 
-    def __call__(self, lr: float) -> None:
-        """One step with the given learning rate."""
-        self.lr.fill_(lr)
+    def __call__(self, engine: SupervisedTrainer, places: torch.Tensor) -> list[dict[str, Any]]:
+        """Train on one batch.
+
+        Args:
+            engine: the trainer.
+            places: (B,), of the pairs.
+
+        Returns:
+            one entry: every loss term and the sum, ``loss``, tensors on the device.
+
+        Raises:
+            InputError: there are several processes.
+        """
+        engine.network.train()
+        if self.run is None:
+            self._prepare(engine, places)
+        self.places.copy_(places)
+        self.lr.fill_(float(engine.optimizer.param_groups[0]["lr"]))
+        assert self.run is not None
         self.run()
+        return [dict(zip(self.names, self.values.clone().unbind(), strict=True))]
 
-    def terms(self) -> dict[str, float]:
-        """Losses of the last step; waits for the device."""
-        return dict(zip(self.names, self.values.tolist(), strict=True))
-
-    def state_dict(self) -> dict[str, Any]:
-        """Network, average and optimiser."""
-        return {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a :meth:`state_dict`; before the first step."""
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self._prepare_optimizer()
-
-    def _prepare_optimizer(self) -> None:
-        """Let it read the learning rate off the device, and step without looking at it."""
+    def _prepare(self, engine: SupervisedTrainer, places: torch.Tensor) -> None:
+        """Take what the trainer has, and let the optimiser step without looking at numbers."""
+        if world_size() > 1:
+            raise InputError("on_device.json: trains on one GPU; leave out multi_gpu_train.json")
+        self.network, self.optimizer = engine.network, engine.optimizer
+        self.loss, self.amp = engine.loss_function, engine.amp
+        self.weights = list(self.network.parameters())
+        self.places = places.to(self.device)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.lr
             group["capturable"] = self.device.type == "cuda"
             group["foreach"] = self.device.type == "cuda"
+        self.run = self._record if self.device.type == "cuda" else self._step
 
     def _generator(self) -> torch.Generator:
         """Random numbers of the device; those of a GPU's own generator move on in a graph."""
@@ -131,9 +100,7 @@ class GraphedStep:
         self.run()
 
     def _step(self) -> None:
-        count = len(self.dataset.places)
-        listed = torch.rand(self.batch_size, generator=self.random, device=self.device) * count
-        batch = self.dataset.batch(listed.long().clamp(max=count - 1), self.random)
+        batch = self.dataset.batch(self.places, self.random)
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(
@@ -143,7 +110,17 @@ class GraphedStep:
         terms = self.loss(outputs, batch)
         terms["loss"].backward()
         torch.nn.utils.clip_grad_norm_(self.weights, self.clip)
-        self.optimizer.step()
-        self.update_average(self.averaged, self.weights, None)
+        with self._rate_on_device():
+            self.optimizer.step()
         self.names = list(terms)
         self.values = torch.stack([term.detach() for term in terms.values()])
+
+    @contextmanager
+    def _rate_on_device(self) -> Iterator[None]:
+        """Let the optimiser read the learning rate where a graph finds it; the schedule's stays."""
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr
+        yield
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate

@@ -45,7 +45,6 @@ def prepare_network(
     network: torch.nn.Module,
     device: torch.device,
     initial_weights: str | None = None,
-    compiled: bool = False,
 ) -> torch.nn.Module:
     """Put the network on its device; start from given weights if any.
 
@@ -53,19 +52,13 @@ def prepare_network(
         network: the network as built.
         device: where it trains.
         initial_weights: a ``state_dict`` to start from, or None.
-        compiled: let ``torch.compile`` make kernels for it at the first steps (minutes, and a
-            C++ compiler on a CPU). Names of parameters, checkpoints and copies of the network
-            stay as they are.
 
     Raises:
         InputError: see :func:`bundle.networks.load_weights`.
     """
     if initial_weights:
         load_weights(network, initial_weights)
-    network = network.to(device)
-    if compiled:
-        network.compile()
-    return network
+    return network.to(device)
 
 
 def of_this_rank(handlers: list[Any]) -> list[Any]:
@@ -93,6 +86,7 @@ def train(
             :func:`bundle.training.failures.run_or_explain`.
     """
     resume = str2bool(resume)
+    saved = {name: part for name, part in saved.items() if part is not None}
     folder = _prepare(trainer, ckpt_dir, resume)
     if resume and (folder / LAST).is_file():
         restore(saved, folder / LAST)
@@ -111,7 +105,7 @@ def _prepare(trainer: Engine, ckpt_dir: str, resume: bool) -> Path:
         loader: Any = trainer.data_loader  # type: ignore[attr-defined]
         raise InputError(
             f"{len(loader.dataset)} training pairs do not fill a batch; lower --batch_size "
-            f"{loader.batch_size}, or raise --epoch_repeat"
+            f"{loader.batch_size}, or raise --epoch_pairs"
         )
     return make_folder(ckpt_dir, resume)
 

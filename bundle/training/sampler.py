@@ -20,13 +20,13 @@ class EpochSampler(Sampler[int]):
 
     Args:
         dataset: the pairs.
-        count: pairs per epoch and process; None: all of them.
+        pairs: per epoch, of all processes together; None: as many as the data set has.
         seed: of the order.
     """
 
-    def __init__(self, dataset: Sized, count: int | None = None, seed: int = 0) -> None:
+    def __init__(self, dataset: Sized, pairs: int | None = None, seed: int = 0) -> None:
         self.size = len(dataset)
-        self.count = count or self.size // world_size()
+        self.count = (pairs or self.size) // world_size()
         self.seed = seed
         self.epoch = 1
         self._lap, self._permutation = -1, torch.empty(0)
@@ -47,7 +47,8 @@ class EpochSampler(Sampler[int]):
         first = (self.epoch - 1) * together + rank()
         for place in range(first, first + together, world_size()):
             lap, within = divmod(place, self.size)
-            yield int(self._order(lap)[within])
+            # the lap tells apart the random numbers of a pair that an epoch has more than once
+            yield int(self._order(lap)[within]) + self.size * (lap - first // self.size)
 
     def _order(self, lap: int) -> torch.Tensor:
         """The order in which all pairs are seen for the lap-th time."""

@@ -43,7 +43,7 @@ class SpeedMeter:
 
     def _receive(self, engine: Engine) -> None:
         batch: Any = engine.state.batch
-        self.pairs += len(batch["image"])
+        self.pairs += len(batch["image"] if isinstance(batch, dict) else batch)
         self.waited += time.perf_counter() - self.asked
 
     def _count(self, _: Engine) -> None:

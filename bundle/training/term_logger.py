@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import defaultdict
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 from tqdm import tqdm
 
+from bundle.errors import InputError
 from bundle.workflow.parallel import is_main_process, mean_over_processes
 
 logger = logging.getLogger(__name__)
@@ -61,8 +63,8 @@ class TermLogger:
 
     def __init__(self, smoothing: float = 0.05) -> None:
         self.smoothing = smoothing
-        self.running: dict[str, float] = {}
-        self.sums: dict[str, float] = defaultdict(float)
+        self.running: dict[str, Any] = {}
+        self.sums: dict[str, Any] = {}
         self.count = 0
         self.bar: tqdm | None = None
 
@@ -87,16 +89,20 @@ class TermLogger:
         for name, value in cast(list, engine.state.output)[0].items():
             previous = self.running.get(name, value)
             self.running[name] = previous + self.smoothing * (value - previous)
-            self.sums[name] += value
+            self.sums[name] = self.sums.get(name, 0.0) + value
         self.count += 1
-        if self.bar is not None:
-            self.bar.set_postfix({k: f"{v:.3f}" for k, v in self.running.items()}, refresh=False)
-            self.bar.update()
+        if self.bar is not None and self.bar.update():  # shown: only then a GPU is waited for
+            shown = {name: f"{float(value):.3f}" for name, value in self.running.items()}
+            self.bar.set_postfix(shown, refresh=False)
 
     def _finish(self, engine: Engine) -> None:
         if self.bar is not None:
             self.bar.close()
-        means = {name: total / max(1, self.count) for name, total in self.sums.items()}
+        means = {name: float(total) / max(1, self.count) for name, total in self.sums.items()}
+        if not math.isfinite(means.get("loss", 0.0)):
+            raise InputError(
+                f"the loss is {means['loss']} in epoch {engine.state.epoch}; lower --learning_rate"
+            )
         means = mean_over_processes(means)
         engine.state.metrics.update(means)
         text = " ".join(f"{name} {mean:.4f}" for name, mean in means.items())

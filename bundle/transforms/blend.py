@@ -29,6 +29,8 @@ class BatchBlend:
 
     def __call__(self, batch: dict[str, Any], random: torch.Generator) -> dict[str, Any]:
         """Apply to one batch."""
+        if self.prob == 0:
+            return batch
         fixed, moving = batch["fixed"], batch["moving"]
         count = len(fixed)
         partner = self._partners(batch["kind"], random)

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 
 from bundle.domain import MODALITIES
-from bundle.transforms.one_by_one import OneByOne
 from bundle.transforms.random import chosen, uniform
 
 KNOTS = 7
@@ -64,17 +63,6 @@ class BatchSelfPair:
         return batch | {"moving": torch.where(chosen(random, len(fixed), self.prob), other, moving)}
 
 
-class RandSelfPaird(OneByOne):
-    """Now and then take the fixed picture itself as the moving one.
-
-    Args:
-        arguments: of :class:`BatchSelfPair`.
-    """
-
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(BatchSelfPair(**arguments))
-
-
 class BatchContrast:
     """Vary the contrast of both pictures; inverted and windowed ones are among the results.
 
@@ -129,14 +117,3 @@ class BatchContrast:
         image = torch.where(chosen(random, len(image), self.prob), curved, image)
         inverted = (1.0 - image) * (image > 0.03)
         return torch.where(chosen(random, len(image), self.invert_prob), inverted, image)
-
-
-class RandContrastd(OneByOne):
-    """Vary the contrast of both pictures.
-
-    Args:
-        arguments: of :class:`BatchContrast`.
-    """
-
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(BatchContrast(**arguments))

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from bundle.transforms.one_by_one import OneByOne
 from bundle.transforms.random import chosen, uniform
 
 
@@ -35,10 +34,3 @@ class BatchCut:
         columns = torch.linspace(-1.0, 1.0, moving.shape[-1], device=moving.device)
         kept = rows * angle.sin() + columns * angle.cos() < offset
         return batch | {"moving": moving * (kept | ~chosen(random, len(moving), self.prob))}
-
-
-class RandCutd(OneByOne):
-    """Blank one side of the moving picture; see :class:`BatchCut`."""
-
-    def __init__(self, prob: float = 0.1, reach: float = 0.4) -> None:
-        super().__init__(BatchCut(prob, reach))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import multiprocessing
 import resource
 import sys
@@ -23,7 +22,7 @@ from bundle.phantom.pairs import write_pairs
 from bundle.workflow.command_options import configuration, refuse_unknown_id
 
 OWN = ("stage", "bundle_root", "dataset_dir", "ckpt_dir", "max_epochs", "val_interval",
-       "epoch_repeat", "image_size", "reduction", "batch_size", "num_workers")  # fmt: skip
+       "epoch_pairs", "image_size", "reduction", "batch_size", "num_workers")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def _measure(settings: dict[str, Any], steps: int, threads: int, overlays: Seque
             workflow_type="train",
             logging_file=False, bundle_root=str(ROOT), dataset_dir=folder,
             ckpt_dir=f"{folder}/run", max_epochs=2, val_interval=9,
-            epoch_repeat=math.ceil(steps * settings["batch_size"] / 6), **settings,
+            epoch_pairs=steps * settings["batch_size"], **settings,
         )  # fmt: skip
         workflow.run()
         found = workflow.parser.get_parsed_content("train#trainer").state.metrics

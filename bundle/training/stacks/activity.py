@@ -12,7 +12,7 @@ from bundle.training.stacks.palette import (
     LIT,
     STEPS,
     Palette,
-    brightest_slices,
+    lit_slices,
     draft_palette,
 )
 from bundle.training.stacks.series import read_series
@@ -24,6 +24,7 @@ GOOD = 6.0
 """Misfit of a palette that ends the trying."""
 
 _WEIGHTS = np.array([1.0, 0.7, 0.7], np.float32)  # compression harms chrominance more
+_FAR = 60.0**2  # squared distances beyond it hardly count more
 _TO_YCBCR = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
 )
@@ -39,7 +40,7 @@ def palette_of(path: str) -> Palette:
     Raises:
         InputError: it shows too few colours.
     """
-    pictures = brightest_slices(_to_ycbcr(read_series(path).pictures))
+    pictures = lit_slices(_to_ycbcr(read_series(path).pictures))
     best, least = None, np.inf
     for even, width in DRAFTS:
         palette = draft_palette(pictures, even, width, path)
@@ -90,7 +91,7 @@ def activity(picture: np.ndarray, palette: Palette) -> np.ndarray:
         return found
     inside = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     away = (picture[inside][:, :, None] - palette.colours) ** 2 @ _WEIGHTS
-    away = ndimage.gaussian_filter(np.minimum(away, 3600), (0.7, 0.7, 0))
+    away = ndimage.gaussian_filter(away / (1 + away / _FAR), (0.7, 0.7, 0))
     found[inside] = _lowest(away) / (STEPS - 1)
     return found
 

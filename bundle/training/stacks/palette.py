@@ -23,7 +23,7 @@ STEPS = 48
 LIT = 20
 """Brightest channel of a pixel that is no background."""
 
-_SLICES, _SAMPLES = 14, 20000  # what a palette is found from
+_SLICES, _SAMPLES = 20, 40000  # what a palette is found from
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,12 @@ class Palette:
     colours: np.ndarray
 
 
-def brightest_slices(colours: np.ndarray, count: int = _SLICES) -> np.ndarray:
-    """Those of (D, H, W, 3) with the most lit pixels, (count, H, W, 3)."""
-    lit = (colours[..., 0] > LIT).mean(axis=(1, 2))
-    return colours[np.sort(np.argsort(-lit)[:count])]
+def lit_slices(colours: np.ndarray, count: int = _SLICES) -> np.ndarray:
+    """Up to ``count`` slices of (D, H, W, 3), spread over those that show something."""
+    found = np.flatnonzero((colours[..., 0] > LIT).mean(axis=(1, 2)) > 0.02)
+    if not len(found):
+        return colours[:count]
+    return colours[found[np.unique(np.linspace(0, len(found) - 1, count).round().astype(int))]]
 
 
 def draft_palette(colours: np.ndarray, even: float, width: float, name: str) -> Palette:
