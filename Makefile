@@ -6,7 +6,7 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 LABEL := .venv-label
 PORT ?= 8000
 
-.PHONY: demo test lint train clean label label-setup test-label
+.PHONY: demo test lint train weights clean label label-setup test-label
 
 demo: $(VENV)/installed
 	$(VENV)/bin/python -m scripts.demo --output_dir out/demo
@@ -22,6 +22,11 @@ lint: $(VENV)/installed-dev
 # ARGS="--dataset_dir DIR --max_epochs 50" overrides the configuration
 train: $(VENV)/installed
 	$(VENV)/bin/python -m monai.bundle run training --config_file configs/train.json $(ARGS)
+
+# make weights DATA=DIR [SCALE=1]: models/model.pt by the recipe; the same command goes on after a stop
+SCALE ?= 1
+weights: $(VENV)/installed
+	$(VENV)/bin/python -m scripts.weights $(if $(DATA),--data "$(DATA)") --scale $(SCALE)
 
 # MONAI Label needs numpy 1, so it has an environment of its own (Python 3.10 to 3.12)
 label-setup: $(LABEL)/installed

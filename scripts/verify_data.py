@@ -1,4 +1,7 @@
-"""Check a folder of picture pairs: partners, readability, sizes, splits.
+"""Check a folder of training data: readability, sizes, grids, labels, splits.
+
+The layout is told by what lies in it: picture pairs (``CT-MRI/train/MRI/NAME.png``), whole stacks
+(``train/PATIENT/MR-T2_1.nii.gz``) or tissue maps of heads (``head_01.nii.gz``).
 
 Run from the repository root::
 
@@ -12,7 +15,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from bundle.training.verify import counts, verify_folder
+from bundle.training.verify import summary, verify_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -25,13 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: with status 1 if the folder cannot be used as it is.
     """
     parser = argparse.ArgumentParser(prog="python -m scripts.verify_data", description=__doc__)
-    parser.add_argument("folder", help="laid out as my_pairs/CT-MRI/train/MRI/NAME.png")
+    parser.add_argument("folder", help="of picture pairs, stacks or tissue maps")
     options = parser.parse_args(arguments)
     findings = verify_folder(options.folder)
     for finding in findings:
         print(f"{'error' if finding.error else 'warning'}: {finding.message}")
-    for modality, (train, val) in counts(options.folder).items():
-        print(f"{modality}: {train} train, {val} val")
+    for line in summary(options.folder):
+        print(line)
     errors = sum(finding.error for finding in findings)
     print(f"{errors} errors, {len(findings) - errors} warnings")
     if errors:

@@ -12,8 +12,8 @@ from bundle.geometry.warp import warp_tokens
 from bundle.losses.correspondence import CorrespondenceLoss
 from bundle.losses.field import FieldLoss
 from bundle.losses.fusion import FusionLoss
-from bundle.losses.registration import RegistrationLoss
-from bundle.losses.smoothness import FoldingLoss
+from bundle.losses.registration import registration_loss
+from bundle.losses.smoothness import folding_loss
 
 
 class BiMSRecLoss(nn.Module):
@@ -23,7 +23,6 @@ class BiMSRecLoss(nn.Module):
 
     Args:
         field: loss of every field (Eq. 4).
-        registration: loss of the warped picture.
         fusion: loss of the fused picture.
         flows_weight: weight of the mean over the ten fields.
         ddf_weight: weight of the field handed out.
@@ -38,7 +37,6 @@ class BiMSRecLoss(nn.Module):
     def __init__(
         self,
         field: FieldLoss | None = None,
-        registration: RegistrationLoss | None = None,
         fusion: FusionLoss | None = None,
         flows_weight: float = 1.0,
         ddf_weight: float = 1.0,
@@ -51,9 +49,7 @@ class BiMSRecLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.field = field or FieldLoss()
-        self.registration = registration or RegistrationLoss()
         self.fusion = fusion or FusionLoss()
-        self.folding = FoldingLoss()
         self.correspondence = CorrespondenceLoss()
         self.weights = {
             "flows": flows_weight,
@@ -94,10 +90,10 @@ class BiMSRecLoss(nn.Module):
                 loss = self.correspondence(outputs["windows"], *padded)
                 terms["correspondence"] = self.weights["correspondence"] * loss
             if self.weights["folding"] > 0:
-                terms["folding"] = self.weights["folding"] * self.folding(outputs["ddf"][:, None])
+                terms["folding"] = self.weights["folding"] * folding_loss(outputs["ddf"][:, None])
         if trained and self.weights["registration"] > 0:
             warped = warp_tokens(batch["deformed"], outputs["ddf"], padding_mode="zeros")
-            loss = self.registration(warped, batch["aligned"])
+            loss = registration_loss(warped, batch["aligned"])
             terms["registration"] = self.weights["registration"] * loss
         if "fused" in outputs and self.weights["fusion"] > 0:
             aligned = batch["aligned"][:, :1]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from monai.losses import SSIMLoss
 from torch import nn
 from torch.nn import functional
 
 from bundle.domain import REFERENCE_SIZE
 from bundle.geometry.head import HEAD_BRIGHTNESS
+from bundle.losses.structure import structure_loss
 from bundle.metrics.endpoint_error import source_in_frame
 
 
@@ -36,7 +36,6 @@ class FieldLoss(nn.Module):
         self.ssim_stride = ssim_stride
         self.background = background
         self.balance = balance
-        self.ssim = SSIMLoss(spatial_dims=2, data_range=2.0, win_size=7)
 
     def forward(
         self, fields: torch.Tensor, true_ddf: torch.Tensor, fixed: torch.Tensor
@@ -78,4 +77,5 @@ class FieldLoss(nn.Module):
         scale = 16.0 * max(true_ddf.shape[-2:]) / REFERENCE_SIZE
         truth = functional.avg_pool2d(true_ddf, self.ssim_stride) / scale
         flat = functional.avg_pool2d(fields.flatten(1, 2), self.ssim_stride) / scale
-        return self.ssim(flat, truth.repeat(1, fields.shape[1], 1, 1))
+        truth = truth.repeat(1, fields.shape[1], 1, 1)
+        return structure_loss(flat, truth, size=7, data_range=2.0).mean()

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import torch
-from monai.losses import SSIMLoss
-from torch import nn
+
+from bundle.losses.structure import structure_loss
 
 
-class RegistrationLoss(nn.Module):
+def registration_loss(warped: torch.Tensor, aligned: torch.Tensor) -> torch.Tensor:
     """SSIM and L1 over luminance and, for colour pictures, chrominance.
 
     Args:
-        ssim_weight: weight of 1 - SSIM beside the L1 term.
+        warped: (B, C, H, W), C = 1 (luminance) or 3 (Y, Cb, Cr), scale 0 to 1.
+        aligned: same shape, the moving picture as it should come out.
+
+    Returns:
+        scalar.
     """
-
-    def __init__(self, ssim_weight: float = 1.0) -> None:
-        super().__init__()
-        self.ssim_weight = ssim_weight
-        self.ssim = SSIMLoss(spatial_dims=2, data_range=1.0, win_size=11)
-
-    def forward(self, warped: torch.Tensor, aligned: torch.Tensor) -> torch.Tensor:
-        """Compute.
-
-        Args:
-            warped: (B, C, H, W), C = 1 (luminance) or 3 (Y, Cb, Cr), scale 0 to 1.
-            aligned: same shape, the moving picture as it should come out.
-
-        Returns:
-            scalar.
-        """
-        l1 = (warped - aligned).abs().sum(dim=1).mean()
-        return l1 + self.ssim_weight * self.ssim(warped, aligned)
+    l1 = (warped - aligned).abs().sum(dim=1).mean()
+    return l1 + structure_loss(warped, aligned).mean()

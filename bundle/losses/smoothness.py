@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 from bundle.geometry.jacobian import cell_determinant
 
+MARGIN = 0.2
+"""Determinants above it cost nothing."""
 
-class FoldingLoss(nn.Module):
-    """Mean shortfall of the Jacobian determinant of x + ddf(x) below a margin.
+
+def folding_loss(fields: torch.Tensor) -> torch.Tensor:
+    """Mean shortfall of the Jacobian determinant of x + ddf(x) below the margin.
 
     Args:
-        margin: determinants above it cost nothing.
+        fields: (B, N, 2, H, W), voxels, ij.
+
+    Returns:
+        scalar.
     """
-
-    def __init__(self, margin: float = 0.2) -> None:
-        super().__init__()
-        self.margin = margin
-
-    def forward(self, fields: torch.Tensor) -> torch.Tensor:
-        """Compute.
-
-        Args:
-            fields: (B, N, 2, H, W), voxels, ij.
-
-        Returns:
-            scalar.
-        """
-        determinant = cell_determinant(fields.flatten(0, 1))[..., :-1, :-1]
-        return functional.relu(self.margin - determinant).mean()
+    determinant = cell_determinant(fields.flatten(0, 1))[..., :-1, :-1]
+    return functional.relu(MARGIN - determinant).mean()

@@ -79,8 +79,8 @@ def read_state(path: Path, parts: Sequence[str]) -> dict[str, Any]:
         ) from error
     if not set(parts) <= set(state):
         raise InputError(
-            f"{path}: was written with other overlays (graphed.json or without); resume with the "
-            "same ones, or name another --ckpt_dir"
+            f"{path}: was written with other overlays; resume with the same ones, or name another "
+            "--ckpt_dir"
         )
     return state
 
@@ -147,7 +147,7 @@ def make_folder(ckpt_dir: str, resume: bool) -> Path:
         return folder
     if resume:
         logger.warning("nothing to resume in %s: a new run begins", ckpt_dir)
-    old = [folder / name for name in (LAST, "model.pt", "average.pt")]
+    old = [folder / name for name in (LAST, "model.pt")]
     for path in old if is_main_process() else []:
         if path.is_file():
             kept = path.replace(_free(path))

@@ -15,6 +15,7 @@ import torch
 from monai.engines import SupervisedTrainer
 
 from bundle.errors import InputError
+from bundle.training.failures import NotFiniteError
 from bundle.training.on_device import OnDeviceDataset
 from bundle.workflow.parallel import world_size
 
@@ -52,15 +53,30 @@ class GraphedStep:
 
         Raises:
             InputError: there are several processes.
+            NotFiniteError: the loss is not finite; on a GPU, where a look at it would have to wait,
+                :class:`bundle.training.term_logger.TermLogger` says so after the epoch.
         """
         engine.network.train()
         if self.run is None:
             self._prepare(engine, places)
-        self.places.copy_(places)
+        # from pinned memory, or the CPU would wait here until the GPU has done the step before
+        source = places.pin_memory() if self.device.type == "cuda" else places
+        self.places.copy_(source, non_blocking=True)
         self.lr.fill_(float(engine.optimizer.param_groups[0]["lr"]))
         assert self.run is not None
         self.run()
-        return [dict(zip(self.names, self.values.clone().unbind(), strict=True))]
+        terms = dict(zip(self.names, self.values.clone().unbind(), strict=True))
+        if self.device.type == "cpu" and not torch.isfinite(terms["loss"]):
+            raise NotFiniteError(float(terms["loss"]), self._labels(places))
+        return [terms]
+
+    def _labels(self, places: torch.Tensor) -> list[dict[str, Any]]:
+        """Modality, name and place in the list of each pair."""
+        items = {place: self.dataset.data[place] for place in places.tolist()}
+        return [
+            {"modality": item["modality"], "name": item["name"], "index": place}
+            for place, item in items.items()
+        ]
 
     def _prepare(self, engine: SupervisedTrainer, places: torch.Tensor) -> None:
         """Take what the trainer has, and let the optimiser step without looking at numbers."""
@@ -69,11 +85,13 @@ class GraphedStep:
         self.network, self.optimizer = engine.network, engine.optimizer
         self.loss, self.amp = engine.loss_function, engine.amp
         self.weights = list(self.network.parameters())
-        self.places = places.to(self.device)
+        self.places = torch.empty_like(places, device=self.device)
+        graph = self.device.type == "cuda"
         for group in self.optimizer.param_groups:
-            group["capturable"] = self.device.type == "cuda"
-            group["foreach"] = self.device.type == "cuda"
-        self.run = self._record if self.device.type == "cuda" else self._step
+            group["capturable"] = group["foreach"] = graph
+        for state in self.optimizer.state.values() if graph else ():
+            state["step"] = state["step"].to(self.device)  # of a run that a CPU began
+        self.run = self._record if graph else self._step
 
     def _generator(self) -> torch.Generator:
         """Random numbers of the device; those of a GPU's own generator move on in a graph."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bundle.domain import LEVELS, MODALITIES
 from bundle.errors import InputError
 from bundle.paths import ROOT
 from bundle.phantom.pairs import write_pairs
+from bundle.training.heads.pairs import list_head_slices
 from bundle.training.new_folder import new_folder
+from bundle.training.stacks.listing import list_stack_slices
 from bundle.training.verify import require_usable
 
 logger = logging.getLogger(__name__)
@@ -81,13 +84,19 @@ def training_pairs(
     split: str,
     extra: str | Path | None = None,
     repeats: Mapping[str, int] | None = None,
-) -> list[dict[str, str]]:
-    """Pairs of a folder, or of the project's phantom where none is given.
+    stacks: str | Path | None = None,
+    heads: str | Path | None = None,
+    per_head: int = 24,
+) -> list[dict[str, Any]]:
+    """Pairs of folders, or of the project's phantom where none is given.
 
     Args:
         root: folder in AANLIB's layout; None = the phantom, made once into ``out/phantom``.
         split: ``train`` or ``val``.
         extra: another such folder whose pairs are added.
+        stacks: folder of whole stacks, see :mod:`bundle.training.stacks`.
+        heads: folder of tissue maps, see :mod:`bundle.training.heads`.
+        per_head: slices of each tissue map.
         repeats: modality to how often each of its pairs is listed; 1 where none is named.
 
     Returns:
@@ -100,8 +109,12 @@ def training_pairs(
     for folder in (root, extra):
         if folder:
             require_usable(folder, split)
-    pairs = list_pairs(root or phantom_folder(), split)
+    pairs: list[dict[str, Any]] = []
+    if root or not (extra or stacks or heads):
+        pairs += list_pairs(root or phantom_folder(), split)
     pairs += list_pairs(extra, split) if extra else []
+    pairs += list_stack_slices(stacks, split) if stacks else []
+    pairs += list_head_slices(heads, split, per_head) if heads else []
     _check_repeats(repeats or {})
     repeated = [pair for pair in pairs for _ in range((repeats or {}).get(pair["modality"], 1))]
     if not repeated:

@@ -151,10 +151,13 @@ def _load(saved: dict[str, Any], state: dict[str, Any]) -> None:
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Load its state; learning rates follow the schedule as it is configured now."""
+    """Load its state; learning rates follow the schedule as it is configured now.
+
+    How it steps, too: what a GPU needs for a graph a CPU cannot do.
+    """
+    own = ("initial_lr", "max_lr", "min_lr", "capturable", "foreach")
     configured: list[dict[str, Any]] = [
-        {key: group[key] for key in ("initial_lr", "max_lr", "min_lr") if key in group}
-        for group in optimizer.param_groups
+        {key: group[key] for key in own if key in group} for group in optimizer.param_groups
     ]
     optimizer.load_state_dict(state)
     for group, rates in zip(optimizer.param_groups, configured, strict=True):

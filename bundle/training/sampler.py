@@ -44,8 +44,8 @@ class EpochSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         together = self.count * world_size()
-        first = (self.epoch - 1) * together + rank()
-        for place in range(first, first + together, world_size()):
+        first = (self.epoch - 1) * together
+        for place in range(first + rank(), first + together, world_size()):
             lap, within = divmod(place, self.size)
             # the lap tells apart the random numbers of a pair that an epoch has more than once
             yield int(self._order(lap)[within]) + self.size * (lap - first // self.size)

@@ -9,6 +9,8 @@ from ignite.engine import Engine, Events
 from bundle.workflow.parallel import any_process
 
 logger = logging.getLogger(__name__)
+LEAST = 0.01
+"""px by which an EPE has to be lower to count as better."""
 
 
 class EarlyStopping:
@@ -20,13 +22,11 @@ class EarlyStopping:
     Args:
         evaluator: of the validation; sets the metric ``EPE``.
         patience: validations without a better one.
-        least: px by which an EPE has to be lower to count as better.
     """
 
-    def __init__(self, evaluator: Engine, patience: int = 5, least: float = 0.01) -> None:
+    def __init__(self, evaluator: Engine, patience: int = 5) -> None:
         self.evaluator = evaluator
         self.patience = patience
-        self.least = least
         self.best = float("inf")
         self.waited = 0
 
@@ -46,7 +46,7 @@ class EarlyStopping:
 
     def _look(self, evaluator: Engine) -> None:
         error = evaluator.state.metrics["EPE"]
-        better = error < self.best - self.least
+        better = error < self.best - LEAST
         self.waited = 0 if better else self.waited + 1
         self.best = min(self.best, error) if better else self.best
 

@@ -15,6 +15,8 @@ from bundle.errors import InputError
 from bundle.workflow.parallel import is_main_process, mean_over_processes
 
 logger = logging.getLogger(__name__)
+SMOOTHING = 0.05
+"""Weight of the newest batch in the bar's running means."""
 
 
 class FieldReport:
@@ -56,13 +58,9 @@ class TermLogger:
     """Handler of the trainer: a progress bar with the losses, and their means per epoch.
 
     The means are those of all processes; the main one shows them.
-
-    Args:
-        smoothing: weight of the newest batch in the bar's running means.
     """
 
-    def __init__(self, smoothing: float = 0.05) -> None:
-        self.smoothing = smoothing
+    def __init__(self) -> None:
         self.running: dict[str, Any] = {}
         self.sums: dict[str, Any] = {}
         self.count = 0
@@ -88,7 +86,7 @@ class TermLogger:
     def _update(self, engine: Engine) -> None:
         for name, value in cast(list, engine.state.output)[0].items():
             previous = self.running.get(name, value)
-            self.running[name] = previous + self.smoothing * (value - previous)
+            self.running[name] = previous + SMOOTHING * (value - previous)
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.count += 1
         if self.bar is not None and self.bar.update():  # shown: only then a GPU is waited for

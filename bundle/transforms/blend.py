@@ -9,6 +9,12 @@ from torch.nn import functional
 
 from bundle.transforms.random import chosen, normal, uniform
 
+KNOTS = 5
+"""Control points per side of the mask."""
+
+STEEPNESS = 4.0
+"""Of the change from one pair to the other."""
+
 
 class BatchBlend:
     """Blend a pair with another of its modality by one smooth random mask for both pictures.
@@ -18,14 +24,10 @@ class BatchBlend:
 
     Args:
         prob: share of pairs that are blended.
-        knots: control points per side of the mask.
-        steepness: of the change from one pair to the other.
     """
 
-    def __init__(self, prob: float = 0.3, knots: int = 5, steepness: float = 4.0) -> None:
+    def __init__(self, prob: float = 0.3) -> None:
         self.prob = prob
-        self.knots = knots
-        self.steepness = steepness
 
     def __call__(self, batch: dict[str, Any], random: torch.Generator) -> dict[str, Any]:
         """Apply to one batch."""
@@ -34,10 +36,10 @@ class BatchBlend:
         fixed, moving = batch["fixed"], batch["moving"]
         count = len(fixed)
         partner = self._partners(batch["kind"], random)
-        coarse = normal(random, (count, 1, self.knots, self.knots))
+        coarse = normal(random, (count, 1, KNOTS, KNOTS))
         size = tuple(fixed.shape[2:])
         mask = functional.interpolate(coarse, size, mode="bicubic", align_corners=True)
-        share = torch.sigmoid(self.steepness * mask) * chosen(random, count, self.prob)
+        share = torch.sigmoid(STEEPNESS * mask) * chosen(random, count, self.prob)
         flip = uniform(random, (count, 1, 1, 1)) < 0.5
         return batch | {
             key: torch.lerp(image, torch.where(flip, image.flip(-1), image)[partner], share)

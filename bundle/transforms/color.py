@@ -19,7 +19,8 @@ from bundle.images.color import luma, rgb_to_ycbcr
 class SplitColord(Transform):
     """``fixed`` to luminance (1, H, W), ``moving`` to (4, H, W): Y, Cb, Cr and activity.
 
-    All on the scale 0 to 1, chrominance neutral at 0. Activity is the palette index of a
+    All on the scale 0 to 1, chrominance neutral at 0. A ``moving`` of four channels is RGB and
+    activity already. Activity is the palette index of a
     pseudo-coloured picture, where the folder of palettes has a table for the item's modality
     (``palette_<modality>.csv`` with columns index, r, g, b); else the luminance again.
 
@@ -45,6 +46,10 @@ class SplitColord(Transform):
         fixed = convert_to_tensor(item["fixed"], dtype=torch.float32, track_meta=False)
         moving = convert_to_tensor(item["moving"], dtype=torch.float32, track_meta=False)
         item["fixed"] = luma(fixed) / 255
+        if len(moving) == 4:  # colour and, recovered already, activity
+            color = rgb_to_ycbcr(moving[:3]) / 255
+            item["moving"] = torch.cat([color, moving[3:] / 255])
+            return item
         activity = luma(moving) / 255
         if moving.shape[0] == 3 and item.get("modality") in self.palettes:
             activity = _activity(moving, *self.palettes[item["modality"]])

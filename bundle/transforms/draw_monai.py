@@ -1,4 +1,4 @@
-"""Draw the maps of one item with MONAI's random transforms, on the CPU."""
+"""Draw the misalignment of one item with MONAI's random transforms, on the CPU."""
 
 from __future__ import annotations
 
@@ -11,29 +11,20 @@ import numpy as np
 import torch
 from monai.transforms import Rand2DElastic, RandAffine
 from monai.utils import convert_to_tensor
-from torch.nn import functional
 
 from bundle.domain import REFERENCE_SIZE, Level
-from bundle.transforms.maps import Maps, Spread
+from bundle.transforms.maps import Maps
 
-POSE_KNOTS = 5  # control points per side of the common elastic deformation
 # Rand2DElastic interpolates N(0, magnitude) offsets at control points by cubic convolution:
 # these two factors give a field of the wanted standard deviation and smoothness (measured).
 SPACING_PER_SIGMA = 2.4
 MAGNITUDE_PER_STD = 1.16
 
 
-def draw_level(spread: Spread, random: np.random.RandomState) -> str:
-    """Draw the name of a level."""
-    equal = spread.weights is None
-    return str(random.choice(list(spread.levels), p=None if equal else spread.shares))
-
-
-def draw(spread: Spread, level: Level, size: Sequence[int], random: np.random.RandomState) -> Maps:
-    """Draw the maps of one item.
+def draw(level: Level, size: Sequence[int], random: np.random.RandomState) -> Maps:
+    """Draw the maps of one item, without a common pose.
 
     Args:
-        spread: what the common pose is drawn from.
         level: what the misalignment is drawn from.
         size: (H, W).
         random: source of randomness.
@@ -44,26 +35,7 @@ def draw(spread: Spread, level: Level, size: Sequence[int], random: np.random.Ra
     ratio = max(size) / REFERENCE_SIZE
     elastic = elastic_displacement(size, level.sigma * ratio, level.std * ratio, random)
     matrix = affine_matrix(size, level.rotation, level.scale, level.translation * ratio, random)
-    if spread.pose == 0:
-        return Maps(elastic[None], matrix[None])
-    shape, pose = _draw_pose(spread, size, random)
-    return Maps(elastic[None], matrix[None], shape[None], pose[None])
-
-
-def _draw_pose(
-    spread: Spread, size: Sequence[int], random: np.random.RandomState
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Common elastic displacement (2, H, W) and affine map (3, 3)."""
-    ratio = max(size) / REFERENCE_SIZE
-    shape = torch.zeros(2, *size)
-    if spread.pose_prob < 1 and random.random_sample() >= spread.pose_prob:
-        return shape, torch.eye(3)
-    if spread.pose_elastic > 0:
-        shape = smooth_displacement(size, spread.pose_elastic * ratio, random)
-    translation = spread.pose_translation * ratio
-    matrix = affine_matrix(size, spread.pose, spread.pose_scale, translation, random)
-    flip = torch.tensor([1.0, float(random.choice([-1.0, 1.0])), 1.0])
-    return shape, torch.diag(flip) @ matrix
+    return Maps(elastic[None], matrix[None])
 
 
 def affine_matrix(
@@ -120,23 +92,6 @@ def elastic_displacement(
         return torch.zeros(2, *size)
     grid = _elastic_grid(tuple(size), spacing, MAGNITUDE_PER_STD * std, seed)
     return grid - _ripple(tuple(size), spacing)
-
-
-def smooth_displacement(
-    size: Sequence[int], std: float, random: np.random.RandomState
-) -> torch.Tensor:
-    """Very smooth random displacement by cubic interpolation of a few control points.
-
-    Args:
-        size: (H, W).
-        std: standard deviation of each component at the control points, in voxels.
-        random: source of randomness.
-
-    Returns:
-        (2, H, W), voxels, ij.
-    """
-    knots = torch.from_numpy(random.normal(0.0, std, (1, 2, POSE_KNOTS, POSE_KNOTS))).float()
-    return functional.interpolate(knots, tuple(size), mode="bicubic", align_corners=True)[0]
 
 
 class _GridTap:

@@ -15,9 +15,12 @@ from monai.transforms.utils import create_control_grid
 from torch.nn import functional
 
 from bundle.domain import LEVELS, REFERENCE_SIZE, Level
-from bundle.transforms.draw_monai import MAGNITUDE_PER_STD, POSE_KNOTS, SPACING_PER_SIGMA
+from bundle.transforms.draw_monai import MAGNITUDE_PER_STD, SPACING_PER_SIGMA
 from bundle.transforms.maps import Maps, Spread
-from bundle.transforms.random import chosen, normal, uniform
+from bundle.transforms.random import normal, uniform
+
+POSE_KNOTS = 5
+"""Control points per side of the common elastic deformation."""
 
 
 def draw_levels(spread: Spread, batch: int, random: torch.Generator) -> torch.Tensor:
@@ -69,14 +72,11 @@ def _draw_poses(
     ratio = max(size) / REFERENCE_SIZE
     knots = normal(random, (batch, 2, POSE_KNOTS, POSE_KNOTS)) * (spread.pose_elastic * ratio)
     shape = functional.interpolate(knots, tuple(size), mode="bicubic", align_corners=True)
-    kept = chosen(random, batch, spread.pose_prob)
     halves = (spread.pose, spread.pose_scale, spread.pose_translation * ratio)
     one = torch.ones(batch, device=random.device)
     matrix = random_affine(torch.stack([one * half for half in halves]), random)
     columns = torch.where(uniform(random, (batch,)) < 0.5, -one, one)
-    matrix = torch.stack([one, columns, one], dim=1)[:, :, None] * matrix
-    still = torch.eye(3, device=random.device)
-    return torch.where(kept, shape, 0.0), torch.where(kept[:, 0], matrix, still)
+    return shape, torch.stack([one, columns, one], dim=1)[:, :, None] * matrix
 
 
 def random_affine(ranges: torch.Tensor, random: torch.Generator) -> torch.Tensor:

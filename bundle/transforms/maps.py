@@ -24,7 +24,6 @@ class Spread:
         pose_translation: half range of the common translation in px of 256.
         pose_elastic: standard deviation of a common elastic deformation in px of 256: heads of
             other shapes, so that the shape of a patient's head cannot be learnt by heart.
-        pose_prob: share of pairs that get a common pose; the others stay as sharp as they are.
 
     Raises:
         KeyError: an unknown level.
@@ -36,7 +35,6 @@ class Spread:
     pose_scale: float = 0.15
     pose_translation: float = 12.0
     pose_elastic: float = 0.0
-    pose_prob: float = 1.0
 
     def __post_init__(self) -> None:
         known_levels(self.levels)

@@ -73,15 +73,10 @@ def _pulled(
 class RandMisalignd(Randomizable, Transform):
     """Misalign one item: ``fixed`` and ``moving`` (C, H, W), and ``labels`` (1, H, W) if there.
 
-    Adds what :func:`misaligned` gives, and ``level``, which is drawn unless the item has one.
-
-    Args:
-        levels: to draw from.
-        arguments: the others of :class:`bundle.transforms.maps.Spread`.
+    By the ``level`` that it names, out of :data:`bundle.domain.LEVELS`. Adds what
+    :func:`misaligned` gives. It is what networks are judged on: no common pose, and fields from
+    MONAI's own transforms.
     """
-
-    def __init__(self, levels: Sequence[str] = tuple(LEVELS), **arguments: Any) -> None:
-        self.spread = Spread(levels, **arguments)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Apply to one item."""
@@ -91,11 +86,8 @@ class RandMisalignd(Randomizable, Transform):
             for key in ("fixed", "moving", "labels")
             if key in item
         }
-        level = item.get("level") or draw_monai.draw_level(self.spread, self.R)
-        size = pictures["fixed"].shape[2:]
-        maps = draw_monai.draw(self.spread, LEVELS[level], size, self.R)
-        found = {key: value[0] for key, value in misaligned(maps, **pictures).items()}
-        return item | found | {"level": level}
+        maps = draw_monai.draw(LEVELS[item["level"]], pictures["fixed"].shape[2:], self.R)
+        return item | {key: value[0] for key, value in misaligned(maps, **pictures).items()}
 
 
 class BatchMisalign:

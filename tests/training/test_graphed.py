@@ -1,48 +1,54 @@
-"""A training step that stays on its device, and runs made of it."""
+"""The training step that stays on its device."""
 
-import copy
-import logging
+import json
 from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from ignite.engine import Engine
-from torch.optim.lr_scheduler import OneCycleLR
+from monai.bundle import ConfigParser
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import bundle.training.graphed as graphed
-import bundle.training.graphed_run as graphed_run
 from bundle.errors import InputError
 from bundle.evaluation.benchmarks.gpu_cost import gpu_ms
-from bundle.losses import BiMSRecLoss
-from bundle.losses.field import FieldLoss
-from bundle.losses.fusion import FusionLoss
 from bundle.networks import BiMSRec
-from bundle.training.checkpoint import BestSaver, write_state
 from bundle.training.muon import Muon
 from bundle.training.on_device import OnDeviceDataset
-from bundle.training.run import train
-from bundle.transforms.misalign import BatchMisalign
-from tests.training.test_training import pairs, workflow  # noqa: F401 (a fixture)
+from bundle.training.run import restore, save_state
+from bundle.training.term_logger import TermLogger
+from tests.training.test_training import (  # noqa: F401 (a fixture)
+    assert_equal,
+    pairs,
+    weights_of,
+    workflow,
+)
 
+CONFIG = json.loads((Path(__file__).parents[2] / "configs" / "train.json").read_text("utf-8"))
 NAME = "embedding.embed.0.0.0.weight"
+PLACES = torch.tensor([0, 3, 5, 1])
+NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+def shipped(part):
+    """An object as configs/train.json has it."""
+    parser = ConfigParser({"part": part, "blend_prob": 0.3})
+    return parser.get_parsed_content("part")
 
 
 def dataset(device="cpu"):
     values = torch.rand(6, 5, 8, 8, generator=torch.Generator().manual_seed(0))
     smooth = torch.nn.functional.interpolate(values, (32, 32), mode="bilinear")
-    items = [
-        {"fixed": one[:1], "moving": one[1:], "modality": "CT", "name": str(number)}
-        for number, one in enumerate(smooth)
-    ]
+    items = {
+        str(number): {"fixed": one[:1], "moving": one[1:]} for number, one in enumerate(smooth)
+    }
     found = OnDeviceDataset(
-        [
-            {"fixed": number, "moving": number, "modality": "CT", "name": number}
-            for number in map(str, range(6))
-        ],
-        lambda item: items[int(item["name"])],
-        [BatchMisalign(["small"])],
+        [{"fixed": name, "moving": name, "modality": "CT"} for name in items],
+        lambda item: items[item["fixed"]],
+        shipped(CONFIG["train"]["augmentation"]),
         torch.device("cpu"),
         progress=False,
     )
@@ -52,49 +58,84 @@ def dataset(device="cpu"):
     return found
 
 
-def step(device="cpu", refinements=3, stage="registration"):
+def step(device="cpu", refinements=3, stage="registration", lr=1e-3):
+    """A step, and what it takes from a trainer."""
     torch.manual_seed(0)
     network = BiMSRec(reduction=4, stage=stage, refinements=refinements).to(device)
-    optimizer = Muon([p for p in network.parameters() if p.requires_grad])
-    shares = {"CT": 0.5, "PET": 0.6, "SPECT": 0.4}
-    loss = BiMSRecLoss(FieldLoss(ssim_weight=0.0), fusion=FusionLoss(fixed_share=shares))
-    average = copy.deepcopy(network)
-    one = graphed.GraphedStep(network.train(), average, loss, optimizer, dataset(device), 4)
-    return one, average
+    optimizer = Muon([p for p in network.parameters() if p.requires_grad], lr)
+    engine = SimpleNamespace(
+        network=network, optimizer=optimizer, loss_function=shipped(CONFIG["loss"]), amp=True
+    )
+    return graphed.GraphedStep(dataset(device)), engine
 
 
-def test_schedule_is_the_one_cycle_of_torch():
-    optimizer = torch.optim.SGD([torch.zeros(1)])
-    schedule = OneCycleLR(optimizer, 1e-3, total_steps=1001, pct_start=0.05)
-    for number in range(1001):
-        expected = optimizer.param_groups[0]["lr"]
-        assert graphed_run.one_cycle(number / 1000, 1e-3) == pytest.approx(
-            expected, rel=0.03, abs=1e-8
-        )
-        optimizer.step()
-        if number < 1000:
-            schedule.step()
-
-
-def test_steps_learn_and_the_average_follows_slowly():
-    one, average = step()
-    before = copy.deepcopy(average.state_dict())
-    one(1e-3)
-    first = one.terms()
+def test_steps_learn():
+    one, engine = step()
+    before = engine.network.state_dict()[NAME].clone()
+    engine.network.eval()
+    (first,) = one(engine, PLACES)
     for _ in range(14):
-        one(1e-3)
-    assert set(first) >= {"flows", "ddf", "loss"}
-    assert one.terms()["correspondence"] < first["correspondence"]
-    moved = (one.network.state_dict()[NAME] - before[NAME]).norm()
-    followed = (average.state_dict()[NAME] - before[NAME]).norm()
-    assert 0 < followed < 0.1 * moved
+        (last,) = one(engine, PLACES)
+    assert engine.network.training
+    assert set(first) == {
+        "flows", "ddf", "matches", "rounds", "correspondence", "folding", "loss"
+    }  # fmt: skip
+    assert last["correspondence"] < first["correspondence"]
+    assert not torch.equal(engine.network.state_dict()[NAME], before)
+    assert first["loss"] == pytest.approx(float(sum(first.values()) - first["loss"]), rel=1e-5)
 
 
-def test_no_rate_no_change():
-    one, average = step()
-    one(0.0)
-    for name, value in one.network.state_dict().items():
-        torch.testing.assert_close(value, average.state_dict()[name])
+def test_the_learning_rate_is_that_of_the_schedule():
+    one, engine = step(lr=0.0)
+    before = {name: value.clone() for name, value in engine.network.state_dict().items()}
+    one(engine, PLACES)
+    for name, value in engine.network.state_dict().items():
+        assert torch.equal(value, before[name])
+    moved = []
+    for rate in (1e-4, 4e-4):
+        one, engine = step()
+        before = engine.network.state_dict()[NAME].clone()
+        for group in engine.optimizer.param_groups:
+            group["lr"] = rate
+        one(engine, PLACES)
+        assert float(one.lr) == pytest.approx(rate)
+        assert [group["lr"] for group in engine.optimizer.param_groups] == [rate, rate]
+        moved.append((engine.network.state_dict()[NAME] - before).norm())
+    assert moved[1] / moved[0] == pytest.approx(4, rel=0.01)
+
+
+def test_each_step_takes_its_own_pairs(monkeypatch):
+    one, engine = step()
+    seen = []
+    batch = one.dataset.batch
+    monkeypatch.setattr(
+        one.dataset,
+        "batch",
+        lambda places, random: seen.append(places.clone()) or batch(places, random),
+    )
+    others = PLACES.flip(0)
+    kept = PLACES.clone()
+    for places in (PLACES, others, PLACES):
+        one(engine, places)
+    assert [found.tolist() for found in seen] == [kept.tolist(), others.tolist(), kept.tolist()]
+    assert torch.equal(PLACES, kept)  # the loader's own tensor is left alone
+
+
+def test_gradients_are_clipped():
+    one, engine = step()
+    one.clip = 1e-9
+    norms = []
+    take = engine.optimizer.step
+
+    def look():
+        norms.append(
+            torch.nn.utils.get_total_norm([p.grad for p in one.weights if p.grad is not None])
+        )
+        take()
+
+    engine.optimizer.step = look
+    one(engine, PLACES)
+    assert 0 < norms[0] <= 1.001e-9
 
 
 class Strangers(TorchDispatchMode):
@@ -102,166 +143,170 @@ class Strangers(TorchDispatchMode):
 
     def __init__(self):
         super().__init__()
-        self.found = set()
+        self.found = []
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
         tensors = [x for x in tree_leaves((args, kwargs, result)) if isinstance(x, torch.Tensor)]
         if any(x.device.type != "meta" and x.numel() > 1 for x in tensors):
-            self.found.add(str(function))
+            self.found.append((str(function), args[2:], kwargs))
         return result
 
 
-@pytest.mark.parametrize("stage", ["registration", "fusion", "all"])
-def test_a_whole_step_stays_on_its_device(monkeypatch, stage):
-    """A graph can be recorded only of a step that copies nothing from the CPU and looks at no
-    number; on a meta device there are no numbers, so a look raises."""
+def drawn_on_meta(*shape, device="cpu", **_):
+    return torch.empty(*shape, device=device)
+
+
+@pytest.fixture
+def meta(monkeypatch):
+    """A device without numbers: a look at one, a copy to the CPU or a branch on a value, raises."""
 
     class Meta:
         device = torch.device("meta")
 
     monkeypatch.setattr(graphed.GraphedStep, "_generator", lambda _: Meta())
-    one, _ = step("meta", refinements=1, stage=stage)
     for name in ("rand", "randn"):
-        draw = getattr(torch, name)
-        monkeypatch.setattr(
-            torch, name, lambda *shape, generator, device, draw=draw: draw(*shape, device=device)
-        )
+        monkeypatch.setattr(f"bundle.transforms.random.torch.{name}", drawn_on_meta)
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda _: None)  # torch's part of Muon's step
-    one._step()  # the first one makes the optimiser's state
+
+
+@pytest.mark.parametrize("stage", ["registration", "fusion", "all"])
+def test_a_whole_step_stays_on_its_device(meta, stage):
+    """A graph can be recorded only of a step that copies nothing from the CPU and looks at no
+    number; with the augmentation and the loss that train.json has."""
+    one, engine = step("meta", refinements=1, stage=stage)
+    one(engine, PLACES)  # the first one makes the optimiser's state and the windows
     with Strangers() as strangers:
         one._step()
     assert not strangers.found
 
 
-@pytest.mark.parametrize(
-    ("overlays", "stage"),
-    [
-        (("on_device",), "registration"),
-        (("on_device", "graphed"), "registration"),
-        (("on_device", "graphed"), "fusion"),
-    ],
-)
-def test_the_overlays_train(pairs, tmp_path, overlays, stage, capsys, monkeypatch):  # noqa: F811
-    length = {"seconds": 0.1, "validations": 1} if "graphed" in overlays else {"max_epochs": 1}
-    monkeypatch.setattr(graphed_run, "REPORT", 2)
-    workflow(pairs, tmp_path, overlays, stage=stage, epoch_repeat=1, **length).run()
+def test_a_call_sends_the_places_and_waits_for_nothing(meta):
+    one, engine = step("meta", refinements=1)
+    one(engine, PLACES)
+    with Strangers() as strangers:
+        (terms,) = one(engine, PLACES)
+    assert strangers.found == [("aten.copy_.default", (True,), {})]  # not blocking
+    assert all(value.device.type == "meta" for value in terms.values())
+
+
+def test_the_log_waits_for_a_device_only_when_it_shows_something(monkeypatch):
+    trainer = Engine(lambda *_: [{"loss": torch.zeros((), device="meta")}])
+    logger = TermLogger()
+    logger.attach(trainer)
+    monkeypatch.setattr("bundle.training.term_logger.is_main_process", lambda: False)
+    monkeypatch.setattr(logger, "_finish", lambda _: None)
+    with pytest.raises(RuntimeError, match="meta"):  # the mean of the epoch is the first look
+        trainer.run(range(20))
+    assert trainer.state.iteration == logger.count == 20
+
+
+@pytest.mark.parametrize("stage", ["registration", "fusion", "all"])
+def test_the_overlay_trains(pairs, tmp_path, stage, capsys):  # noqa: F811
+    settings = {"stage": stage, "epoch_pairs": 4, "batch_size": 2, "max_epochs": 1}
+    workflow(pairs, tmp_path, ("on_device",), **settings).run()
     said = capsys.readouterr().out
-    assert "pairs/s" in said and "EPE in px" in said
+    assert "pairs/s" in said and "EPE in px" in said and "epoch 1: " in said
     BiMSRec().load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
-    assert (tmp_path / ("average.pt" if "graphed" in overlays else "last.pt")).is_file()
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert state["trainer"]["iteration"] == 2
+    moved = weights_of(state["network"]) != weights_of(state["ema"])
+    assert moved and state["lr_scheduler"]["last_epoch"] == 2
 
 
-class Validator:
-    """Stands for the evaluator; counts its runs."""
-
-    runs = 0
-    logger = logging.getLogger("validator")
-
-    def run(self):
-        self.runs += 1
-
-
-def best():
-    return BestSaver(torch.nn.Linear(1, 1), "model.pt")
-
-
-def test_a_run_goes_on_where_it_stopped(monkeypatch, tmp_path, caplog):
-    monkeypatch.setattr(graphed_run, "REPORT", 1)
-    caplog.set_level("INFO")
-    clock = iter(range(1000))
-    monkeypatch.setattr(graphed_run.time, "perf_counter", lambda: next(clock) / 2)
-    first, average = step()
-    next(clock)  # a step takes a second from here on
-    graphed_run.train(first, Validator(), best(), 1e-3, 3.0, str(tmp_path))
-    kept = torch.load(tmp_path / "average.pt", weights_only=True)
-    torch.testing.assert_close(kept[NAME], average.state_dict()[NAME])
-    assert torch.load(tmp_path / "last.pt", weights_only=True)["steps"] == 3
-
-    second, _ = step()
-    validator = Validator()
-    graphed_run.train(second, validator, best(), 1e-3, 3.0, str(tmp_path), resume=True)
-    assert "raise --seconds" in caplog.text and not validator.runs
-    state, expected = second.state_dict(), first.state_dict()
-    torch.testing.assert_close(state["network"], expected["network"])
-    torch.testing.assert_close(state["optimizer"]["state"], expected["optimizer"]["state"])
-
-    third, _ = step()
-    keeper = best()
-    keeper.best = 7.0
-    graphed_run.train(
-        third, validator, keeper, 1e-3, 6.0, str(tmp_path), validations=2, resume=True
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(pairs, tmp_path):  # noqa: F811
+    settings = {"stage": "registration", "max_epochs": 2, "epoch_pairs": 4, "batch_size": 2}
+    workflow(pairs, tmp_path / "whole", ("on_device",), **settings).run()
+    stopped = {"train#trainer#max_epochs": 1, **settings}
+    workflow(pairs, tmp_path / "parts", ("on_device",), **stopped).run()
+    torch.manual_seed(77)
+    workflow(pairs, tmp_path / "parts", ("on_device",), **settings, resume=True).run()
+    whole, parts = (
+        torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("whole", "parts")
     )
-    assert "resumed from" in caplog.text and validator.runs == 1  # the other one was before
-    assert torch.load(tmp_path / "last.pt", weights_only=True)["steps"] == 6
-    assert keeper.best == float("inf")  # what the first part knew
-    assert third.optimizer.param_groups[0]["lr"] is third.lr  # and so read off the device
-    assert not torch.equal(third.network.state_dict()[NAME], first.network.state_dict()[NAME])
+    assert_equal(whole, parts)
 
 
-def test_a_run_of_another_kind_is_not_resumed(tmp_path):
-    torch.save({"trainer": {}}, tmp_path / "last.pt")
-    one, _ = step()
-    with pytest.raises(InputError, match=r"last.pt: was written with other overlays"):
-        graphed_run.train(one, Validator(), best(), 1e-3, 1.0, str(tmp_path), resume=True)
-    write_state({"step": {}}, tmp_path / "last.pt")
-    with pytest.raises(InputError, match=r"last.pt: was written with other overlays"):
-        trainer = Engine(lambda *_: None)
-        train(trainer, {"trainer": trainer}, str(tmp_path), resume=True)
+def test_a_run_of_a_gpu_goes_on_without_one(tmp_path):
+    one, engine = step()
+    one(engine, PLACES)
+    for group in engine.optimizer.param_groups:
+        group["capturable"] = group["foreach"] = True  # as a graph needs it
+    save_state({"optimizer": engine.optimizer}, tmp_path / "last.pt")
+    one, engine = step()
+    restore({"optimizer": engine.optimizer}, tmp_path / "last.pt")
+    (parameter, *_) = engine.optimizer.param_groups[1]["params"]
+    parameter.grad = torch.ones_like(parameter)
+    engine.optimizer.step()
+    assert engine.optimizer.state[parameter]["step"] == 2
 
 
-def test_a_run_of_another_stage_is_not_resumed(tmp_path):
-    other, _ = step(stage="all")
-    write_state({"step": other.state_dict(), "seconds": 0.5, "steps": 1}, tmp_path / "last.pt")
-    one, _ = step()
-    with pytest.raises(InputError, match=r"last.pt: was written with another network, stage or"):
-        graphed_run.train(one, Validator(), best(), 1e-3, 1.0, str(tmp_path), resume=True)
+def test_a_run_of_other_overlays_is_not_resumed(pairs, tmp_path):  # noqa: F811
+    settings = {"stage": "registration", "max_epochs": 2, "epoch_pairs": 2, "val_interval": 9}
+    only = {"train#saved#ema": None, "train#saved#ema_schedule": None}
+    workflow(pairs, tmp_path, **{"train#trainer#max_epochs": 1}, **only, **settings).run()
+    with pytest.raises(SystemExit, match=r"last.pt: was written with other overlays; resume with"):
+        workflow(pairs, tmp_path, ("on_device",), resume=True, **settings).run()
 
 
-def test_the_overlay_needs_the_one_before_it(pairs, tmp_path):  # noqa: F811
-    with pytest.raises(SystemExit) as stop:
-        workflow(pairs, tmp_path, ("graphed",), stage="registration").run()
-    needs = "error: configs/graphed.json: needs configs/on_device.json before it"
-    assert str(stop.value) == needs
+def test_several_processes_are_refused(monkeypatch):
+    monkeypatch.setattr(graphed, "world_size", lambda: 2)
+    one, engine = step()
+    with pytest.raises(InputError, match="^on_device.json: trains on one GPU"):
+        one(engine, PLACES)
 
 
-def test_several_processes_are_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(graphed_run, "world_size", lambda: 2)
-    one, _ = step()
-    with pytest.raises(InputError, match="one GPU"):
-        graphed_run.train(one, None, best(), 1e-3, 1.0, str(tmp_path))
+def test_a_loss_that_is_not_finite_stops_the_run(pairs, tmp_path):  # noqa: F811
+    settings = {"stage": "registration", "max_epochs": 2, "loss#flows_weight": float("inf")}
+    with pytest.raises(SystemExit, match=r"^error: the loss is inf on the pairs \w+ \d+ \(epoch 1"):
+        workflow(pairs, tmp_path, ("on_device",), **settings).run()
+    (pair,) = json.loads((tmp_path / "not_finite.json").read_text("utf-8"))["pairs"]
+    assert Path(pair["fixed"]).is_file() and Path(pair["moving"]).parent.name == pair["modality"]
+    assert not (tmp_path / "last.pt").exists()
 
 
-def test_no_time_is_refused(tmp_path):
-    one, _ = step()
-    with pytest.raises(InputError, match="--seconds 0: "):
-        graphed_run.train(one, None, best(), 1e-3, 0, str(tmp_path))
-
-
-def test_a_loss_that_is_not_finite_stops_the_run(monkeypatch, tmp_path):
-    monkeypatch.setattr(graphed_run, "REPORT", 1)
-    one, _ = step()
-    one.loss = lambda outputs, _: {"loss": outputs["ddf"].sum() * float("nan")}
-    with pytest.raises(InputError, match="nan after 1 steps"):
-        graphed_run.train(one, None, best(), 1e-3, 9.0, str(tmp_path))
+def test_a_mean_that_is_not_finite_stops_the_run_after_the_epoch():
+    """As on a GPU, where single losses are not looked at."""
+    trainer = Engine(lambda _, value: [{"loss": torch.tensor(value)}])
+    TermLogger().attach(trainer)
+    trainer.run([1.0, 2.0])
+    assert trainer.state.metrics["loss"] == 1.5
+    with pytest.raises(InputError, match="^the loss is nan in epoch 1; lower --learning_rate$"):
+        trainer.run([1.0, float("nan"), 2.0])
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@NEEDS_GPU
 def test_the_recorded_step_learns_on_a_gpu():
-    one, average = step("cuda")
-    before = copy.deepcopy(average.state_dict())
-    one(1e-3)
-    first = one.terms()
-    for _ in range(14):
-        one(1e-3)
+    one, engine = step("cuda")
+    before = engine.network.state_dict()[NAME].clone()
+    (first,) = one(engine, PLACES)
     assert one.run.__name__ == "replay"
-    assert one.terms()["correspondence"] < first["correspondence"]
-    assert not torch.equal(average.state_dict()[NAME], before[NAME])
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(14):
+            (last,) = one(engine, PLACES)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert last["correspondence"] < first["correspondence"]
+    assert not torch.equal(engine.network.state_dict()[NAME], before)
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@NEEDS_GPU
+def test_the_recorded_step_follows_the_learning_rate():
+    one, engine = step("cuda", lr=0.0)
+    before = engine.network.state_dict()[NAME].clone()
+    one(engine, PLACES)
+    assert torch.equal(engine.network.state_dict()[NAME], before)
+    for group in engine.optimizer.param_groups:
+        group["lr"] = 1e-3
+    one(engine, PLACES)
+    assert not torch.equal(engine.network.state_dict()[NAME], before)
+
+
+@pytest.mark.cuda
+@NEEDS_GPU
 def test_time_on_a_gpu():
     assert 0 < gpu_ms(64, 2, "float32", 1) < 60_000

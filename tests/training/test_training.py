@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 from pathlib import Path
@@ -16,12 +17,15 @@ from torch.utils.data import DataLoader, Dataset
 from bundle.errors import InputError
 from bundle.networks import BiMSRec
 from bundle.phantom.pairs import write_pairs
+from bundle.training.clipping import GradientClipper
 from bundle.training.failures import run_or_explain
 from bundle.training.run import restore, save_state
 from bundle.training.steps import train_step
+from bundle.workflow.command_options import configuration
 from scripts.command import or_exit
 
 ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "configs").rglob("*.json"))
 
 
 @pytest.fixture(scope="module")
@@ -48,18 +52,61 @@ def workflow(pairs, folder, overlays=(), **overrides):
     )
 
 
-@pytest.mark.parametrize("overlays", [(), ("paper",), ("cpu",)])
+def weights_of(state):
+    """A state to compare as a whole."""
+    return {name: value.tolist() for name, value in state.items()}
+
+
+def assert_equal(whole, parts):
+    for part in ("network", "ema"):
+        for name, value in whole[part].items():
+            assert torch.equal(value, parts[part][name]), f"{part}: {name}"
+
+
+@pytest.mark.parametrize("overlays", [(), ("on_device",), ("paper",), ("cpu",)])
 def test_the_bundle_has_every_required_property(pairs, tmp_path, overlays):
     assert not workflow(pairs, tmp_path, overlays).check_properties()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_handlers_are_addressed_by_name(path):
+    """Their places differ from overlay to overlay."""
+    assert not re.findall(r"handlers(?:#|::)\d", path.read_text(encoding="utf-8"))
+
+
+def test_every_handler_of_every_overlay_is_there():
+    for path in CONFIGS:
+        found = configuration(str([str(ROOT / "configs" / "train.json"), str(path)]))
+        listed = found["train"]["handlers"]
+        assert len(listed) == len(set(listed))
+        for handler in listed:
+            part, name = handler.removeprefix("@").split("#")
+            assert "_target_" in found[part][name], f"{path.name}: {handler}"
+
+
+def test_the_overlay_of_the_paper_has_its_recipe():
+    found = configuration(str([str(ROOT / "configs" / f"{n}.json") for n in ("train", "paper")]))
+    assert found["optimizer"]["_target_"] == "torch.optim.Adam"
+    assert found["optimizer"]["lr"] == "@learning_rate" and found["learning_rate"] == 5e-5
+    assert (found["batch_size"], found["max_epochs"], found["image_size"]) == (8, 100, 256)
+    assert found["lr_scheduler"]["factor"] == 1.0 and not found["amp"]
+    assert not {"@train#ema", "@train#clipper"} & set(found["train"]["handlers"])
+    assert found["train"]["saved"]["ema"] is None
+    assert "ema" not in found["averaged"] and "@network" in found["averaged"]
+    assert found["loss"]["registration_weight"] == 1.0 and found["loss"]["folding_weight"] == 0.0
 
 
 def test_the_overlay_of_the_paper_trains_by_its_recipe(pairs, tmp_path):
     run = workflow(pairs, tmp_path, ("paper",), max_epochs=1)
     run.run()
+    trainer = run.parser.get_parsed_content("train#trainer")
+    assert type(trainer.optimizer) is torch.optim.Adam
+    assert not trainer.has_event_handler(GradientClipper)
     state = torch.load(tmp_path / "last.pt", weights_only=True)
     assert state["optimizer"]["param_groups"][0]["lr"] == 5e-5
-    for name, value in state["network"].items():
-        torch.testing.assert_close(value, state["ema"][name])
+    assert not {"ema", "ema_schedule"} & set(state)
+    model = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert weights_of(model) == weights_of(state["network"])
 
 
 def test_a_run_trains_validates_and_goes_on_where_it_stopped(pairs, tmp_path, capsys):
@@ -83,8 +130,11 @@ def test_a_run_trains_validates_and_goes_on_where_it_stopped(pairs, tmp_path, ca
     assert "all 2 epochs are done" in capsys.readouterr().out
 
 
-def test_a_resumed_run_gives_the_weights_of_one_that_was_not_interrupted(pairs, tmp_path):
-    settings = {"max_epochs": 2, "stage": "registration", "val_interval": 9}
+@pytest.mark.parametrize("more", [{}, {"stage": "all", "epoch_pairs": 4, "val_interval": 1}])
+def test_a_resumed_run_gives_the_weights_of_one_that_was_not_interrupted(pairs, tmp_path, more):
+    """On one thread, bit by bit; also where an epoch ends within the pairs."""
+    assert torch.get_num_threads() == 1
+    settings = {"max_epochs": 2, "stage": "registration", "val_interval": 9} | more
     workflow(pairs, tmp_path / "whole", **settings).run()
     stopped = {"train#trainer#max_epochs": 1, **settings}  # the schedule is that of two epochs
     workflow(pairs, tmp_path / "parts", **stopped).run()
@@ -93,9 +143,7 @@ def test_a_resumed_run_gives_the_weights_of_one_that_was_not_interrupted(pairs, 
     whole, parts = (
         torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("whole", "parts")
     )
-    for part in ("network", "ema"):
-        for name, value in whole[part].items():
-            assert torch.equal(value, parts[part][name]), f"{part}: {name}"
+    assert_equal(whole, parts)
 
 
 def test_a_run_resumed_with_more_batches_an_epoch_ends_at_the_end_of_its_schedule(pairs, tmp_path):
@@ -103,7 +151,7 @@ def test_a_run_resumed_with_more_batches_an_epoch_ends_at_the_end_of_its_schedul
     settings = {"stage": "registration", "val_interval": 9}
     first = {"train#trainer#max_epochs": 1, "max_epochs": 3, **settings}
     workflow(pairs, tmp_path, **first).run()
-    workflow(pairs, tmp_path, max_epochs=3, epoch_repeat=2, resume=True, **settings).run()
+    workflow(pairs, tmp_path, max_epochs=3, epoch_pairs=6, resume=True, **settings).run()
     state = torch.load(tmp_path / "last.pt", weights_only=True)
     assert (state["trainer"]["iteration"], state["trainer"]["epoch_length"]) == (18, 6)
     assert state["lr_scheduler"]["last_epoch"] == 18

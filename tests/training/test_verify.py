@@ -1,4 +1,4 @@
-"""Findings about folders of pairs, good and bad ones."""
+"""Findings about folders of picture pairs, good and bad ones."""
 
 import numpy as np
 import pytest

@@ -12,8 +12,8 @@ from bundle.training.stacks.palette import (
     LIT,
     STEPS,
     Palette,
-    lit_slices,
     draft_palette,
+    lit_slices,
 )
 from bundle.training.stacks.series import read_series
 

@@ -6,13 +6,14 @@ What is left out, found by looking at every series (montages, and a chequerboard
 left out                               why
 =====================================  ===========================================================
 SPECT-Tl of Glioma_1 (8) and Glioma_4  thallium hardly enters the brain: tumour, eyes, scalp and
-                                       noise, nothing that tells where the brain lies
+                                       noise, nothing that tells where the brain lies; Glioma_4's
+                                       shows too few colours to find their order
 slices of zeros                        blanked: they belong to a published test set
 slices with less than a third of the   neck and face in the dark end of the coil, a last cap of
 series' largest head                   skull, scans that were cut there; images of Glioma_2 that
                                        wrap around at the top (120 to 123)
-slices where PET, SPECT or CT fills    the scan began or ended there: a corner or a strip of
-less than 0.4 of the MRI's head        brain
+slices where both images cover less    a scan began, ended or was cut there: a corner or a strip
+than 0.4 of what either covers         of brain
 =====================================  ===========================================================
 
 All other series are used, also where they are odd: the CT of Metastatic_2 with a stereotactic
@@ -28,13 +29,13 @@ from typing import Any
 from bundle.domain import MODALITIES
 from bundle.errors import InputError
 from bundle.training.stacks.series import MRI, SUFFIX, modality_of, read_series, stem
-from bundle.training.stacks.usable import heads_of, usable_slices
+from bundle.training.stacks.usable import overlap, usable_slices
 
 LEFT_OUT = ("SPECT-Tl",)
 """Beginnings of the names of series that show too little of the brain to register by."""
 
-LEAST_SHOWN = 0.4
-"""Of the MRI's head: what the moving image must fill."""
+LEAST_COMMON = 0.4
+"""Of what either head covers: what both must cover."""
 
 
 def list_stack_slices(root: str | Path, split: str, stride: int = 1) -> list[dict[str, Any]]:
@@ -85,7 +86,7 @@ def _pairs(fixed: Path, moving: Path) -> list[dict[str, Any]]:
         raise InputError(
             f"{moving}: has {counts[1]} slices, {fixed.name} has {counts[0]}; resample it"
         )
-    shown = [heads_of(str(path)).shares for path in (fixed, moving)]
+    common = overlap(str(fixed), str(moving))
     usable = usable_slices(str(fixed)) & usable_slices(str(moving))
     patient = fixed.parent.name
     return [
@@ -93,5 +94,5 @@ def _pairs(fixed: Path, moving: Path) -> list[dict[str, Any]]:
          "modality": modality_of(moving), "case": patient,
          "name": f"{patient}-{stem(fixed)}-{stem(moving)}-{number:03d}"}
         for number in sorted(usable)
-        if shown[1][number] >= LEAST_SHOWN * shown[0][number]
+        if common[number] >= LEAST_COMMON
     ]  # fmt: skip

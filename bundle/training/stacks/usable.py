@@ -15,6 +15,9 @@ from bundle.training.stacks.series import read_series
 LEAST = 1 / 3
 """Of a series' largest head: what a slice must show to be used."""
 
+COARSE = 64
+"""Pixels per side of the masks that series are compared by."""
+
 
 @dataclass(frozen=True)
 class Heads:
@@ -22,10 +25,12 @@ class Heads:
 
     Attributes:
         shares: (D,), of the frame, 0 to 1.
+        masks: bool (D, COARSE, COARSE), over the frame, whatever the grid.
         boxes: (D, 4), first row, first column, rows and columns, as shares of the frame's sides.
     """
 
     shares: np.ndarray
+    masks: np.ndarray
     boxes: np.ndarray
 
 
@@ -37,7 +42,26 @@ def heads_of(path: str) -> Heads:
         path: a series' file.
     """
     heads = [_head(picture) for picture in read_series(path).pictures]
-    return Heads(np.array([head.mean() for head in heads]), np.array([_box(h) for h in heads]))
+    return Heads(
+        shares=np.array([head.mean() for head in heads]),
+        masks=np.array([_coarse(head) for head in heads]),
+        boxes=np.array([_box(head) for head in heads]),
+    )
+
+
+def overlap(fixed: str, moving: str) -> np.ndarray:
+    """Of two series, slice by slice, what both heads cover of what either covers.
+
+    Args:
+        fixed: a series' file.
+        moving: another one with as many slices.
+
+    Returns:
+        (D,), 0 to 1.
+    """
+    one, other = heads_of(fixed).masks, heads_of(moving).masks
+    either = (one | other).sum(axis=(1, 2))
+    return (one & other).sum(axis=(1, 2)) / np.maximum(either, 1)
 
 
 def usable_slices(path: str) -> frozenset[int]:
@@ -71,9 +95,14 @@ def _head(picture: np.ndarray) -> np.ndarray:
     if not count:
         return lit
     largest = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-    apart = round(2 * width)
+    apart = max(1, round(2 * width))
     closed = ndimage.binary_closing(np.pad(largest, apart), iterations=apart)
     return ndimage.binary_fill_holes(closed)[apart:-apart, apart:-apart]
+
+
+def _coarse(head: np.ndarray) -> np.ndarray:
+    rows, columns = (((np.arange(COARSE) + 0.5) * n / COARSE).astype(int) for n in head.shape)
+    return head[np.ix_(rows, columns)]
 
 
 def _box(head: np.ndarray) -> tuple[float, float, float, float]:

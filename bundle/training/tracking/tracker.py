@@ -13,6 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 from mlflow.entities import Run
 from mlflow.models import Model
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from monai.handlers import MLFlowHandler
 from monai.utils import str2bool
 
@@ -45,6 +46,7 @@ class RunTracker(MLFlowHandler):
         panel_interval: epochs between pictures; the first and the last epoch are drawn always.
         experiment_name: runs are kept together by it.
         run_name: None = named by the time.
+        parent_run: id of the run that this one is a part of, in the same store.
 
     Raises:
         InputError: the store is a folder.
@@ -62,6 +64,7 @@ class RunTracker(MLFlowHandler):
         panel_interval: int = 5,
         experiment_name: str = "bimsrec",
         run_name: str | None = None,
+        parent_run: str | None = None,
     ) -> None:
         check_store(tracking_uri)
         super().__init__(
@@ -77,6 +80,7 @@ class RunTracker(MLFlowHandler):
         self.ckpt_dir = Path(ckpt_dir)
         self.output_dir = Path(output_dir)
         self.resume = str2bool(resume)
+        self.parent_run = parent_run
         self.panel = panel
         self.panel_interval = panel_interval
         self.logged_weights = 0.0
@@ -97,6 +101,8 @@ class RunTracker(MLFlowHandler):
         self.cur_run = run
         self.client.update_run(self._id, status="RUNNING")
         self.client.set_tag(self._id, CKPT_TAG, str(self.ckpt_dir.resolve()))
+        if self.parent_run:
+            self.client.set_tag(self._id, MLFLOW_PARENT_RUN_ID, self.parent_run)
         super().start(engine)
         config = executed_config(self.output_dir)
         if config:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -14,38 +12,27 @@ from bundle.domain import MODALITIES, SHORTEST
 from bundle.errors import InputError
 from bundle.images.kinds import PICTURES
 from bundle.images.pictures import read_picture
+from bundle.training.verify.findings import SPLITS, Finding, digest
 
-SPLITS = ("train", "val")
 NUMBER = re.compile(r"\d{4,}\.png")
 """Case number x 1000 + slice number."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something about a folder that the user should know.
-
-    Attributes:
-        message: names the file and the mend.
-        error: whether training or evaluation would fail on it; otherwise a warning.
-    """
-
-    message: str
-    error: bool = True
+FOLDERS = tuple(f"{modality}-MRI" for modality in MODALITIES)
 
 
-def verify_folder(root: str | Path, splits: Sequence[str] = SPLITS) -> list[Finding]:
+def present(root: Path) -> bool:
+    """Whether a folder holds pairs."""
+    return any((root / name).is_dir() for name in FOLDERS)
+
+
+def verify(root: Path, splits: Sequence[str]) -> list[Finding]:
     """Check layout, names, partners, readability, sizes and overlap of the splits.
 
     Args:
-        root: a folder laid out as :func:`bundle.training.pairs.list_pairs` says.
+        root: see :func:`bundle.training.pairs.list_pairs`.
         splits: those that are needed; others are checked where they are there.
-
-    Returns:
-        all findings, errors first.
     """
-    root = Path(root)
-    if not root.is_dir():
-        return [Finding(f"{root}: no such folder; check the path")]
     findings = list(_layout(root, splits))
     for modality in MODALITIES:
         for split in SPLITS:
@@ -53,35 +40,26 @@ def verify_folder(root: str | Path, splits: Sequence[str] = SPLITS) -> list[Find
             if folder.is_dir():
                 findings += _split(folder, modality)
         findings += _shared(root, modality)
-    return sorted(findings, key=lambda finding: not finding.error)
+    return findings
 
 
-def require_usable(root: str | Path, split: str) -> None:
-    """Stop before anything runs if a folder has an error.
-
-    Args:
-        root: the folder.
-        split: the one that is needed.
-
-    Raises:
-        InputError: the first error of :func:`verify_folder`.
-    """
-    errors = [finding for finding in verify_folder(root, [split]) if finding.error]
-    if errors:
-        more = f" ({len(errors) - 1} more: python -m scripts.verify_data {root})"
-        raise InputError(errors[0].message + (more if len(errors) > 1 else ""))
+def summary(root: Path) -> list[str]:
+    """Number of MRI pictures per modality in train and val."""
+    lines = []
+    for modality in MODALITIES:
+        train, val = (
+            len(list((root / f"{modality}-MRI" / split / "MRI").glob("*.png"))) for split in SPLITS
+        )
+        lines.append(f"{modality}: {train} train, {val} val")
+    return lines
 
 
 def _layout(root: Path, splits: Sequence[str]) -> Iterator[Finding]:
-    known = [root / f"{modality}-MRI" for modality in MODALITIES]
-    present = [folder for folder in known if folder.is_dir()]
-    if not present:
-        names = ", ".join(folder.name for folder in known)
-        yield Finding(f"{root}: unknown layout; it needs at least one of the folders {names}")
-    for split in splits if present else []:
-        if not any((folder / split).is_dir() for folder in present):
-            yield Finding(f"{present[0] / split}: missing, as in every modality; add pairs there")
-    for folder in present:
+    there = [root / name for name in FOLDERS if (root / name).is_dir()]
+    for split in splits:
+        if not any((folder / split).is_dir() for folder in there):
+            yield Finding(f"{there[0] / split}: missing, as in every modality; add pairs there")
+    for folder in there:
         for split in SPLITS:
             if not (folder / split).is_dir():
                 yield Finding(f"{folder / split}: missing; nothing to use there", error=False)
@@ -171,9 +149,9 @@ def _shared(root: Path, modality: str) -> Iterator[Finding]:
     twice = [path.name for path in val if path.name in known]
     for name in twice:
         yield Finding(f"{modality}-MRI: {name} is in train and in val; keep it in one", error=False)
-    contents = {_digest(path): path.name for path in train}
+    contents = {digest(path): path.name for path in train}
     for path in val:
-        same = contents.get(_digest(path))
+        same = contents.get(digest(path))
         if same and path.name not in twice:
             yield Finding(
                 f"{path}: is the same picture as {same} in train; keep it in one", error=False
@@ -184,18 +162,3 @@ def _shared(root: Path, modality: str) -> Iterator[Finding]:
             f"{modality}-MRI: case {case} is in train and in val; keep a patient in one",
             error=False,
         )
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def counts(root: str | Path) -> Mapping[str, Sequence[int]]:
-    """Number of MRI pictures per modality in train and val."""
-    return {
-        modality: [
-            len(list((Path(root) / f"{modality}-MRI" / split / "MRI").glob("*.png")))
-            for split in SPLITS
-        ]
-        for modality in MODALITIES
-    }
