@@ -127,7 +127,11 @@ class TrainingOptions(BaseModel):
 
     max_epochs: Count = 100
     batch_size: Count = 8
-    epoch_pairs: Annotated[Count | None, BeforeValidator(_blank)] = None
+    epoch_pairs: Annotated[
+        Count | None, BeforeValidator(_blank), _remedied("give a whole number, 1 or more")
+    ] = None
+    slices_per_head: Count = 24
+    blend_prob: Annotated[float, Field(ge=0, le=1)] = 0.0
     val_interval: Count = 5
     val_stride: Count = 1
     early_stopping: Count = 5

@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--num_workers", type=int, default=1, help="processes that load data")
     parser.add_argument(
         "--override", nargs="+", default=[], metavar="ID=VALUE",
-        help="options of the training run, such as amp=false, compile=true or cache_rate=0",
+        help="options of the training run, such as amp=false or cache_rate=0",
     )  # fmt: skip
     parser.add_argument(
         "--config", nargs="+", default=[], help="overlays of the training run's configuration"

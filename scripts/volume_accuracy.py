@@ -28,31 +28,31 @@ os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")  # antspyx re
 
 import numpy as np
 import SimpleITK as sitk
-import torch
 
 from bundle.domain import MODALITIES
 from bundle.errors import InputError
 from bundle.evaluation.baselines.ants import require_ants, syn_volumes
-from bundle.evaluation.checks.misalignment import misalignment, with_slices
+from bundle.evaluation.checks.misalignment import MISALIGNMENTS, misalignment, with_slices
 from bundle.evaluation.checks.volume_errors import (
     AlignedPair,
     landmark_error,
     mean_dice,
     mean_error,
+    painted_pair,
     phantom_pair,
 )
 from bundle.geometry.head import find_head, shrunk, widened
-from bundle.geometry.slices import field_from_slices, on_one_grid, plane_spacing
-from bundle.geometry.transform import as_transform, field_transform, resample
+from bundle.geometry.slices import on_one_grid
+from bundle.geometry.transform import as_transform, resample
 from bundle.images.pair import read_pair
 from bundle.images.volumes import read_volume
 from bundle.options import options_of
 from bundle.paths import MODEL
-from bundle.registration import InitializedPair, initialize
-from bundle.registration.bspline import VOXEL, refine
+from bundle.registration import VolumeRegistration, register
+from bundle.registration.bspline import VOXEL
 from bundle.registration.rigid import RIM
 from scripts import fuse
-from scripts.command import or_exit
+from scripts.command import add_options, or_exit
 
 
 def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
@@ -74,7 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fixed", help="reference volume")
     parser.add_argument("--moving", help="volume aligned with it")
     parser.add_argument("--phantom", choices=MODALITIES, help="heads of the phantom instead")
+    parser.add_argument("--heads", type=Path, help="tissue maps, painted, instead")
     parser.add_argument("--output_dir", type=Path, default=Path("out/volume_accuracy"))
+    parser.add_argument("--misalignment", choices=MISALIGNMENTS, default="in_plane")
+    add_options(parser, "plane")
     parser.add_argument("--modality", choices=MODALITIES, help="modality of the moving volume")
     parser.add_argument("--seeds", type=int, default=10, help="number of misalignments")
     parser.add_argument("--first_seed", type=int, default=0, help="the first of them")
@@ -96,12 +99,14 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
     table = options.output_dir / "accuracy.csv"
     if table.exists() and not options.overwrite:
         raise InputError(f"{table}: exists already; name another folder or add --overwrite")
-    given = None if options.phantom else _given_pair(options)
+    if options.heads and options.modality is None:
+        raise InputError("--heads: name the --modality that is painted")
+    given = None if options.phantom or options.heads else _given_pair(options)
     options.output_dir.mkdir(parents=True, exist_ok=True)
     overrides = {"checkpoint": str(options.checkpoint), **overrides}
     rows = []
     for seed in range(options.first_seed, options.first_seed + options.seeds):
-        pair = given or phantom_pair(options.phantom, seed)
+        pair = given or _made_pair(options, seed)
         with tempfile.TemporaryDirectory() as scratch:
             errors = _measure(pair, seed, Path(scratch), options, overrides)
         rows.append({"seed": seed, **errors})
@@ -112,9 +117,15 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
         print(f"{name:<22} mean {np.mean(values):7.3f}  sd {np.std(values):6.3f}")
 
 
+def _made_pair(options: argparse.Namespace, seed: int) -> AlignedPair:
+    if options.heads:
+        return painted_pair(options.heads, options.modality, seed)
+    return phantom_pair(options.phantom, seed)
+
+
 def _given_pair(options: argparse.Namespace) -> AlignedPair:
     if options.fixed is None or options.moving is None:
-        raise InputError("name --fixed and --moving, or --phantom")
+        raise InputError("name --fixed and --moving, or --phantom, or --heads")
     fixed, moving = read_volume(options.fixed).image, read_volume(options.moving).image
     if not on_one_grid(fixed, moving):
         raise InputError(f"{options.moving}: is on another grid than {options.fixed}")
@@ -131,12 +142,12 @@ def _measure(
     overrides: dict[str, Any],
 ) -> dict[str, float]:
     """Errors of every method on one misalignment, and the times."""
-    truth, backward = misalignment(pair.moving, seed)
+    truth, backward = misalignment(pair.moving, seed, options.misalignment)
     lowest = float(sitk.GetArrayViewFromImage(pair.moving).min())
     moving = sitk.Resample(pair.moving, pair.moving, backward, sitk.sitkLinear, lowest)
     found, facts = _by_network(pair, moving, folder, options, overrides)
     start = found["start"]
-    head = find_head(pair.fixed)
+    head = find_head(pair.fixed) if pair.where is None else pair.where
     if options.bspline:
         began = time.perf_counter()
         found["bspline"], facts["bspline_kept"] = bspline(pair, moving, start)
@@ -171,6 +182,7 @@ def _by_network(
         command += [f"--{side}", str(folder / f"{side}.nii.gz")]
     if pair.modality:
         command += ["--modality", pair.modality]
+    command += ["--plane", options.plane]
     if options.bspline:
         command += ["--refine", "bspline"]
     began = time.perf_counter()
@@ -201,18 +213,13 @@ def bspline(
     Returns:
         the transform, fixed to moving points (the start if the step is dropped), and 1 if kept.
     """
-    given = options_of(modality=pair.modality)
-    loaded = read_pair(pair.fixed, resample(moving, pair.fixed, start), given)
-    ready = initialize(loaded, given.model_copy(update={"init": "none"}))
-    assert isinstance(ready, InitializedPair)
-    image, head = ready.image, ready.head[0] > 0
-    still = torch.zeros(2, *image.shape[1:])
-    spacing = plane_spacing(pair.fixed, ready.pair.plane)
-    found = refine(image[0], image[1], head, still, spacing)
-    if not found.kept:
+    moved = resample(moving, pair.fixed, start)
+    given = options_of(modality=pair.modality, init="none", refine="bspline", rigid_only=True)
+    found = register(read_pair(pair.fixed, moved, given), None, given)
+    assert isinstance(found, VolumeRegistration) and found.refinement is not None
+    if not found.refinement.kept:
         return start, 0.0
-    field = field_from_slices(found.spline, pair.fixed, ready.pair.plane)
-    return sitk.CompositeTransform([start, field_transform(field)]), 1.0
+    return sitk.CompositeTransform([start, found.transform]), 1.0
 
 
 def _write(volume: sitk.Image, path: Path) -> None:

@@ -6,9 +6,10 @@ Run from the repository root::
 
 ``DATA`` holds ``aanlib``, ``stacks`` and ``heads``; without it the phantom serves. Stages run in
 the order of their names, each from the weights of the one before. A run that was stopped, however,
-goes on with the same command; a stage that is done is not done again. At scale 1 the weights take
-the place of ``models/model.pt``, which is kept as ``models/model.earlier.pt``; at any other scale
-they stay in the output folder.
+goes on with the same command; a stage that is done is not done again, and one whose settings or
+data have changed is begun anew. At scale 1, without overrides, the weights take the place of
+``models/model.pt``, which is kept as ``models/model.earlier.pt``; else they stay in the output
+folder.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bundle.errors import InputError
@@ -25,6 +27,12 @@ from bundle.training import recipe
 from scripts.command import or_exit
 
 TRACKING = ROOT / "configs" / "tracking.json"
+PARENT = "parent_run"
+OWN = {
+    *("bundle_root", "ckpt_dir", "output_dir", "resume", "initial_weights", "config_file"),
+    *("tracking", "tracking_uri", "run_name", "parent_run", *recipe.SOURCES),
+}
+"""Ids that the command itself sets."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -53,69 +61,123 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
-    found = recipe.stages(options.data, options.scale, options.recipe)
     overrides = dict(_pair(word) for word in options.override)
-    folder: Path = options.output_dir
+    recipe.stages(options.data, options.scale, options.recipe)  # told before torch is loaded
+    overlays = _overlays()
+    found = [
+        replace(stage, settings={**stage.settings, **overrides})
+        for stage in recipe.stages(options.data, options.scale, options.recipe, overlays)
+    ]
+    folder: Path = options.output_dir.resolve()
+    _check(found, folder, overlays)
+    data = recipe.digests(options.data)
     folder.mkdir(parents=True, exist_ok=True)
-    parent, weights = _parent(folder), None
-    for stage in found:
-        own = folder / stage.name
-        changed = recipe.Stage(stage.name, stage.config, {**stage.settings, **overrides})
-        fingerprint = changed.fingerprint(recipe.sha256(weights) if weights else None)
-        if recipe.is_done(own, fingerprint):
-            print(f"{stage.name}: done already", flush=True)
-        else:
-            print(f"{stage.name}: begins", flush=True)
-            _train(changed, own, weights, parent)
-            recipe.mark_done(own, fingerprint)
-        weights = own / "model.pt"
-    if weights is None:
-        raise InputError(f"{options.recipe}: holds no stage; name a folder of configurations")
-    _finish(weights, options)
+    with recipe.held(folder) as descriptors:
+        before: Path | None = None
+        for stage in found:
+            own = folder / stage.name
+            sha256 = recipe.sha256(before) if before else None
+            fingerprint = stage.fingerprint(sha256, data)
+            if recipe.is_done(own, fingerprint):
+                print(f"{stage.name}: done already", flush=True)
+            else:
+                goes_on = recipe.begin(own, stage.fingerprint(sha256, data, overlays))
+                words = recipe.command(stage, own, before, overlays, goes_on)
+                _train(stage.name, words, folder, goes_on, descriptors)
+                recipe.mark_done(own, fingerprint, overlays)
+            before = own / "model.pt"
+        _finish(found, folder, data, overrides, options)
 
 
 def _pair(word: str) -> tuple[str, str]:
     name, separator, value = word.partition("=")
-    if not separator:
+    if not (name and separator):
         raise InputError(f"--override {word}: write ID=VALUE")
+    if name in OWN:
+        raise InputError(f"--override {word}: the command itself sets {name}; leave it away")
     return name, value
 
 
-def _store(folder: Path) -> str:
-    return f"sqlite:///{folder.resolve() / 'mlruns.db'}"
-
-
-def _parent(folder: Path) -> str:
-    """The MLflow run that the stages belong to; made once per output folder."""
-    from bundle.training.tracking.parent import parent_run
-
-    note = folder / "parent_run"
-    if not note.is_file():
-        note.write_text(parent_run(_store(folder), folder.name), encoding="utf-8")
-    return note.read_text(encoding="utf-8")
-
-
-def _train(stage: recipe.Stage, folder: Path, before: Path | None, parent: str) -> None:
+def _overlays() -> list[Path]:
+    """Configurations that suit this machine."""
     import torch
 
-    more = [str(ROOT / "configs" / "on_device.json")] if torch.cuda.is_available() else []
-    words = recipe.command(stage, folder, before, more)
-    tracking = ["--tracking", str(TRACKING), "--tracking_uri", _store(folder.parent)]
-    words += [*tracking, "--parent_run", parent, "--run_name", stage.name]
-    if subprocess.run([sys.executable, *words], cwd=ROOT, check=False).returncode:
-        raise InputError(f"{stage.name}: stopped; the same command goes on from its last epoch")
+    return [ROOT / "configs" / "on_device.json"] if torch.cuda.is_available() else []
 
 
-def _finish(weights: Path, options: argparse.Namespace) -> None:
+def _check(stages: Sequence[recipe.Stage], folder: Path, overlays: Sequence[Path]) -> None:
+    """Look at the settings of all stages before the first begins."""
+    from bundle.workflow.command_options import refuse_unknown_options
+
+    for stage in stages:
+        words = recipe.command(stage, folder, None, overlays)
+        refuse_unknown_options(["monai/bundle/__main__.py", *words[2:], *_tracking(folder)])
+
+
+def _tracking(folder: Path) -> list[str]:
+    store = f"sqlite:///{folder / 'mlruns.db'}"
+    return ["--tracking", str(TRACKING), "--tracking_uri", store]
+
+
+def _train(
+    name: str, words: Sequence[str], folder: Path, goes_on: bool, descriptors: Sequence[int]
+) -> None:
+    """Train a stage in a process of its own.
+
+    Args:
+        name: of the stage.
+        words: of its command.
+        folder: of all stages and of their records.
+        goes_on: from a checkpoint.
+        descriptors: that the process shares, see :func:`bundle.training.recipe.held`.
+    """
+    from bundle.training.tracking.parent import end_stopped, parent_run
+
+    *tracking, store = _tracking(folder)
+    note = folder / PARENT
+    before = note.read_text(encoding="utf-8") if note.is_file() else None
+    parent = parent_run(store, folder.name, (folder / "mlruns").as_uri(), before)
+    recipe.write_text(parent, note)
+    if not goes_on:
+        end_stopped(store, parent, name)
+    print(f"{name}: {'goes on' if goes_on else 'begins'}", flush=True)
+    words = [*words, *tracking, store, "--parent_run", parent, "--run_name", name]
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, check=False, pass_fds=descriptors)
+    if done.returncode:
+        raise InputError(
+            f"{name}: stopped, see above; the same command goes on from its last epoch"
+        )
+
+
+def _finish(
+    stages: Sequence[recipe.Stage],
+    folder: Path,
+    data: Mapping[str, str],
+    overrides: Mapping[str, str],
+    options: argparse.Namespace,
+) -> None:
     """Put the weights and what they were made of where they belong."""
-    record = recipe.record_of(weights, options.recipe, options.data)
-    made = options.output_dir / "model.pt"
-    made.write_bytes(weights.read_bytes())
-    recipe.write_json(record, options.output_dir / "weights.json")
-    if options.scale == 1 and options.recipe == recipe.RECIPE:
-        MODEL.replace(MODEL.with_suffix(".earlier.pt"))
-        MODEL.write_bytes(weights.read_bytes())
-        recipe.into_metadata(record)
+    from bundle.training.checkpoint import make_folder
+    from bundle.training.tracking.parent import end
+
+    weights = folder / stages[-1].name / "model.pt"
+    notes = [recipe.note_of(folder / stage.name) for stage in stages]
+    used = dict.fromkeys(name for note in notes for name in note["overlays"])
+    record = recipe.record_of(weights, options.recipe.resolve(), data, list(used))
+    shipped = options.recipe.resolve() == recipe.RECIPE and options.scale == 1 and not overrides
+    if not shipped:
+        record |= {"scale": options.scale, "overrides": dict(overrides)}
+    made, note = folder / "model.pt", folder / PARENT
+    changed = not made.is_file() or recipe.sha256(made) != record["sha256"]
+    if changed and note.is_file():
+        end(_tracking(folder)[-1], note.read_text(encoding="utf-8"))
+    recipe.put_file(weights, made)
+    record = recipe.put_record(record, folder / "weights.json")
+    if shipped:
+        if MODEL.is_file() and recipe.sha256(MODEL) != record["sha256"]:
+            make_folder(str(MODEL.parent), resume=False)  # keeps it as model.earlier.pt
+        recipe.put_file(weights, MODEL)
+        recipe.into_metadata(record, recipe.METADATA)
         made = MODEL
     print(f"weights: {made}, SHA-256 {record['sha256'][:12]}")
 

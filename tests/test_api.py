@@ -25,7 +25,7 @@ from tests.inference.images import blob, smooth, write_color, write_grey, write_
 from tests.inference.stubs import KnownField
 
 SHAPE = (6, 48, 40)
-FIELD = {"init": "none", "guard": False}
+FIELD = {"init": "none", "plane": "axial", "guard": False}
 """Options by which the stub's field, and nothing else, is the result."""
 
 

@@ -146,7 +146,7 @@ def test_options_exist():
     config = json.loads((ROOT / "configs" / "train.json").read_text(encoding="utf-8"))
     rows = re.findall(r"^\| `--(\w+)` \| `?([\w.]+)`? \|", README, re.MULTILINE)
     options = dict(rows)
-    assert len(options) == 8
+    assert len(options) == 9
     for name, value in options.items():
         assert name in config
         assert value == {None: "none"}.get(config[name], str(config[name]))

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 PARTS = """imports network_def network options preprocessing dataset dataloader inferer
-    postprocessing handlers evaluator loss optimizer ema train lr_scheduler validate initialize run
+    postprocessing handlers evaluator loss optimizer train lr_scheduler validate initialize run
     training evaluate evaluating"""
 """Ids of what a configuration is built of; all others are settings."""
 
@@ -53,8 +53,8 @@ def _shown(value: object) -> str:
 
 
 def test_every_configuration_and_script_is_listed():
-    for path in (ROOT / "configs").glob("*.json"):
-        assert f"configs/{path.name}" in PAGE or path.name == "metadata.json"
+    for path in (ROOT / "configs").rglob("*.json"):
+        assert f"{path.relative_to(ROOT).as_posix()}`" in PAGE or path.name == "metadata.json"
     for path in (ROOT / "scripts").glob("*.py"):
         if path.stem not in ("__init__", "command", "slicer_client"):
             assert f"`{path.stem}`" in PAGE

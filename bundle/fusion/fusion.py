@@ -11,11 +11,11 @@ import torch
 
 from bundle.fusion.recolor import recolor
 from bundle.geometry.slices import from_slices
+from bundle.networks import device_of
 from bundle.registration.registration import (
     PictureRegistration,
     Registration,
     VolumeRegistration,
-    device_of,
     require_finite,
 )
 from bundle.registration.slicewise import by_slices
@@ -97,12 +97,10 @@ def fuse_picture(image: torch.Tensor, ddf: torch.Tensor, match: Any, network: An
 
 
 def _fuse_volumes(registration: VolumeRegistration, network: Any) -> FusedVolumes:
-    """Slice by slice; by the ddf, or of slices that a B-spline has moved already."""
-    pair, image, ddf = registration.pair, registration.initial.image, registration.ddf
-    if registration.refined is not None:
-        image, ddf = torch.stack([image[0], registration.refined]), torch.zeros_like(ddf)
-    both = torch.cat([image, ddf])[None].to(device_of(network))
-    fused = by_slices(both, lambda part: network.fuse(part[:, :2], part[:, 2:]))
+    """Slice by slice; the moving volume is warped already, so the network's field is zero."""
+    pair, fixed = registration.pair, registration.initial.image[0]
+    image = torch.stack([fixed, registration.shown])[None].to(device_of(network))
+    fused = by_slices(image, lambda part: network.fuse(part, torch.zeros_like(part)))
     require_finite(fused)
     volume = from_slices(fused[0], pair.fixed.image, pair.plane)
     return FusedVolumes(registration, volume, time.time() - pair.began)

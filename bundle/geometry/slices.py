@@ -52,6 +52,29 @@ def plane_spacing(volume: sitk.Image, plane: str) -> tuple[float, float, float]:
     return rows, columns, slices
 
 
+def in_plane_of(slices: torch.Tensor, plane: str, other: str) -> torch.Tensor:
+    """Slices of one plane as those of another plane, the same voxels.
+
+    Args:
+        slices: (C, H, W, D), see :func:`to_slices`.
+        plane: their plane.
+        other: the plane that is wanted.
+
+    Returns:
+        (C, H', W', D'), a view.
+    """
+    axial = slices  # rows to the back, columns to the left, slices upwards
+    if plane == "coronal":
+        axial = slices.flip(1).permute(0, 3, 2, 1)
+    elif plane == "sagittal":
+        axial = slices.flip(1, 3).permute(0, 2, 3, 1)
+    if other == "coronal":
+        return axial.permute(0, 3, 2, 1).flip(1)
+    if other == "sagittal":
+        return axial.permute(0, 3, 1, 2).flip(1, 3)
+    return axial
+
+
 def from_slices(slices: torch.Tensor, grid: sitk.Image, plane: str = "axial") -> sitk.Image:
     """Undo :func:`to_slices`.
 

@@ -64,6 +64,15 @@ def field_transform(field: sitk.Image) -> sitk.Transform:
     return sitk.DisplacementFieldTransform(sitk.Cast(field, sitk.sitkVectorFloat64))
 
 
+def onto(volume: sitk.Image, grid: sitk.Image) -> sitk.Image:
+    """A smooth scalar volume on another grid; beyond its border it goes on."""
+    near = sitk.sitkLinear
+    return sitk.Resample(
+        volume, grid.GetSize(), sitk.Transform(), near, grid.GetOrigin(), grid.GetSpacing(),
+        grid.GetDirection(), 0.0, sitk.sitkFloat32, True,
+    )  # fmt: skip
+
+
 def resample(
     moving: sitk.Image, grid: sitk.Image, transform: sitk.Transform, mode: int = sitk.sitkLinear
 ) -> sitk.Image:

@@ -1,7 +1,15 @@
 """The network of the paper, one part per file."""
 
 from bundle.networks.bimsrec import BiMSRec, Match
-from bundle.networks.device import usable_device
+from bundle.networks.device import device_of, usable_device
 from bundle.networks.weights import load_network, load_weights, weights_sha256
 
-__all__ = ["BiMSRec", "Match", "load_network", "load_weights", "usable_device", "weights_sha256"]
+__all__ = [
+    "BiMSRec",
+    "Match",
+    "device_of",
+    "load_network",
+    "load_weights",
+    "usable_device",
+    "weights_sha256",
+]

@@ -29,3 +29,8 @@ def usable_device(name: str | None = None) -> torch.device:
         raise InputError(
             f"--device {name}: cannot be used here; this machine has cpu and {gpus}"
         ) from error
+
+
+def device_of(network: torch.nn.Module) -> torch.device:
+    """Where a network computes."""
+    return next((p.device for p in network.parameters()), torch.device("cpu"))

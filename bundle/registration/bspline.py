@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
-import torch
 
-from bundle.geometry.fields import to_itk
 from bundle.geometry.head import cropped, shrunk, widened
 from bundle.geometry.jacobian import volume_determinant
 from bundle.geometry.transform import displacement_field, field_transform
@@ -45,17 +42,15 @@ class Refinement:
     """What became of the step.
 
     Attributes:
-        spline: (3, H, W, D), voxels, channels slice, row, column, pull-back; applied to a fixed
-            point before the network's field.
-        warped: (H, W, D), the moving slices by spline and network's field.
+        field: the B-spline as displacements on the fixed grid, millimetres, LPS, pull-back; applied
+            to a fixed point before the network's field. None where the optimiser found no way.
         information: mutual information in the head before and after.
         folding: share of the head that the whole field folds.
         reason: why the step is dropped, '' if it is kept.
         seconds: that it took.
     """
 
-    spline: torch.Tensor
-    warped: torch.Tensor
+    field: sitk.Image | None
     information: tuple[float, float]
     folding: float
     reason: str
@@ -68,11 +63,7 @@ class Refinement:
 
 
 def refine(
-    fixed: torch.Tensor,
-    moving: torch.Tensor,
-    head: torch.Tensor,
-    ddf: torch.Tensor,
-    spacing: Sequence[float],
+    fixed: sitk.Image, moving: sitk.Image, head: sitk.Image, network: sitk.Transform
 ) -> Refinement:
     """Seek a B-spline by Mattes mutual information (Rueckert et al., IEEE TMI 1999) and judge it.
 
@@ -81,38 +72,31 @@ def refine(
     head by the factor ``GAIN`` and the field folds in less than ``MOST_FOLDED`` of it.
 
     Args:
-        fixed: (H, W, D) in [0, 1].
-        moving: (H, W, D) in [0, 1], brought onto the fixed grid by the start.
-        head: bool (H, W, D), the voxels that count.
-        ddf: (2, H, W, D), the network's field, voxels, rows before columns, pull-back.
-        spacing: millimetres per row, column and slice.
+        fixed: in [0, 1].
+        moving: in [0, 1], brought onto the fixed grid by the start.
+        head: uint8 on the fixed grid, 1 where voxels count.
+        network: the field found so far, from fixed points to those of ``moving``.
     """
     began = time.perf_counter()
-    fixed_image, moving_image = _image(fixed, spacing), _image(moving, spacing)
-    mask = _image(head.to(torch.uint8), spacing)
-    flat = torch.cat([torch.zeros_like(ddf[:1]), ddf]).movedim(-1, 1)
-    network = field_transform(to_itk(flat, fixed_image))
-    inside = head.cpu().numpy().astype(bool)
+    inside = sitk.GetArrayViewFromImage(head) > 0
 
-    def information(warped: sitk.Image) -> float:
-        return mutual_information(fixed.cpu().numpy(), _array(warped), inside)
+    def information(transform: sitk.Transform) -> float:
+        warped = sitk.Resample(moving, moving, transform, sitk.sitkLinear, 0.0)
+        return mutual_information(
+            sitk.GetArrayFromImage(fixed), sitk.GetArrayFromImage(warped), inside
+        )
 
-    before = information(_resampled(moving_image, network))
+    before = information(network)
     try:
         with one_thread():
-            field = spline_field(fixed_image, moving_image, mask, network)
+            field = spline_field(fixed, moving, head, network)
     except RuntimeError:  # ITK: the samples left the moving volume
-        none = torch.zeros_like(flat).movedim(1, -1)
-        return Refinement(none, moving, (before, before), 0.0, "it found no way")
+        return Refinement(None, (before, before), 0.0, "it found no way")
     total = sitk.CompositeTransform([network, field_transform(field)])
-    warped = _resampled(moving_image, total)
-    after = information(warped)
-    determinant = _array(volume_determinant(displacement_field(total, fixed_image)))
-    folding = float((determinant[inside] <= 0).mean())
-    return Refinement(
-        _voxels(field), torch.from_numpy(_array(warped)), (before, after), folding,
-        judge(before, after, folding), time.perf_counter() - began,
-    )  # fmt: skip
+    determinant = sitk.GetArrayFromImage(volume_determinant(displacement_field(total, fixed)))
+    after, folding = information(total), float((determinant[inside] <= 0).mean())
+    seconds = time.perf_counter() - began
+    return Refinement(field, (before, after), folding, judge(before, after, folding), seconds)
 
 
 def judge(before: float, after: float, folding: float) -> str:
@@ -181,27 +165,3 @@ def _continued(spline: sitk.Transform, box: sitk.Image, grid: sitk.Image) -> sit
     field = sitk.GetImageFromArray(whole, isVector=True)
     field.CopyInformation(grid)
     return field
-
-
-def _image(volume: torch.Tensor, spacing: Sequence[float]) -> sitk.Image:
-    """Slices (H, W, D) as an upright volume."""
-    array = volume.movedim(-1, 0).cpu().numpy()
-    image = sitk.GetImageFromArray(np.ascontiguousarray(array))
-    rows, columns, slices = (float(value) for value in spacing)
-    image.SetSpacing((columns, rows, slices))
-    return image
-
-
-def _array(image: sitk.Image) -> np.ndarray:
-    """Slices (H, W, D) of an upright volume."""
-    return np.ascontiguousarray(np.moveaxis(sitk.GetArrayFromImage(image), 0, -1))
-
-
-def _voxels(field: sitk.Image) -> torch.Tensor:
-    """An upright volume's field in mm as (3, H, W, D) in voxels: slice, row, column."""
-    steps = sitk.GetArrayFromImage(field) / field.GetSpacing()  # (D, H, W, xyz)
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(steps[..., ::-1], (3, 0), (0, 3))))
-
-
-def _resampled(moving: sitk.Image, transform: sitk.Transform) -> sitk.Image:
-    return sitk.Resample(moving, moving, transform, sitk.sitkLinear, 0.0)

@@ -28,10 +28,3 @@ def smooth_through_plane(
     weights = near * content
     weights = weights / weights.sum(dim=1, keepdim=True)
     return ddf @ weights.T
-
-
-def mean_jump(ddf: torch.Tensor) -> float:
-    """Mean change of the field from slice to slice: (B, 2, H, W, D), voxels."""
-    if ddf.shape[-1] < 2:
-        return 0.0
-    return float((ddf[..., 1:] - ddf[..., :-1]).norm(dim=1).mean())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from bundle.geometry.head import find_head
 from bundle.geometry.slices import (
     field_from_slices,
     from_slices,
+    in_plane_of,
     on_one_grid,
     plane_spacing,
     to_slices,
@@ -25,19 +27,27 @@ from bundle.geometry.transform import (
     compose,
     displacement_field,
     field_transform,
+    onto,
     resample,
 )
 from bundle.geometry.warp import warp
 from bundle.images.color import luma
 from bundle.images.display import displayed, percentile_window
 from bundle.images.pair import LoadedPair, PicturePair, VolumePair
+from bundle.networks import device_of
 from bundle.options import Options
 from bundle.registration.bspline import Refinement, refine
+from bundle.registration.network_field import NetworkField
 from bundle.registration.rigid import find_start, overlap
-from bundle.registration.slicewise import match_picture, raises_information, slice_fields
+from bundle.registration.similarity import mutual_information
+from bundle.registration.slicewise import match_picture, slice_fields
+from bundle.registration.three_planes import three_plane_field
 
 LEAST_OVERLAP = 0.01
 """Share of the fixed head that the moving volume has to cover."""
+
+THICK = 4.0
+"""Distance of slices in mm from which on a field in their own plane may be the better one."""
 
 UNUSED_WINDOW = Remark(
     "window_unused",
@@ -105,20 +115,21 @@ class VolumeRegistration:
 
     Attributes:
         initial: the pair and its start.
-        ddf: (2, H, W, D), the network's field in the slices of the plane, voxels, rows before
-            columns, pull-back; 0 where it was dropped.
         transform: fixed to moving points, millimetres, LPS: start, field and any B-spline.
         field: the same as displacements on the fixed grid.
         warped: the moving volume on the fixed grid, in its own units, its minimum outside.
+        shown: float32 (H, W, D) in [0, 1], ``warped`` as displayed, in the slices of the plane.
+        planes: from which the network's field is made; () where the start is the result.
         uncertainty: mm on the fixed grid; None if the network does not tell it.
         refinement: what became of the B-spline step, if there was one.
     """
 
     initial: InitializedPair
-    ddf: torch.Tensor
     transform: sitk.Transform
     field: sitk.Image
     warped: sitk.Image
+    shown: torch.Tensor
+    planes: tuple[str, ...] = ()
     uncertainty: sitk.Image | None = None
     refinement: Refinement | None = None
 
@@ -126,12 +137,6 @@ class VolumeRegistration:
     def pair(self) -> VolumePair:
         """The volumes."""
         return self.initial.pair
-
-    @property
-    def refined(self) -> torch.Tensor | None:
-        """(H, W, D), the moving slices by all fields, where a B-spline is kept."""
-        kept = self.refinement is not None and self.refinement.kept
-        return self.refinement.warped if self.refinement is not None and kept else None
 
 
 Registration = PictureRegistration | VolumeRegistration
@@ -230,31 +235,78 @@ def _register_pictures(pair: PicturePair, network: Any, options: Options) -> Pic
 def _register_volumes(
     initial: InitializedPair, network: Any, options: Options
 ) -> VolumeRegistration:
-    pair, image, head = initial.pair, initial.image, initial.head
-    grid, moving, plane = pair.fixed.image, pair.moving.image, pair.plane
-    spacing = plane_spacing(grid, plane)
-    ddf, spread = torch.zeros_like(image), None
-    if not options.rigid_only:
-        on_device = image.to(device_of(network))
-        ddf, spread = slice_fields(on_device, head, spacing, network, options.through_plane)
-        require_finite(ddf)
-        if options.guard and not raises_information(on_device, ddf, head):
-            ddf = torch.zeros_like(ddf)
-    ddf, refinement, parts = ddf.cpu(), None, []
+    pair, grid = initial.pair, initial.pair.fixed.image
+    found, kept = (None, False) if options.rigid_only else _best(initial, network, options)
+    fields = [found.field] if found and kept else []
+    refinement = None
     if options.refine == "bspline":
-        refinement = refine(image[0], image[1], head[0] > 0, ddf, spacing)
-        parts = [refinement.spline] if refinement.kept else []
-    fields = [field_from_slices(part, grid, plane) for part in (ddf, *parts)]
+        refinement = _refined(initial, compose(np.eye(4), *fields))
+        fields += [refinement.field] if refinement.field and refinement.kept else []
     transform = compose(initial.start, *fields)
     total = displacement_field(transform, grid)
-    warped = resample(moving, grid, field_transform(total))  # what ddf.nii.gz gives to others
-    uncertainty = None if spread is None else from_slices(spread, grid, plane)
-    return VolumeRegistration(initial, ddf, transform, total, warped, uncertainty, refinement)
+    warped = resample(pair.moving.image, grid, field_transform(total))  # as ddf.nii.gz gives it
+    spread = onto(found.spread, grid) if found and found.spread else None
+    return VolumeRegistration(
+        initial, transform, total, warped, _shown(warped, initial),
+        found.planes if found and kept else (), spread, refinement,
+    )  # fmt: skip
 
 
-def device_of(network: torch.nn.Module) -> torch.device:
-    """Where a network computes."""
-    return next((p.device for p in network.parameters()), torch.device("cpu"))
+def _best(initial: InitializedPair, network: Any, options: Options) -> tuple[NetworkField, bool]:
+    """The network's best field, and whether it is better than the start."""
+    found = list(_candidates(initial, network, options))
+    for one in found:
+        require_finite(torch.from_numpy(sitk.GetArrayFromImage(one.field)))
+    if len(found) == 1 and not options.guard:
+        return found[0], True
+    gained = [information(initial, one.field) for one in found]
+    best = int(np.argmax(gained))
+    kept = not options.guard or gained[best] >= information(initial)
+    return found[best], kept
+
+
+def _candidates(initial: InitializedPair, network: Any, options: Options) -> Iterator[NetworkField]:
+    """Fields of three planes, unless one is asked for; of thick slices also of their own plane."""
+    pair, grid = initial.pair, initial.pair.fixed.image
+    spacing = plane_spacing(grid, pair.plane)
+    if options.plane == "auto":
+        image, head = (in_plane_of(p, pair.plane, "axial") for p in (initial.image, initial.head))
+        yield three_plane_field(image, head, grid, network)
+    if options.plane != "auto" or max(spacing) > THICK:
+        on_device = initial.image.to(device_of(network))
+        ddf, widths = slice_fields(on_device, initial.head, spacing, network, options.through_plane)
+        field = field_from_slices(ddf.cpu(), grid, pair.plane)
+        spread = None if widths is None else from_slices(widths, grid, pair.plane)
+        yield NetworkField(field, spread, (pair.plane,))
+
+
+def information(initial: InitializedPair, field: sitk.Image | None = None) -> float:
+    """Mutual information of fixed and moving volume in the head, nats.
+
+    Args:
+        initial: the pair.
+        field: displacements after the start, mm, LPS, pull-back; None: the start alone.
+    """
+    fixed, start = (part.numpy() for part in initial.image)
+    where = initial.head[0].numpy() > 0
+    if field is None:
+        return mutual_information(fixed, start, where)
+    pair = initial.pair
+    moved = resample(pair.moving.image, pair.fixed.image, compose(initial.start, field))
+    return mutual_information(fixed, _shown(moved, initial).numpy(), where)
+
+
+def _shown(warped: sitk.Image, initial: InitializedPair) -> torch.Tensor:
+    """A warped moving volume as displayed, (H, W, D)."""
+    return displayed(to_slices(warped, initial.pair.plane), initial.windows[1])[0]
+
+
+def _refined(initial: InitializedPair, field: sitk.Transform) -> Refinement:
+    """Let a B-spline go on from the field, on the displayed volumes."""
+    grid, plane = initial.pair.fixed.image, initial.pair.plane
+    fixed, moving = (from_slices(part[None], grid, plane) for part in initial.image)
+    head = sitk.Cast(from_slices(initial.head.float(), grid, plane) > 0.5, sitk.sitkUInt8)
+    return refine(fixed, moving, head, field)
 
 
 def require_finite(values: torch.Tensor) -> None:

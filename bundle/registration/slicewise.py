@@ -11,9 +11,7 @@ from torch.nn import functional
 
 from bundle.domain import SHORTEST
 from bundle.geometry.frame import Box, cut, head_frame, put_back
-from bundle.geometry.warp import warp
 from bundle.registration.consistency import smooth_through_plane
-from bundle.registration.similarity import mutual_information
 
 WORKING_SIZE = 256
 """Longest side, in pixels, at which images are registered that are much larger or smaller."""
@@ -76,36 +74,13 @@ def slice_fields(
         network's fields, (1, H, W, D), millimetres, None without ``all_fields``.
     """
     box = head_frame(head[0] > 0, spacing[:2]) if (head > 0).any() else None
-    fields = by_slices(image[None], lambda part: _fields(part, network, box))
+    fields = by_slices(image[None], lambda part: framed_fields(part, network, box))
     fields = smooth_through_plane(fields, head[None].to(fields), through_plane / spacing[2])
     ddf, spread = fields[0, :2], fields[0, 2:]
     if not len(spread):
         return ddf, None
     steps = spread.new_tensor(spacing[:2]).view(2, 1, 1, 1)
     return ddf, (spread * steps).norm(dim=0, keepdim=True)
-
-
-def raises_information(image: torch.Tensor, ddf: torch.Tensor, head: torch.Tensor) -> bool:
-    """Whether a field raises the mutual information of fixed and moving image in the head.
-
-    Args:
-        image: (2, H, W, D) in [0, 1].
-        ddf: (2, H, W, D), voxels, in-plane, pull-back.
-        head: (1, H, W, D), not 0 where voxels count.
-    """
-    where = head[0].cpu().numpy() > 0
-    fixed, moving = image.cpu()
-    warped = warp_slices(moving, ddf)
-    after = mutual_information(fixed.numpy(), warped.numpy(), where)
-    return after >= mutual_information(fixed.numpy(), moving.numpy(), where)
-
-
-def warp_slices(volume: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
-    """Warp (H, W, D) by an in-plane field (2, H, W, D), one by one: float64 may not fit at once."""
-    warped = torch.empty_like(volume)
-    for k in range(volume.shape[-1]):
-        warped[..., k] = warp(volume[None, None, ..., k], ddf[None, ..., k].cpu())[0, 0]
-    return warped
 
 
 def registration_size(height: int, width: int) -> tuple[int, int]:
@@ -145,8 +120,17 @@ def resize_field(ddf: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     return _resize(ddf, size, "bicubic") * ddf.new_tensor(ratios).view(1, 2, 1, 1)
 
 
-def _fields(image: torch.Tensor, network: Any, box: Box | None) -> torch.Tensor:
-    """ddf and, if the network tells it, its spread per axis: (B, 2 or 4, H, W), voxels."""
+def framed_fields(image: torch.Tensor, network: Any, box: Box | None) -> torch.Tensor:
+    """Register slices in a frame.
+
+    Args:
+        image: (B, 2, H, W) in [0, 1], fixed and moving luminance.
+        network: see :func:`slice_fields`; on any device.
+        box: the frame; None: the whole slices.
+
+    Returns:
+        ddf and, if the network tells it, its spread per axis: (B, 2 or 4, H, W), voxels.
+    """
     if box is None:
         part, size = image, registration_size(*image.shape[-2:])
     else:  # of a known size in millimetres, so always the same in pixels

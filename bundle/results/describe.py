@@ -8,18 +8,15 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-import torch
 
 from bundle.errors import Remark
 from bundle.fusion import FusedPair, FusedPictures, FusedVolumes
 from bundle.geometry.head import head_mask
 from bundle.geometry.jacobian import jacobian_determinant, volume_determinant
-from bundle.geometry.slices import from_slices, to_slices
+from bundle.geometry.slices import in_plane_of, to_slices
 from bundle.images.color import luma
 from bundle.registration.bspline import MESH, Refinement
-from bundle.registration.consistency import mean_jump
 from bundle.registration.registration import VolumeRegistration
-from bundle.registration.slicewise import warp_slices
 from bundle.results.report import Report, change, determinant, result_warnings, spread
 
 
@@ -54,11 +51,10 @@ def shown_volumes(fused: FusedVolumes) -> Shown:
     registration = fused.registration
     initial, pair = registration.initial, registration.pair
     fixed, start = initial.image
-    warped = registration.refined
-    warped = warp_slices(start, registration.ddf) if warped is None else warped
-    in_plane = {"fixed": fixed, "start": start, "warped": warped, "head": initial.head[0]}
+    in_plane = {"fixed": fixed, "start": start, "warped": registration.shown}
+    in_plane["head"] = initial.head[0]
     found = {
-        name: _axial(values[None], pair.fixed.image, pair.plane).double().numpy()
+        name: in_plane_of(values[None], pair.plane, "axial")[0].double().numpy()
         for name, values in in_plane.items()
     }
     head = found.pop("head") > 0.5
@@ -70,11 +66,6 @@ def shown_volumes(fused: FusedVolumes) -> Shown:
     }
     found |= {n: to_slices(v)[0].numpy() for n, v in on_grid.items() if v is not None}
     return Shown(head=head if head.any() else np.ones_like(head), **found)
-
-
-def _axial(slices: torch.Tensor, grid: sitk.Image, plane: str) -> torch.Tensor:
-    """Slices (1, H, W, D) of any plane as axial ones, (H, W, D)."""
-    return (slices if plane == "axial" else to_slices(from_slices(slices, grid, plane)))[0]
 
 
 def volume_report(fused: FusedVolumes, shown: Shown, parameters: Mapping[str, Any]) -> Report:
@@ -90,18 +81,17 @@ def volume_report(fused: FusedVolumes, shown: Shown, parameters: Mapping[str, An
     information, ncc = change(shown.fixed[head], shown.start[head], shown.warped[head])
     report = Report(
         modality=pair.modality,
-        parameters={**parameters, "plane": pair.plane},
+        parameters={**parameters, "plane": pair.plane, "planes": list(registration.planes)},
         unit="mm",
         mutual_information=information,
         ncc=ncc,
         displacement=spread(shown.displacement[head]),
         jacobian=determinant(shown.jacobian[head]),
-        field_kept=bool((registration.ddf != 0).any()),
+        field_kept=bool(registration.planes),
         start=np.round(initial.start, 6).tolist(),
         overlap=round(float(initial.overlap), 4),
         display={"fixed": initial.windows[0], "moving": initial.windows[1]},
         uncertainty=None if shown.uncertainty is None else spread(shown.uncertainty[head]),
-        jump=round(mean_jump(registration.ddf[None]), 4),
         refinement=_refinement(registration),
         seconds=round(fused.seconds, 1),
     )

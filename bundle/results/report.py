@@ -61,7 +61,6 @@ class Report:
         overlap: share of the fixed head that the moving volume covers; volumes only.
         display: values of ``fixed`` and ``moving`` shown as 0 and 1; volumes only.
         uncertainty: spread of the ten fields in the head, mm.
-        jump: mean change of the in-plane field from slice to slice, voxels.
         refinement: what became of the B-spline step.
         notes: information.
         warnings: what a person should look at.
@@ -80,7 +79,6 @@ class Report:
     overlap: float | None = None
     display: Mapping[str, Range] | None = None
     uncertainty: Spread | None = None
-    jump: float | None = None
     refinement: Mapping[str, Any] = field(default_factory=lambda: {"method": "none"})
     notes: tuple[Remark, ...] = ()
     warnings: tuple[Remark, ...] = ()
@@ -101,7 +99,6 @@ class Report:
             f"displacement_{self.unit}": asdict(self.displacement),
             "jacobian": asdict(self.jacobian),
             **(uncertainty or {}),
-            "jump_between_slices_voxels": self.jump,
             "display": self.display and {side: list(w) for side, w in self.display.items()},
             "seconds": self.seconds,
             "warnings": [{"code": one.code, "text": one.text} for one in self.warnings],

@@ -89,7 +89,8 @@ def _steps(report: Report) -> str:
         return "nothing: fused as they lie"
     steps = ["headers" if init == "none" else f"{init} start"]
     if report.field_kept:
-        steps.append("network, slice by slice")
+        planes = report.parameters.get("planes", ())
+        steps.append(f"network, in {', '.join(planes)} slices")
     if report.refinement.get("kept"):
         steps.append("B-spline in 3D")
     return ", then ".join(steps)

@@ -65,18 +65,7 @@ class GraphedStep:
         self.lr.fill_(float(engine.optimizer.param_groups[0]["lr"]))
         assert self.run is not None
         self.run()
-        terms = dict(zip(self.names, self.values.clone().unbind(), strict=True))
-        if self.device.type == "cpu" and not torch.isfinite(terms["loss"]):
-            raise NotFiniteError(float(terms["loss"]), self._labels(places))
-        return [terms]
-
-    def _labels(self, places: torch.Tensor) -> list[dict[str, Any]]:
-        """Modality, name and place in the list of each pair."""
-        items = {place: self.dataset.data[place] for place in places.tolist()}
-        return [
-            {"modality": item["modality"], "name": item["name"], "index": place}
-            for place, item in items.items()
-        ]
+        return [dict(zip(self.names, self.values.clone().unbind(), strict=True))]
 
     def _prepare(self, engine: SupervisedTrainer, places: torch.Tensor) -> None:
         """Take what the trainer has, and let the optimiser step without looking at numbers."""
@@ -126,12 +115,22 @@ class GraphedStep:
         ):
             outputs = self.network(image)
         terms = self.loss(outputs, batch)
+        if self.device.type == "cpu" and not torch.isfinite(terms["loss"]):
+            raise NotFiniteError(float(terms["loss"]), self._labels())
         terms["loss"].backward()
         torch.nn.utils.clip_grad_norm_(self.weights, self.clip)
         with self._rate_on_device():
             self.optimizer.step()
         self.names = list(terms)
         self.values = torch.stack([term.detach() for term in terms.values()])
+
+    def _labels(self) -> list[dict[str, Any]]:
+        """Modality, name and place in the list of each pair of the batch."""
+        items = {place: self.dataset.data[place] for place in self.places.tolist()}
+        return [
+            {"modality": item["modality"], "name": item["name"], "index": place}
+            for place, item in items.items()
+        ]
 
     @contextmanager
     def _rate_on_device(self) -> Iterator[None]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
-from monai.handlers import ValidationHandler
 from monai.utils import str2bool
 
 from bundle.errors import InputError
@@ -29,7 +28,6 @@ from bundle.workflow.parallel import is_main_process, local_device, unwrap
 __all__ = [
     "is_main_process",
     "local_device",
-    "of_this_rank",
     "prepare_network",
     "save_state",
     "train",
@@ -59,13 +57,6 @@ def prepare_network(
     if initial_weights:
         load_weights(network, initial_weights)
     return network.to(device)
-
-
-def of_this_rank(handlers: list[Any]) -> list[Any]:
-    """All handlers in the main process; elsewhere those that do not validate."""
-    if is_main_process():
-        return handlers
-    return [h for h in handlers if not isinstance(h, ValidationHandler)]
 
 
 def train(

@@ -23,6 +23,7 @@ def stub(tmp_path) -> dict[str, Any]:
         "checkpoint": str(tmp_path / "stub.pt"),
         "device": "cpu",
         "init": "none",
+        "plane": "axial",
         "guard": False,
     }
 

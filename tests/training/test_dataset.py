@@ -48,7 +48,7 @@ def test_levels_multiply_the_pairs(folder):
 
 class Draw(Randomizable, Transform):
     def __call__(self, data):
-        return {"value": self.R.randint(1_000_000)}
+        return {**data, "value": self.R.randint(1_000_000)}
 
 
 def test_random_numbers_depend_on_seed_epoch_and_item():
@@ -63,6 +63,9 @@ def test_random_numbers_depend_on_seed_epoch_and_item():
     assert len({*values(0, 1), *values(0, 2), *values(1, 1)}) == 9
 
 
-def test_repeats_draw_anew():
-    dataset = SeededDataset([{}], Compose([Draw()]), repeat=4, progress=False)
-    assert len({dataset[i]["value"] for i in range(len(dataset))}) == 4
+def test_indices_beyond_the_last_name_the_same_items_and_draw_anew():
+    dataset = SeededDataset([{"a": 0}, {"a": 1}], Compose([Draw()]), progress=False)
+    items = [dataset[index] for index in range(8)]
+    assert len(dataset) == 2 and [item["index"] for item in items] == [0, 1] * 4
+    assert [item["a"] for item in items] == [0, 1] * 4
+    assert len({item["value"] for item in items}) == 8

@@ -242,14 +242,6 @@ def test_a_run_of_a_gpu_goes_on_without_one(tmp_path):
     assert engine.optimizer.state[parameter]["step"] == 2
 
 
-def test_a_run_of_other_overlays_is_not_resumed(pairs, tmp_path):  # noqa: F811
-    settings = {"stage": "registration", "max_epochs": 2, "epoch_pairs": 2, "val_interval": 9}
-    only = {"train#saved#ema": None, "train#saved#ema_schedule": None}
-    workflow(pairs, tmp_path, **{"train#trainer#max_epochs": 1}, **only, **settings).run()
-    with pytest.raises(SystemExit, match=r"last.pt: was written with other overlays; resume with"):
-        workflow(pairs, tmp_path, ("on_device",), resume=True, **settings).run()
-
-
 def test_several_processes_are_refused(monkeypatch):
     monkeypatch.setattr(graphed, "world_size", lambda: 2)
     one, engine = step()

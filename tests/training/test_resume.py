@@ -175,6 +175,18 @@ def test_a_checkpoint_of_other_options_is_one_line(names, now, tmp_path):
     )
 
 
+def test_a_checkpoint_of_other_overlays_is_one_line(tmp_path):
+    path = tmp_path / "last.pt"
+    save_state({"network": torch.nn.Linear(1, 1)}, path)
+    average = torch.nn.Linear(1, 1)
+    with pytest.raises(InputError) as error:
+        restore({"network": torch.nn.Linear(1, 1), "ema": average}, path)
+    assert str(error.value) == (
+        f"{path}: was written with other overlays; resume with the same ones, or name another "
+        "--ckpt_dir"
+    )
+
+
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
 def test_a_checkpoint_cut_short_is_one_line(share, tmp_path):
     path, trainer = tmp_path / "last.pt", Engine(lambda *_: None)

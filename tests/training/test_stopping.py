@@ -18,7 +18,7 @@ def epochs_run(errors, patience, state=None):
         engine.state.metrics["EPE"] = next(coming)
 
     trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.run([0]))
-    stopping = EarlyStopping(evaluator, patience, least=0.01)
+    stopping = EarlyStopping(evaluator, patience)
     stopping.load_state_dict(state or stopping.state_dict())
     stopping.attach(trainer)
     ended = []

@@ -13,8 +13,10 @@ from mlflow.models import Model
 from monai.bundle import create_workflow
 from PIL import Image
 
+import bundle.training.tracking.record as record
 from bundle.networks import BiMSRec
 from bundle.phantom.pairs import write_pairs
+from bundle.training.tracking.parent import parent_run
 from bundle.training.tracking.record import fingerprint, hyper_parameters
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +77,15 @@ def test_a_resumed_run_goes_on_in_its_record(resumed):
     assert 0 <= run.data.metrics["train/data_wait"] <= 1
 
 
+def test_a_run_is_part_of_another(pairs, tmp_path):
+    store, artifacts = f"sqlite:///{tmp_path / 'mlruns.db'}", (tmp_path / "mlruns").as_uri()
+    parent = parent_run(store, "recipe", artifacts)
+    _, runs = train(pairs, tmp_path, max_epochs=1, panel_interval=9, parent_run=parent)
+    (own,) = (run for run in runs if run.info.run_id != parent)
+    assert own.data.tags["mlflow.parentRunId"] == parent
+    assert own.data.metrics["train/loss"] > 0
+
+
 def test_validation_is_there_by_level_and_modality(resumed):
     _, _, (run,) = resumed
     expected = {f"validation/EPE_{level}_{m}" for level in LEVELS for m in ("CT", "PET", "SPECT")}
@@ -86,7 +97,7 @@ def test_every_setting_and_the_data_are_there(resumed, pairs):
     found = run.data.params
     assert found["image_size"] == "64" and found["loss.fusion.gradient_weight"] == "1.5"
     assert found["optimizer._target_"] == "bundle.training.muon.Muon"
-    assert found["train.random_transforms.2.prob"] == "0.1"
+    assert found["train.augmentation.3.prob"] == "0.1"
     assert found["data.train.pairs.CT"] == found["data.validation.pairs.SPECT"] == "1"
     assert found["data.train.sha256"] != found["data.validation.sha256"]
     assert len(found) > 100
@@ -124,6 +135,19 @@ def test_the_fingerprint_knows_pictures_and_not_places(tmp_path):
     assert first == {"pairs.CT": "1", "sha256": hashlib.sha256(b"CT/1\nxx").hexdigest()}
     assert fingerprint([pair("b", b"x")]) == first
     assert fingerprint([pair("c", b"y")]) != first
+
+
+def test_the_fingerprint_reads_a_volume_once_for_its_slices(tmp_path, monkeypatch):
+    (tmp_path / "head.nii.gz").write_bytes(b"x")
+    head = {"kind": "heads", "fixed": str(tmp_path / "head.nii.gz")}
+    head["moving"] = head["fixed"]
+    slices = [{**head, "modality": "CT", "name": str(number)} for number in range(3)]
+    record._digest.cache_clear()
+    first = fingerprint(slices)
+    assert first["pairs.CT"] == "3" and record._digest.cache_info().misses == 1
+    (tmp_path / "head.nii.gz").write_bytes(b"y")
+    record._digest.cache_clear()
+    assert fingerprint(slices)["sha256"] != first["sha256"]
 
 
 def test_a_folder_as_a_store_is_one_line(pairs, tmp_path):

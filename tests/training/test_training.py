@@ -10,17 +10,19 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from ignite.engine import Engine
+from ignite.engine import Engine, Events
 from monai.bundle import create_workflow
 from torch.utils.data import DataLoader, Dataset
 
 from bundle.errors import InputError
 from bundle.networks import BiMSRec
 from bundle.phantom.pairs import write_pairs
+from bundle.training.attached import Attached
 from bundle.training.clipping import GradientClipper
 from bundle.training.failures import run_or_explain
 from bundle.training.run import restore, save_state
 from bundle.training.steps import train_step
+from bundle.training.validation import RegularValidation
 from bundle.workflow.command_options import configuration
 from scripts.command import or_exit
 
@@ -45,10 +47,9 @@ def workflow(pairs, folder, overlays=(), **overrides):
         ckpt_dir=str(folder),
         image_size=64,
         reduction=4,
-        batch_size=1,
         num_workers=0,
         device="$torch.device('cpu')",
-        **({"val_interval": 1} | overrides),
+        **({"batch_size": 1, "val_interval": 1} | overrides),
     )
 
 
@@ -74,14 +75,36 @@ def test_handlers_are_addressed_by_name(path):
     assert not re.findall(r"handlers(?:#|::)\d", path.read_text(encoding="utf-8"))
 
 
-def test_every_handler_of_every_overlay_is_there():
-    for path in CONFIGS:
-        found = configuration(str([str(ROOT / "configs" / "train.json"), str(path)]))
-        listed = found["train"]["handlers"]
-        assert len(listed) == len(set(listed))
-        for handler in listed:
-            part, name = handler.removeprefix("@").split("#")
-            assert "_target_" in found[part][name], f"{path.name}: {handler}"
+TRAINING = [
+    path
+    for path in CONFIGS
+    if path.parent.name == "recipe"
+    or path.stem in ("train", "cpu", "finetune", "on_device", "paper", "multi_gpu_train")
+]
+
+
+@pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.name)
+def test_every_handler_of_an_overlay_is_there(path):
+    train = configuration(str([str(ROOT / "configs" / "train.json"), str(path)]))["train"]
+    assert [handler["handlers"] for handler in train["handlers"]] == ["@train#attached"]
+    assert len(train["attached"]) == len(set(train["attached"])) >= 6
+    for handler in train["attached"]:
+        assert "_target_" in train[handler.removeprefix("@train#")], handler
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_first_process_alone_validates(monkeypatch, rank):
+    monkeypatch.setenv("RANK", str(rank))
+    trainer, seen = Engine(lambda *_: None), []
+    handlers = [
+        SimpleNamespace(attach=lambda _: seen.append("first")),
+        RegularValidation(interval=1),
+        None,  # disabled
+        SimpleNamespace(attach=lambda _: seen.append("last")),
+    ]
+    Attached(handlers).attach(trainer)
+    assert seen == ["first", "last"]
+    assert trainer.has_event_handler(handlers[1], Events.EPOCH_COMPLETED) == (rank == 0)
 
 
 def test_the_overlay_of_the_paper_has_its_recipe():
@@ -90,7 +113,7 @@ def test_the_overlay_of_the_paper_has_its_recipe():
     assert found["optimizer"]["lr"] == "@learning_rate" and found["learning_rate"] == 5e-5
     assert (found["batch_size"], found["max_epochs"], found["image_size"]) == (8, 100, 256)
     assert found["lr_scheduler"]["factor"] == 1.0 and not found["amp"]
-    assert not {"@train#ema", "@train#clipper"} & set(found["train"]["handlers"])
+    assert not {"@train#ema", "@train#clipper"} & set(found["train"]["attached"])
     assert found["train"]["saved"]["ema"] is None
     assert "ema" not in found["averaged"] and "@network" in found["averaged"]
     assert found["loss"]["registration_weight"] == 1.0 and found["loss"]["folding_weight"] == 0.0
@@ -101,7 +124,11 @@ def test_the_overlay_of_the_paper_trains_by_its_recipe(pairs, tmp_path):
     run.run()
     trainer = run.parser.get_parsed_content("train#trainer")
     assert type(trainer.optimizer) is torch.optim.Adam
-    assert not trainer.has_event_handler(GradientClipper)
+    assert not any(
+        isinstance(handler, GradientClipper)
+        for handlers in trainer._event_handlers.values()
+        for handler, *_ in handlers
+    )
     state = torch.load(tmp_path / "last.pt", weights_only=True)
     assert state["optimizer"]["param_groups"][0]["lr"] == 5e-5
     assert not {"ema", "ema_schedule"} & set(state)

@@ -52,12 +52,12 @@ def test_pairs_without_labels_stay_as_they_are(tmp_path):
 
 
 def test_labels_are_moved_like_the_picture(folder):
-    size, random = (64, 64), RandMisalignd(levels=["large"])
+    size, random = (64, 64), RandMisalignd()
     random.set_random_state(3)
     labels = torch.zeros(1, *size)
     labels[:, 20:40, 24:44] = 1
     item = {"fixed": labels.clone(), "moving": labels.clone(), "labels": labels.clone()}
-    ids = {"modality": "CT", "name": "1", "landmarks": torch.zeros(0, 2)}
+    ids = {"modality": "CT", "name": "1", "level": "large", "landmarks": torch.zeros(0, 2)}
     out = StackImaged()(random({**item, **ids}))
     assert torch.equal(out["labels"], labels)
     assert (out["deformed_labels"] - out["deformed"][:1]).abs().mean() < 0.03

@@ -21,10 +21,15 @@ COMMAND = ["/x/monai/bundle/__main__.py", "run", "training", "--config_file"]
         ["configs/train.json", "--train#trainer#max_epochs", "1"],
         ["['configs/train.json','configs/evaluate.json']", "--output_dir", "out"],
         ["configs/train.json", "--tracking", "configs/tracking.json", "--panel_interval", "2"],
-        ["configs/train.json", "--train#random_transforms#2#prob", "0.0"],
+        ["configs/train.json", "--train#augmentation#2#prob", "0.0"],
         ["configs/train.json", "--train::dataloader::pin_memory", "true"],
         ["configs/train.json", "--optimizer#foreach", "true", "--train#trainer#_disabled_", "0"],
-        ["['configs/train.json','configs/multi_gpu_train.json']", "--train#sampler#shuffle", "0"],
+        ["['configs/train.json','configs/multi_gpu_train.json']", "--train#sampler#pairs", "6"],
+        ["['configs/train.json','configs/on_device.json']", "--train#step#clip", "1.0"],
+        ["configs/train.json", "--epoch_pairs", "4000", "--blend_prob", "0.3"],
+        ["configs/train.json", "--stacks_dir", "s", "--heads_dir", "h", "--slices_per_head", "6"],
+        ["configs/train.json", "--train#ema#momentum", "0.01", "--train#validation#interval", "2"],
+        ["configs/train.json", "--tracking", "configs/tracking.json", "--parent_run", "abc"],
         ["configs/inference.json", "--datalist", "pairs.json", "--bundle_root", "."],
     ],
 )
@@ -41,7 +46,9 @@ def test_known_ids_and_monais_own_options_pass(options):
         ("--trian#trainer#max_epochs", "train"),
         ("--optimizer#weight_decy", "optimizer#weight_decay"),
         ("--loss#fusion#gradient_weigth", "loss#fusion#gradient_weight"),
-        ("--train::random_transforms::0::probs", "train#random_transforms#0#prob"),
+        ("--train::augmentation::0::probs", "train#augmentation#0#prob"),
+        ("--epoch_pair", "epoch_pairs"),
+        ("--train#attach", "train#attached"),
     ],
 )
 def test_a_mistyped_option_names_the_nearest(option, near):
@@ -49,11 +56,20 @@ def test_a_mistyped_option_names_the_nearest(option, near):
         refuse_unknown_options([*COMMAND, "configs/train.json", option, "4"])
 
 
+@pytest.mark.parametrize("option", ["compile", "seconds", "validations", "epoch_repeat", "ema"])
+@pytest.mark.parametrize(
+    "config", ["configs/train.json", "['configs/train.json','configs/on_device.json']"]
+)
+def test_options_that_are_gone_are_refused(option, config):
+    with pytest.raises(InputError, match=f"^--{option}: unknown option"):
+        refuse_unknown_options([*COMMAND, config, f"--{option}", "1"])
+
+
 def test_other_commands_are_left_alone():
     refuse_unknown_options(["/x/pytest", "--cov"])
 
 
-@pytest.mark.parametrize("option", ["--train#random_transforms#77#prob", "--seed#x", "--zzz"])
+@pytest.mark.parametrize("option", ["--train#augmentation#77#prob", "--seed#x", "--zzz"])
 def test_an_option_far_from_all_others_is_refused(option):
     with pytest.raises(InputError, match="unknown option; see the configuration"):
         refuse_unknown_options([*COMMAND, "configs/train.json", option, "4"])
@@ -64,6 +80,10 @@ def test_an_option_far_from_all_others_is_refused(option):
     [
         ("max_epochs", "0", "give a whole number, 1 or more"),
         ("val_stride", "many", "give a whole number, 1 or more"),
+        ("epoch_pairs", "0", "give a whole number, 1 or more"),
+        ("epoch_pairs", "1.5", "give a whole number, 1 or more"),
+        ("slices_per_head", "0", "give a whole number, 1 or more"),
+        ("blend_prob", "1.5", "give a number from 0 to 1"),
         ("image_size", "16", "give a whole number, 32 or more"),
         ("stage", "fuse", "give one of all, registration, fusion"),
         ("reduction", "3", "give one of 1, 2, 4"),
@@ -131,7 +151,7 @@ def test_a_device_whose_expression_fails_is_one_line():
         refuse_unknown_options([*COMMAND, "configs/train.json", "--device", "$my.choice()"])
 
 
-@pytest.mark.parametrize("name", ["device", "batch_size", "train#random_transforms#0#prob"])
+@pytest.mark.parametrize("name", ["device", "batch_size", "train#augmentation#0#prob"])
 def test_a_broken_expression_is_one_line(name):
     with pytest.raises(InputError, match=rf"^--{name} \$foo\(: is no Python expression [^\n]*$"):
         refuse_unknown_options([*COMMAND, "configs/train.json", f"--{name}", "$foo("])

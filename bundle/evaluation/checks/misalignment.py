@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import SimpleITK as sitk
 from scipy.ndimage import gaussian_filter
 
-ROTATION = (3.0, 3.0, 8.0)
-"""Largest rotation about x, y and z, degrees."""
 
-TRANSLATION = (10.0, 10.0, 4.0)
-"""Largest translation along x, y and z, mm."""
+@dataclass(frozen=True)
+class Misalignment:
+    """How far volumes are moved.
 
-ELASTIC = (4.0, 4.0, 1.0)
-"""Standard deviation of the elastic displacement along x, y and z, mm."""
+    Attributes:
+        rotation: largest rotation about x, y and z, degrees.
+        translation: largest translation along x, y and z, mm.
+        elastic: standard deviation of the elastic displacement along x, y and z, mm.
+        smoothness: sigma of the Gaussian that smooths it, mm.
+    """
 
-SMOOTHNESS = 20.0
-"""Sigma of the Gaussian that smooths it, mm."""
+    rotation: tuple[float, float, float]
+    translation: tuple[float, float, float]
+    elastic: tuple[float, float, float]
+    smoothness: float
+
+
+MISALIGNMENTS = {
+    "in_plane": Misalignment((3.0, 3.0, 8.0), (10.0, 10.0, 4.0), (4.0, 4.0, 1.0), 20.0),
+    "spatial": Misalignment((8.0, 8.0, 8.0), (12.0, 12.0, 12.0), (3.0, 3.0, 3.0), 18.0),
+}
+"""Mostly in axial slices, and alike in all directions."""
 
 STEP = 4.0
 """Voxel size of the elastic field, mm: linear interpolation between them is part of the truth."""
@@ -25,27 +39,30 @@ ROOM = 40.0
 """Millimetres by which the elastic field goes on around the volume."""
 
 
-def misalignment(aligned: sitk.Image, seed: int) -> tuple[sitk.Transform, sitk.Transform]:
+def misalignment(
+    aligned: sitk.Image, seed: int, kind: str = "in_plane"
+) -> tuple[sitk.Transform, sitk.Transform]:
     """A seeded rigid motion about a volume's middle and a smooth elastic field.
 
     Args:
         aligned: the volume.
         seed: of the transform.
+        kind: one of :data:`MISALIGNMENTS`.
 
     Returns:
         the transform from fixed to moving points, mm, LPS (pull-back), exact; and its inverse,
         within 1e-4 mm at the points of the elastic field and 0.03 mm on average between them.
     """
-    random = np.random.default_rng(seed)
-    field = elastic_field(aligned, random)
+    random, most = np.random.default_rng(seed), MISALIGNMENTS[kind]
+    field = elastic_field(aligned, random, most)
     inverse = sitk.InvertDisplacementField(
         field, maximumNumberOfIterations=50, meanErrorToleranceThreshold=1e-4
     )
     middle = aligned.TransformContinuousIndexToPhysicalPoint(
         [(n - 1) / 2 for n in aligned.GetSize()]
     )
-    angles = np.radians(ROTATION) * random.uniform(-1, 1, 3)
-    shift = np.array(TRANSLATION) * random.uniform(-1, 1, 3)
+    angles = np.radians(most.rotation) * random.uniform(-1, 1, 3)
+    shift = np.array(most.translation) * random.uniform(-1, 1, 3)
     rigid = sitk.Euler3DTransform(middle, *angles.tolist(), shift.tolist())
     forward = sitk.CompositeTransform([rigid, sitk.DisplacementFieldTransform(field)])
     backward = sitk.CompositeTransform(
@@ -54,14 +71,18 @@ def misalignment(aligned: sitk.Image, seed: int) -> tuple[sitk.Transform, sitk.T
     return forward, backward
 
 
-def elastic_field(volume: sitk.Image, random: np.random.Generator) -> sitk.Image:
+def elastic_field(
+    volume: sitk.Image, random: np.random.Generator, most: Misalignment
+) -> sitk.Image:
     """A smooth random displacement field in and around a volume, mm."""
     extent = np.array(volume.GetSize()) * volume.GetSpacing() + 2 * ROOM
     size = np.ceil(extent / STEP).astype(int).tolist()
     direction = np.reshape(volume.GetDirection(), (3, 3))
     shape = size[::-1]
-    parts = [gaussian_filter(random.standard_normal(shape), SMOOTHNESS / STEP) for _ in ELASTIC]
-    vectors = np.stack([s * p / p.std() for s, p in zip(ELASTIC, parts, strict=True)], axis=-1)
+    parts = [
+        gaussian_filter(random.standard_normal(shape), most.smoothness / STEP) for _ in range(3)
+    ]
+    vectors = np.stack([s * p / p.std() for s, p in zip(most.elastic, parts, strict=True)], axis=-1)
     field = sitk.GetImageFromArray(vectors, isVector=True)
     field.SetSpacing([STEP] * 3)
     field.SetDirection(volume.GetDirection())

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 import torch
 
+from bundle.errors import InputError
 from bundle.evaluation.demo_pairs import GRID
 from bundle.geometry.transform import displacement_field
 from bundle.metrics.overlap import label_dice
 from bundle.phantom.canvas import Tissue
 from bundle.phantom.pairs import make_head
+from bundle.training.heads.pairs import VALIDATION
+from bundle.training.heads.volumes import head_volume_pair
 
 
 @dataclass(frozen=True)
 class AlignedPair:
-    """Two volumes on one grid that are aligned.
+    """Two volumes that are aligned.
 
     Attributes:
         fixed: reference volume.
         moving: volume aligned with it.
         modality: of the moving volume, if it is known.
-        labels: uint8 on the same grid, 0 = background, if anatomy is known.
+        labels: uint8 on the grid of both, 0 = background, if anatomy is known.
         landmarks: (K, 3) mm, LPS, if anatomy is known.
+        where: uint8 on the fixed grid, 1 where errors count; None: the head.
     """
 
     fixed: sitk.Image
@@ -32,6 +37,7 @@ class AlignedPair:
     modality: str | None = None
     labels: sitk.Image | None = None
     landmarks: np.ndarray | None = None
+    where: sitk.Image | None = None
 
 
 def phantom_pair(modality: str, seed: int) -> AlignedPair:
@@ -48,6 +54,25 @@ def phantom_pair(modality: str, seed: int) -> AlignedPair:
     points = np.array([mark.mm for mark in head.landmarks.values()]).reshape(-1, 3)
     labels = sitk.Cast(_on_grid(head.labels, head.affine), sitk.sitkUInt8)
     return AlignedPair(fixed, moving, modality, labels, points * [-1, -1, 1])
+
+
+def painted_pair(folder: Path, modality: str, seed: int) -> AlignedPair:
+    """A painted head of the validation as T1 and CT, PET or SPECT; errors count in the brain.
+
+    Args:
+        folder: of tissue maps, see :mod:`bundle.training.heads`.
+        modality: CT, PET or SPECT.
+        seed: chooses the head, and all that is drawn.
+
+    Raises:
+        InputError: the folder holds no head of the validation.
+    """
+    paths = [folder / f"{name}.nii.gz" for name in VALIDATION]
+    paths = [path for path in paths if path.is_file()]
+    if not paths:
+        raise InputError(f"{folder}: holds none of {', '.join(VALIDATION)}; check the folder")
+    pair = head_volume_pair(paths[seed % len(paths)], modality, seed)
+    return AlignedPair(pair.fixed, pair.moving, modality, where=pair.brain)
 
 
 def _on_grid(values: np.ndarray, affine: np.ndarray) -> sitk.Image:
