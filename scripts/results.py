@@ -22,6 +22,7 @@ from bundle.evaluation.tables.page import Results, page
 from bundle.evaluation.tables.plots import plot_fields, plot_fusion
 from bundle.metrics.summary import ID_COLUMNS, summarise
 from bundle.networks.weights import weights_sha256
+from bundle.paths import MODEL
 from scripts.command import or_exit
 
 COMMAND = (
@@ -29,7 +30,6 @@ COMMAND = (
     "--config_file \"['configs/train.json','configs/evaluate.json']\" "
     "--dataset_dir DIR --output_dir out/evaluation"
 )
-WEIGHTS = Path(__file__).resolve().parents[1] / "models" / "model.pt"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -133,7 +133,7 @@ def write_results(
     plot_fields(results, images / "epe.png")
     plot_fusion(results, images / "fusion.png")
     pictures = [path.name for path in images.glob("*.png")]
-    own = weights_sha256(WEIGHTS)
+    own = weights_sha256(MODEL)
     text = page(results, COMMAND, run, own, pictures=pictures, budget=budget, **others)
     (output_dir / "results.md").write_text(text, encoding="utf-8")
     print(f"{output_dir / 'results.md'} written")

@@ -7,9 +7,9 @@ Run from the repository root::
 ``DATA`` holds ``aanlib``, ``stacks`` and ``heads``; without it the phantom serves. Stages run in
 the order of their names, each from the weights of the one before. A run that was stopped, however,
 goes on with the same command; a stage that is done is not done again, and one whose settings or
-data have changed is begun anew. At scale 1, without overrides, the weights take the place of
-``models/model.pt``, which is kept as ``models/model.earlier.pt``; else they stay in the output
-folder.
+data have changed is begun anew. With data, at scale 1, without overrides, the weights take the
+place of ``models/model.pt``, which is kept as ``models/model.earlier.pt``; else they stay in the
+output folder.
 """
 
 from __future__ import annotations
@@ -164,7 +164,8 @@ def _finish(
     notes = [recipe.note_of(folder / stage.name) for stage in stages]
     used = dict.fromkeys(name for note in notes for name in note["overlays"])
     record = recipe.record_of(weights, options.recipe.resolve(), data, list(used))
-    shipped = options.recipe.resolve() == recipe.RECIPE and options.scale == 1 and not overrides
+    whole = options.data is not None and options.scale == 1 and not overrides
+    shipped = whole and options.recipe.resolve() == recipe.RECIPE
     if not shipped:
         record |= {"scale": options.scale, "overrides": dict(overrides)}
     made, note = folder / "model.pt", folder / PARENT

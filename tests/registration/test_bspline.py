@@ -9,6 +9,8 @@ import torch
 
 from bundle.errors import InputError
 from bundle.geometry.fields import to_itk
+from bundle.geometry.slices import field_from_slices, to_slices
+from bundle.geometry.transform import field_transform
 from bundle.images.pair import read_pair
 from bundle.options import options_of
 from bundle.phantom.pairs import make_head
@@ -21,61 +23,78 @@ from tests.inference.stubs import KnownField
 SPACING = (4.0, 4.0, 5.0)
 
 
+STILL = sitk.Transform(3, sitk.sitkIdentity)
+
+
 @pytest.fixture(scope="module")
-def slices():
-    """T1 and PET of a small phantom as slices (H, W, D), and its head."""
+def volumes():
+    """T1 and PET of a small phantom in [0, 1], upright, and its head."""
     head = make_head(1, (48, 56, 20), SPACING, (0.0, 0.0, 0.0))
-    volumes = [torch.from_numpy(head.contrast(m)).double() for m in ("T1", "PET")]
-    inside = torch.from_numpy(head.labels > 0)
-    upright = [v.transpose(0, 1).flip(0, 1).contiguous() for v in (*volumes, inside)]
-    return upright[0].clamp(0, 1), (upright[1] / upright[1].max()).clamp(0, 1), upright[2]
+    upright = [part[::-1, ::-1] for part in (head.contrast("T1"), head.contrast("PET"))]
+    values = [(part / part.max()).clip(0, 1).astype(np.float64) for part in upright]
+    values[0] = upright[0].clip(0, 1).astype(np.float64)
+    return *map(volume, values), volume((head.labels[::-1, ::-1] > 0).astype(np.uint8))
 
 
-def bump(shape):
-    """A smooth displacement in voxels, (3, H, W, D): slice, row, column; 6, 8 and -6 mm at most."""
-    axes = [torch.linspace(-1, 1, n) for n in shape]
-    i, j, k = torch.meshgrid(*axes, indexing="ij")
+def volume(values):
+    """An array (x, y, z) along LPS."""
+    image = sitk.GetImageFromArray(np.ascontiguousarray(values.T))
+    image.SetSpacing(SPACING)
+    return image
+
+
+def bump(grid):
+    """A smooth displacement of 6, 8 and -6 mm at most across slices, rows and columns."""
+    axes = [torch.linspace(-1, 1, n) for n in grid.GetSize()[::-1]]
+    k, i, j = torch.meshgrid(*axes, indexing="ij")
     shape_of_it = torch.exp(-2 * (i**2 + j**2 + 0.5 * k**2)).double()
-    return torch.stack([6 / 5 * shape_of_it, 8 / 4 * shape_of_it, -6 / 4 * shape_of_it])
+    return to_itk(torch.stack([6 / 5 * shape_of_it, 8 / 4 * shape_of_it, -6 / 4 * shape_of_it]), grid)
 
 
-def moved_by(volume, voxels):
-    """``moved(x + voxels(x)) = volume(x)``, to first order in the displacement's gradient."""
-    image = module._image(volume, SPACING)
-    field = sitk.Cast(to_itk(voxels.movedim(-1, 1), image), sitk.sitkVectorFloat64)
-    inverse = sitk.InvertDisplacementField(field, maximumNumberOfIterations=30)
+def moved_by(image, field):
+    """``moved(x + field(x)) = image(x)``, to first order in the displacement's gradient."""
+    exact = sitk.Cast(field, sitk.sitkVectorFloat64)
+    inverse = sitk.InvertDisplacementField(exact, maximumNumberOfIterations=30)
     transform = sitk.DisplacementFieldTransform(inverse)
-    moved = sitk.Resample(image, image, transform, sitk.sitkLinear, 0.0)
-    return torch.from_numpy(module._array(moved))
+    return sitk.Resample(image, image, transform, sitk.sitkLinear, 0.0)
 
 
-def mm(voxels):
-    return voxels * torch.tensor([5.0, 4.0, 4.0]).view(3, 1, 1, 1)
+def lengths(field, head):
+    """Of the displacements in the head, mm."""
+    vectors = sitk.GetArrayFromImage(field).astype(np.float64)
+    return np.linalg.norm(vectors, axis=-1)[sitk.GetArrayFromImage(head) > 0]
 
 
-def test_a_smooth_displacement_is_found_across_contrasts_and_slices(slices, monkeypatch):
+@pytest.mark.parametrize("orientation", ["LPS", "PIR"])
+def test_a_smooth_displacement_is_found_across_contrasts_and_slices(
+    orientation, volumes, monkeypatch
+):
     monkeypatch.setattr(module, "MESH", 60.0)
     monkeypatch.setattr(module, "SAMPLES", 8000)
-    fixed, _, head = slices
-    true, still = bump(fixed.shape), torch.zeros(2, *fixed.shape)
-    moving = moved_by(torch.where(head, 1.1 - fixed, 0.0), true)
-    found = refine(fixed, moving, head, still, SPACING)
+    fixed, _, head = (sitk.DICOMOrient(part, orientation) for part in volumes)
+    true = sitk.DICOMOrient(bump(volumes[0]), orientation)
+    inverted = sitk.Mask(1.1 - fixed, head)
+    found = refine(fixed, moved_by(inverted, true), head, STILL)
     assert found.kept and found.information[1] > found.information[0]
-    error = mm(found.spline - true).norm(dim=0)[head].mean()
-    assert error < 0.5 * mm(true).norm(dim=0)[head].mean()
-    again = refine(fixed, moving, head, still, SPACING)
-    assert (again.spline == found.spline).all()
+    assert found.field.GetSize() == fixed.GetSize()
+    assert found.field.GetDirection() == fixed.GetDirection()
+    difference = sitk.Cast(found.field, sitk.sitkVectorFloat32) - true
+    assert lengths(difference, head).mean() < 0.5 * lengths(true, head).mean()
+    again = refine(fixed, moved_by(inverted, true), head, STILL)
+    arrays = [sitk.GetArrayFromImage(one.field) for one in (found, again)]
+    assert (arrays[0] == arrays[1]).all()
 
 
-def test_a_spline_goes_on_from_the_field_of_the_network(slices, monkeypatch):
+def test_a_spline_goes_on_from_the_field_of_the_network(volumes, monkeypatch):
     monkeypatch.setattr(module, "MESH", 90.0)
     monkeypatch.setattr(module, "SAMPLES", 2000)
     monkeypatch.setattr(module, "SMOOTHED", (4.0,))
-    fixed, _, head = slices
-    ddf = torch.zeros(2, *fixed.shape)
-    ddf[1] = 2.0
-    found = refine(fixed, fixed.roll(2, dims=1), head, ddf, SPACING)
-    assert mm(found.spline).norm(dim=0)[head].mean() < 2.0  # the network's field: 8 mm
+    fixed, _, head = volumes
+    moving = sitk.GetImageFromArray(np.roll(sitk.GetArrayFromImage(fixed), 2, axis=2))
+    moving.CopyInformation(fixed)
+    network = field_transform(constant(0, 0, 2)(fixed))
+    found = refine(fixed, moving, head, network)
+    assert lengths(found.field, head).mean() < 2.0  # the network's field: 8 mm
 
 
 def constant(*voxels):
@@ -83,22 +102,19 @@ def constant(*voxels):
 
     def field(fixed, *_):
         steps = torch.tensor(voxels, dtype=torch.float64).view(3, 1, 1, 1)
-        return to_itk(steps.expand(3, *fixed.GetSize()[::-1]), fixed)
+        return field_from_slices(steps.expand(3, *to_slices(fixed).shape[1:]), fixed)
 
     return field
 
 
-def test_a_spline_that_makes_it_worse_is_dropped(slices, monkeypatch):
-    fixed, aligned, head = slices
+def test_a_spline_that_makes_it_worse_is_dropped(volumes, monkeypatch):
     monkeypatch.setattr(module, "spline_field", constant(0, 3, 3))
-    found = refine(fixed, aligned, head, torch.zeros(2, *fixed.shape), SPACING)
+    found = refine(*volumes, STILL)
     assert found.reason.startswith("mutual information in the head went from")
     assert found.information[1] < found.information[0]
 
 
-def test_a_spline_that_folds_is_dropped(slices, monkeypatch):
-    fixed, aligned, head = slices
-
+def test_a_spline_that_folds_is_dropped(volumes, monkeypatch):
     def folded(image, *_):
         steps = torch.zeros(3, *image.GetSize()[::-1])
         steps[1] = -2.0 * torch.arange(image.GetSize()[1]).view(1, -1, 1)  # x to -x
@@ -107,19 +123,18 @@ def test_a_spline_that_folds_is_dropped(slices, monkeypatch):
     monkeypatch.setattr(module, "spline_field", folded)
     values = iter([0.1, 0.2])
     monkeypatch.setattr(module, "mutual_information", lambda *_: next(values))
-    found = refine(fixed, aligned, head, torch.zeros(2, *fixed.shape), SPACING)
+    found = refine(*volumes, STILL)
     assert found.folding == 1.0
     assert found.reason == "its field folds in 100.00 % of the head"
 
 
-def test_a_search_that_leaves_the_volume_is_dropped(slices, monkeypatch):
+def test_a_search_that_leaves_the_volume_is_dropped(volumes, monkeypatch):
     def lost(*_):
         raise RuntimeError("all samples map outside moving image buffer")
 
     monkeypatch.setattr(module, "spline_field", lost)
-    fixed, aligned, head = slices
-    found = refine(fixed, aligned, head, torch.zeros(2, *fixed.shape), SPACING)
-    assert not found.kept and (found.spline == 0).all()
+    found = refine(*volumes, STILL)
+    assert not found.kept and found.field is None
 
 
 @pytest.mark.parametrize(
@@ -131,9 +146,8 @@ def test_what_is_kept(before, after, folding, dropped):
     assert bool(judge(before, after, folding)) == dropped
 
 
-def test_the_displacement_of_the_rim_goes_on_around_the_head(slices):
-    fixed, _, _ = slices
-    image = module._image(fixed, SPACING)
+def test_the_displacement_of_the_rim_goes_on_around_the_head(volumes):
+    image = volumes[0]
     box = sitk.RegionOfInterest(image, [20, 24, 10], [6, 8, 4])
     affine = sitk.AffineTransform(3)
     affine.SetMatrix((1.1, 0, 0, 0, 1, 0, 0, 0, 1))
@@ -149,16 +163,32 @@ def test_pictures_and_the_method_none_pass_through(monkeypatch):
         raise AssertionError("a B-spline is sought")
 
     monkeypatch.setattr(sys.modules[register.__module__], "refine", sought)
-    asked = options_of(refine="bspline", init="none", guard=False)
+    asked = options_of(refine="bspline", init="none", plane="axial", guard=False)
     pictures = [np.uint8(255 * smooth((40, 40), seed)) for seed in (1, 2)]
     found = register(read_pair(*pictures, asked), KnownField(), asked)
     assert isinstance(found, PictureRegistration) and (found.ddf != 0).any()
-    volumes = [sitk.GetImageFromArray(smooth((5, 40, 40), seed)) for seed in (1, 2)]
-    pair = read_pair(*volumes, asked)
+    given = [sitk.GetImageFromArray(smooth((5, 40, 40), seed)) for seed in (1, 2)]
+    pair = read_pair(*given, asked)
     found = register(pair, KnownField(), asked.model_copy(update={"refine": "none"}))
-    assert isinstance(found, VolumeRegistration) and (found.ddf != 0).any()
-    assert found.refinement is None and found.refined is None
+    assert isinstance(found, VolumeRegistration)
+    assert (sitk.GetArrayFromImage(found.field) != 0).any()
+    assert found.refinement is None
+    assert found.transform.GetNumberOfTransforms() == 2  # start and field
     with pytest.raises(AssertionError, match="a B-spline is sought"):
         register(pair, KnownField(), asked)
     with pytest.raises(InputError, match="refine demons: give one of none, bspline"):
         options_of(refine="demons")
+
+
+def test_a_search_that_found_no_way_leaves_the_result_of_the_network(monkeypatch):
+    def lost(*_):
+        raise RuntimeError("all samples map outside moving image buffer")
+
+    monkeypatch.setattr(module, "spline_field", lost)
+    asked = options_of(refine="bspline", init="none", plane="axial", guard=False)
+    pair = read_pair(*(sitk.GetImageFromArray(smooth((5, 40, 40), seed)) for seed in (1, 2)), asked)
+    found = register(pair, KnownField(), asked)
+    plain = register(pair, KnownField(), asked.model_copy(update={"refine": "none"}))
+    assert found.refinement is not None and found.refinement.reason == "it found no way"
+    for one, other in ((found.field, plain.field), (found.warped, plain.warped)):
+        assert (sitk.GetArrayFromImage(one) == sitk.GetArrayFromImage(other)).all()

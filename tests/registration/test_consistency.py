@@ -2,7 +2,7 @@
 
 import torch
 
-from bundle.registration.consistency import mean_jump, smooth_through_plane
+from bundle.registration.consistency import smooth_through_plane
 
 
 def test_an_empty_slice_takes_its_field_from_its_neighbours():
@@ -12,7 +12,7 @@ def test_an_empty_slice_takes_its_field_from_its_neighbours():
     ddf[..., 2] = 50.0
     smooth = smooth_through_plane(ddf, fixed, sigma=1.0)
     assert smooth.max() < 0.2
-    assert mean_jump(smooth) < mean_jump(ddf)
+    assert smooth.diff(dim=-1).abs().mean() < ddf.diff(dim=-1).abs().mean()
     constant = torch.full_like(ddf, 3.0)
     torch.testing.assert_close(smooth_through_plane(constant, fixed), constant)
     assert smooth_through_plane(ddf, fixed, sigma=0.0) is ddf

@@ -6,7 +6,8 @@ import pytest
 
 from bundle.evaluation.reference_rows import METHOD, NO_REGISTRATION
 from bundle.networks.weights import weights_sha256
-from scripts.results import WEIGHTS, main
+from bundle.paths import MODEL
+from scripts.results import main
 
 
 def group(row, level="small", **means):
@@ -80,7 +81,7 @@ def test_a_missing_evaluation_is_one_line(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("weights", "said"),
     [
-        (weights_sha256(WEIGHTS), "of this command, with the weights of this repository, at 64 px"),
+        (weights_sha256(MODEL), "of this command, with the weights of this repository, at 64 px"),
         ("0123456789ab", "of this command, with weights 0123456789ab, at 64 px"),
         (None, "of this command, at 64 px"),
     ],
