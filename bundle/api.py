@@ -95,7 +95,7 @@ class Result:
 
     @property
     def uncertainty(self) -> sitk.Image | None:
-        """Spread of the ten fields, mm, on the fixed image's grid; None of pictures."""
+        """How much the network's estimates differ, mm, on the fixed grid; None of pictures."""
         if isinstance(self.pair, FusedPictures):
             return None
         return self.pair.registration.uncertainty

@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,26 +44,25 @@ from bundle.geometry.slices import on_one_grid
 from bundle.geometry.transform import as_transform, resample
 from bundle.images.pair import read_pair
 from bundle.images.volumes import read_volume
+from bundle.networks import load_network
 from bundle.options import options_of
 from bundle.paths import MODEL
 from bundle.registration import VolumeRegistration, register
 from bundle.registration.bspline import VOXEL
 from bundle.registration.rigid import RIM
-from scripts import fuse
 from scripts.command import add_options, or_exit
 
 
-def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command.
 
     Args:
         arguments: the command line, by default the process's own.
-        **overrides: values for other ids of ``configs/inference.json``.
 
     Raises:
         SystemExit: with status 1 and one line on stderr if it cannot be done.
     """
-    or_exit(_run, _parser().parse_args(arguments), overrides)
+    or_exit(_run, _parser().parse_args(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--heads", type=Path, help="tissue maps, painted, instead")
     parser.add_argument("--output_dir", type=Path, default=Path("out/volume_accuracy"))
     parser.add_argument("--misalignment", choices=MISALIGNMENTS, default="in_plane")
-    add_options(parser, "plane")
+    add_options(parser, "plane", "device")
     parser.add_argument("--modality", choices=MODALITIES, help="modality of the moving volume")
     parser.add_argument("--seeds", type=int, default=10, help="number of misalignments")
     parser.add_argument("--first_seed", type=int, default=0, help="the first of them")
@@ -89,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
+def _run(options: argparse.Namespace) -> None:
     if options.ants:
         require_ants()
     if options.seeds < 1 or options.first_seed < 0:
@@ -103,13 +100,11 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
         raise InputError("--heads: name the --modality that is painted")
     given = None if options.phantom or options.heads else _given_pair(options)
     options.output_dir.mkdir(parents=True, exist_ok=True)
-    overrides = {"checkpoint": str(options.checkpoint), **overrides}
+    network = load_network(options.checkpoint, options.device)
     rows = []
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         pair = given or _made_pair(options, seed)
-        with tempfile.TemporaryDirectory() as scratch:
-            errors = _measure(pair, seed, Path(scratch), options, overrides)
-        rows.append({"seed": seed, **errors})
+        rows.append({"seed": seed, **_measure(pair, seed, network, options)})
         print("  ".join(f"{name} {value:.2f}" for name, value in rows[-1].items()), flush=True)
         _write_table(rows, table)
     for name in list(rows[0])[1:]:
@@ -135,17 +130,13 @@ def _given_pair(options: argparse.Namespace) -> AlignedPair:
 
 
 def _measure(
-    pair: AlignedPair,
-    seed: int,
-    folder: Path,
-    options: argparse.Namespace,
-    overrides: dict[str, Any],
+    pair: AlignedPair, seed: int, network: Any, options: argparse.Namespace
 ) -> dict[str, float]:
     """Errors of every method on one misalignment, and the times."""
     truth, backward = misalignment(pair.moving, seed, options.misalignment)
     lowest = float(sitk.GetArrayViewFromImage(pair.moving).min())
     moving = sitk.Resample(pair.moving, pair.moving, backward, sitk.sitkLinear, lowest)
-    found, facts = _by_network(pair, moving, folder, options, overrides)
+    found, facts = _by_network(pair, moving, network, options)
     start = found["start"]
     head = find_head(pair.fixed) if pair.where is None else pair.where
     if options.bspline:
@@ -169,38 +160,30 @@ def _measure(
 
 
 def _by_network(
-    pair: AlignedPair,
-    moving: sitk.Image,
-    folder: Path,
-    options: argparse.Namespace,
-    overrides: dict[str, Any],
+    pair: AlignedPair, moving: sitk.Image, network: Any, options: argparse.Namespace
 ) -> tuple[dict[str, sitk.Transform], dict[str, float]]:
-    """What ``scripts.fuse`` finds, and its parts: headers, start, network, B-spline after it."""
-    command = ["--output_dir", str(folder / "result")]
-    for side, volume in (("fixed", pair.fixed), ("moving", moving)):
-        _write(volume, folder / f"{side}.nii.gz")
-        command += [f"--{side}", str(folder / f"{side}.nii.gz")]
-    if pair.modality:
-        command += ["--modality", pair.modality]
-    command += ["--plane", options.plane]
-    if options.bspline:
-        command += ["--refine", "bspline"]
+    """What the command's registration finds: headers, start, network, B-spline after it."""
+    given = options_of(
+        modality=pair.modality,
+        plane=options.plane,
+        refine="bspline" if options.bspline else "none",
+    )
     began = time.perf_counter()
-    fuse.main(command, **overrides)
+    registration = register(read_pair(pair.fixed, moving, given), network, given)
     facts = {"seconds": time.perf_counter() - began}
-    report = json.loads((folder / "result" / "report.json").read_text(encoding="utf-8"))
-    total = sitk.CompositeTransform(sitk.ReadTransform(str(folder / "result" / "transform.h5")))
+    assert isinstance(registration, VolumeRegistration)
+    total = sitk.CompositeTransform(registration.transform)
     parts = [total.GetNthTransform(k) for k in range(total.GetNumberOfTransforms())]
     found = {
         "before": sitk.Transform(3, sitk.sitkIdentity),
-        "start": as_transform(np.array(report["start"])),
-        "network": sitk.CompositeTransform(parts[:2]),
+        "start": as_transform(registration.initial.start),
+        "network": sitk.CompositeTransform(parts[: 2 if registration.planes else 1]),
     }
-    facts["field_kept"] = float(report["field_kept"])
-    if options.bspline:
+    facts["field_kept"] = float(bool(registration.planes))
+    if registration.refinement is not None:
         found["both"] = total
-        facts["both_kept"] = float(report["refinement"]["kept"])
-        facts["refine_seconds"] = report["refinement"]["seconds"]
+        facts["both_kept"] = float(registration.refinement.kept)
+        facts["refine_seconds"] = registration.refinement.seconds
         facts["seconds"] -= facts["refine_seconds"]
     return found, facts
 
@@ -220,10 +203,6 @@ def bspline(
     if not found.refinement.kept:
         return start, 0.0
     return sitk.CompositeTransform([start, found.transform]), 1.0
-
-
-def _write(volume: sitk.Image, path: Path) -> None:
-    sitk.WriteImage(sitk.Cast(volume, sitk.sitkFloat32), str(path), useCompression=False)
 
 
 def _write_table(rows: Sequence[dict[str, float]], path: Path) -> None:

@@ -120,7 +120,8 @@ class VolumeRegistration:
         warped: the moving volume on the fixed grid, in its own units, its minimum outside.
         shown: float32 (H, W, D) in [0, 1], ``warped`` as displayed, in the slices of the plane.
         planes: from which the network's field is made; () where the start is the result.
-        uncertainty: mm on the fixed grid; None if the network does not tell it.
+        uncertainty: how much the estimates of the network's fields and of the planes differ, mm, on
+            the fixed grid; None without registration, or if one plane's network does not tell.
         refinement: what became of the B-spline step, if there was one.
     """
 

@@ -85,8 +85,12 @@ def without_folds(field: sitk.Image) -> sitk.Image:
     """
     width = 1.0
     while sitk.GetArrayFromImage(volume_determinant(field)).min() < LEAST:
-        field = sitk.SmoothingRecursiveGaussian(field, width * min(field.GetSpacing()))
-        width *= 1.5
+        sigma = width * min(field.GetSpacing())
+        widths = [sigma / step for step in reversed(field.GetSpacing())]
+        vectors = gaussian_filter(sitk.GetArrayFromImage(field), [*widths, 0])  # ITK: >= 4 voxels
+        smooth = sitk.GetImageFromArray(vectors, isVector=True)
+        smooth.CopyInformation(field)
+        field, width = smooth, width * 1.5
     return field
 
 

@@ -60,7 +60,7 @@ class Report:
         start: (4, 4), millimetres, LPS, fixed to moving points; volumes only.
         overlap: share of the fixed head that the moving volume covers; volumes only.
         display: values of ``fixed`` and ``moving`` shown as 0 and 1; volumes only.
-        uncertainty: spread of the ten fields in the head, mm.
+        uncertainty: how much the network's estimates differ in the head, mm.
         refinement: what became of the B-spline step.
         notes: information.
         warnings: what a person should look at.
@@ -170,6 +170,6 @@ def result_warnings(report: Report) -> list[Remark]:
         text = "Some displacements exceed 60 mm: check the headers."
         found.append(Remark("large_displacement", text))
     if report.uncertainty is not None and report.uncertainty.p95 > 5:
-        text = "The network's ten fields differ by more than 5 mm in places."
+        text = "The network's estimates differ by more than 5 mm in places."
         found.append(Remark("uncertain", text))
     return found

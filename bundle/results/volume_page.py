@@ -76,7 +76,7 @@ def _text(report: Report) -> dict[str, str]:
         "time": f"{report.seconds} s",
     }
     if report.uncertainty is not None:
-        text["uncertainty (spread of ten fields)"] = (
+        text["uncertainty (how much the estimates differ)"] = (
             f"mean {report.uncertainty.mean} mm, 95 % below {report.uncertainty.p95} mm"
         )
     return text

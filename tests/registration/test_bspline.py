@@ -48,7 +48,9 @@ def bump(grid):
     axes = [torch.linspace(-1, 1, n) for n in grid.GetSize()[::-1]]
     k, i, j = torch.meshgrid(*axes, indexing="ij")
     shape_of_it = torch.exp(-2 * (i**2 + j**2 + 0.5 * k**2)).double()
-    return to_itk(torch.stack([6 / 5 * shape_of_it, 8 / 4 * shape_of_it, -6 / 4 * shape_of_it]), grid)
+    return to_itk(
+        torch.stack([6 / 5 * shape_of_it, 8 / 4 * shape_of_it, -6 / 4 * shape_of_it]), grid
+    )
 
 
 def moved_by(image, field):

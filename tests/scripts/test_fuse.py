@@ -70,7 +70,7 @@ def test_volumes(stub, tmp_path):
     out = ["--output_dir", str(tmp_path / "out")]
     fuse.main(["--fixed", str(paths[0]), "--moving", str(paths[1]), *out], **stub)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    results = ["ddf.nii.gz", "fused.nii.gz", "warped.nii.gz"]
+    results = ["ddf.nii.gz", "fused.nii.gz", "uncertainty.nii.gz", "warped.nii.gz"]
     assert names == sorted([*results, "report.html", "report.json", "transform.h5"])
 
 

@@ -6,7 +6,6 @@ import sys
 import numpy as np
 import pytest
 import SimpleITK as sitk
-import torch
 
 from bundle.evaluation.baselines.ants import syn_volumes
 from bundle.evaluation.checks import volume_errors
@@ -39,18 +38,17 @@ def test_the_transform_is_the_truth():
     assert error[2] < 0.15 * error[1]
 
 
-def test_errors_of_a_network_that_does_nothing(tmp_path, capsys):
+def test_errors_of_a_network_that_does_nothing(tmp_path, capsys, monkeypatch):
     for name in ("f", "m"):
         sitk.WriteImage(sitk.Cast(head(), sitk.sitkFloat32), str(tmp_path / f"{name}.nii.gz"))
-    torch.save(Still().state_dict(), tmp_path / "still.pt")
+    monkeypatch.setattr(volume_accuracy, "load_network", lambda *_: Still().eval())
     files = ["--fixed", str(tmp_path / "f.nii.gz"), "--moving", str(tmp_path / "m.nii.gz")]
-    out = ["--output_dir", str(tmp_path / "out"), "--checkpoint", str(tmp_path / "still.pt")]
-    network = {"network_def": {"_target_": "tests.scripts.test_demo.Still"}, "device": "cpu"}
-    volume_accuracy.main([*files, *out, "--seeds", "1", "--slices", "20"], **network)
+    out = ["--output_dir", str(tmp_path / "out")]
+    volume_accuracy.main([*files, *out, "--seeds", "1", "--slices", "20"])
     with pytest.raises(SystemExit, match=r"accuracy\.csv: exists already; name another folder"):
-        volume_accuracy.main([*files, *out, "--seeds", "1"], **network)
+        volume_accuracy.main([*files, *out, "--seeds", "1"])
     with pytest.raises(SystemExit, match="--slices 1: give at least 2"):
-        volume_accuracy.main([*files, *out, "--slices", "1"], **network)
+        volume_accuracy.main([*files, *out, "--slices", "1"])
     with (tmp_path / "out" / "accuracy.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert float(row["network"]) == pytest.approx(float(row["start"]), abs=1e-3)

@@ -121,6 +121,10 @@ def test_volumes(volumes, stub, tmp_path):
     require_equal(folders, NAMES)
     report = json.loads((folders[0] / "report.json").read_text(encoding="utf-8"))
     assert report["parameters"]["init"] == "rigid" and report["field_kept"]
+    planes = report["parameters"]["planes"]
+    assert planes in (["axial", "coronal", "sagittal"], [report["parameters"]["plane"]])
+    page = (folders[0] / "report.html").read_text(encoding="utf-8")
+    assert f"rigid start, then network, in {', '.join(planes)} slices" in page
     assert abs(report["start"][0][3]) > 1  # a start was found
     field = sitk.GetArrayFromImage(sitk.ReadImage(str(folders[0] / "ddf.nii.gz")))
     assert abs(field).max() > 4
@@ -145,6 +149,7 @@ def test_volumes_with_every_option(volumes, stub, tmp_path, monkeypatch):
     require_equal(folders, NAMES)
     report = json.loads((folders[0] / "report.json").read_text(encoding="utf-8"))
     assert report["parameters"]["plane"] == "coronal"
+    assert report["parameters"]["planes"] == ["coronal"]
     assert report["parameters"]["ct_window"] == [0, 80]
     assert report["refinement"]["method"] == "bspline"
 
@@ -154,6 +159,7 @@ def test_volumes_without_a_network(volumes, stub, tmp_path):
     require_equal(folders, [name for name in NAMES if name != "uncertainty.nii.gz"])
     report = json.loads((folders[0] / "report.json").read_text(encoding="utf-8"))
     assert report["parameters"]["rigid_only"] is True and not report["field_kept"]
+    assert report["parameters"]["planes"] == []
     assert not any(one["code"] == "field_dropped" for one in report["warnings"])
 
 

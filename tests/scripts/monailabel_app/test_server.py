@@ -9,6 +9,7 @@ import pytest
 import requests
 import SimpleITK as sitk
 
+from bundle import register_and_fuse
 from scripts import fuse
 from tests.scripts.monailabel_app.asking import QUICK, infer
 
@@ -191,3 +192,17 @@ def test_the_log_names_nobody(server, server_log):
     text = server_log.read_text(encoding="utf-8")
     assert "Secret" not in text and "head_fixed" not in text
     assert "Traceback" not in text
+
+
+def test_the_server_writes_what_python_and_the_command_write(server, studies, tmp_path):
+    answer = infer(server, "head_fixed", {"moving": "tracer", "modality": "PET", "tag": "same"})
+    assert answer.status_code == 200, answer.text
+    files = [str(studies / f"{name}.nii.gz") for name in ("head_fixed", "tracer")]
+    register_and_fuse(*files, modality="PET").save(tmp_path / "python")
+    words = ["--fixed", files[0], "--moving", files[1], "--modality", "PET"]
+    fuse.main([*words, "--output_dir", str(tmp_path / "command")])
+    for tag in ("fused", "warped", "ddf", "uncertainty"):
+        file = stored(server, "head_fixed", f"{tag}-same", tmp_path / "served")
+        for way in ("python", "command"):
+            written = tmp_path / way / f"{tag}.nii.gz"
+            assert written.read_bytes() == file.read_bytes(), (way, tag)
