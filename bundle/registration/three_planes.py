@@ -69,12 +69,13 @@ def three_plane_field(
     inside = _resized(head.float(), size) > 0.5
     inside = inside if inside.any() else torch.ones_like(inside)
     spacing = [n * s / m for (n, s), m in zip(_sides(oriented), size, strict=True)]
-    displacement, spread = _combined(small, inside, spacing, network)
+    displacement, variance = _combined(small, inside, spacing, network)
     widths = [SMOOTHED / step for step in spacing]
     smooth = np.stack([gaussian_filter(part.numpy(), widths) for part in displacement])
+    uncertain = np.sqrt(gaussian_filter(variance.numpy(), widths))
     coarse = _coarse_grid(oriented, size)
     field = without_folds(_vectors(smooth, coarse))
-    return NetworkField(field, _scalar(spread.numpy(), coarse), tuple(COMPONENTS))
+    return NetworkField(field, _scalar(uncertain, coarse), tuple(COMPONENTS))
 
 
 def without_folds(field: sitk.Image) -> sitk.Image:
@@ -97,7 +98,7 @@ def without_folds(field: sitk.Image) -> sitk.Image:
 def _combined(
     image: torch.Tensor, head: torch.Tensor, spacing: Sequence[float], network: Any
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Displacement (3: x, y, z; H, W, D) in mm along the axes, and its spread (H, W, D) in mm."""
+    """Displacement (3: x, y, z; H, W, D) in mm along the axes; variance (H, W, D) in mm^2."""
     shape = image.shape[1:]
     weight, total, squares, own = (torch.zeros(3, *shape) + offset for offset in (1e-9, 0, 0, 0))
     for plane, parts in COMPONENTS.items():
@@ -113,7 +114,7 @@ def _combined(
             own[k] += share * variance
     mean = total / weight
     variance = (squares / weight - mean**2).clamp(min=0) + own / weight
-    return mean, variance.sum(dim=0).sqrt()
+    return mean, variance.sum(dim=0)
 
 
 def _plane_fields(
