@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Dict  # noqa: UP035 (scripting reads it)
 
 import torch
 from torch import nn
@@ -37,6 +38,11 @@ class Exported(nn.Module):
         return self.network.reconstruct(image, match)
 
     @torch.jit.export
+    def all_fields(self, image: torch.Tensor) -> Dict[str, torch.Tensor]:  # noqa: UP006
+        """Every field by itself, at full size, see :meth:`BiMSRec.all_fields`."""
+        return self.network.all_fields(image)
+
+    @torch.jit.export
     def register(self, image: torch.Tensor) -> torch.Tensor:
         """The ddf alone, (B, 2, H, W)."""
         return self.network.register(image)
@@ -68,6 +74,13 @@ def write_torchscript(network: BiMSRec, path: Path) -> Path:
     return path
 
 
-def load_torchscript(path: Path) -> torch.jit.ScriptModule:
-    """Load what :func:`write_torchscript` wrote, in evaluation mode."""
-    return torch.jit.load(path).eval()
+def load_torchscript(path: Path | str) -> torch.jit.ScriptModule:
+    """Load what :func:`write_torchscript` wrote, in evaluation mode, on the CPU.
+
+    Raises:
+        InputError: there is no such file, or it is another one.
+    """
+    try:
+        return torch.jit.load(str(path), map_location="cpu").eval()
+    except (OSError, RuntimeError, ValueError) as error:  # torch has no one type for it
+        raise InputError(f"{path}: no TorchScript file; make one with scripts.export") from error

@@ -26,6 +26,9 @@ from bundle.registration.slicewise import SLICES, framed_fields
 VOXEL = 2.0
 """Voxel size in mm of the field and of the volumes that are cut."""
 
+MOST = 2e7
+"""Voxels of the volumes that are cut; of a larger field of view the voxels grow."""
+
 STEP = 6.0
 """Millimetres between the slices of a plane."""
 
@@ -64,7 +67,9 @@ def three_plane_field(
         ``LEAST`` or more everywhere.
     """
     oriented = sitk.DICOMOrient(grid, "LPS")
-    size = [max(2, round(n * s / VOXEL)) for n, s in _sides(oriented)]
+    sides = [n * s for n, s in _sides(oriented)]
+    voxel = max(VOXEL, (np.prod(sides) / MOST) ** (1 / 3))
+    size = [max(2, round(side / voxel)) for side in sides]
     small = _resized(image, size)
     inside = _resized(head.float(), size) > 0.5
     inside = inside if inside.any() else torch.ones_like(inside)

@@ -85,12 +85,13 @@ def _text(report: Report) -> dict[str, str]:
 def _steps(report: Report) -> str:
     """What the result is made of, in order."""
     init = report.parameters.get("init", "none")
-    if report.parameters.get("rigid_only") and init == "none":
+    refined = bool(report.refinement.get("kept"))
+    if report.parameters.get("rigid_only") and init == "none" and not refined:
         return "nothing: fused as they lie"
     steps = ["headers" if init == "none" else f"{init} start"]
     if report.field_kept:
         planes = report.parameters.get("planes", ())
         steps.append(f"network, in {', '.join(planes)} slices")
-    if report.refinement.get("kept"):
+    if refined:
         steps.append("B-spline in 3D")
     return ", then ".join(steps)

@@ -180,7 +180,8 @@ def _options(arguments: Sequence[str]) -> dict[str, str]:
     for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
         if word.startswith("--"):
             name, separator, value = word[2:].partition("=")
-            options[name] = value if separator else following
+            alone = following.startswith("--") or not following
+            options[name] = value if separator else "true" if alone else following
     return options
 
 

@@ -92,7 +92,9 @@ def test_training_and_evaluation_start_from_another_folder(what, files, tmp_path
     command = [sys.executable, "-m", "monai.bundle", "run", what, "--config_file", names]
     command += ["--bundle_root", str(ROOT), "--dataset_dir", "none", "--output_dir", "out"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    found = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    found = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8"
+    )
     assert found.returncode == 1
     assert found.stderr.strip().splitlines()[-1].startswith("error: none: no such folder")
     assert "Traceback" not in found.stderr

@@ -134,7 +134,7 @@ print(json.dumps([size, opens]))
 def test_every_file_is_opened_once(tmp_path):
     folder = write_series(tmp_path / "many", [2.0 * k for k in range(48)])
     ran = subprocess.run(
-        [sys.executable, "-c", OPENS, str(folder)], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-c", OPENS, str(folder)], cwd=ROOT, capture_output=True, encoding="utf-8"
     )
     assert ran.returncode == 0, ran.stderr
     size, opens = json.loads(ran.stdout)

@@ -99,7 +99,7 @@ def two_agents(words):
     agent = ["--nnodes=2", "--nproc_per_node=1", "--rdzv_backend=c10d", "--rdzv_id=test",
              f"--rdzv_endpoint=127.0.0.1:{store.port}", "--rdzv_conf=is_host=0",
              "--local_addr=127.0.0.1"]  # fmt: skip
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8"}
     agents = [
         subprocess.Popen([*command(*agent), *words], cwd=ROOT, env=ENVIRONMENT, **pipes)
         for _ in range(2)
