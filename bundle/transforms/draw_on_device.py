@@ -48,6 +48,8 @@ def draw(spread: Spread, level: torch.Tensor, size: Sequence[int], random: torch
         if one == Level() or share == 0:
             continue
         drawn = (level == index).float()
+        if random.device.type == "cpu" and not drawn.any():
+            continue
         # of all pairs: to choose them costs more on a GPU
         field = random_elastic(len(level), size, one.sigma * ratio, one.std * ratio, random)
         elastic = elastic + field * drawn[:, None, None, None]

@@ -73,14 +73,14 @@ def test_steps_learn():
     one, engine = step()
     before = engine.network.state_dict()[NAME].clone()
     engine.network.eval()
-    (first,) = one(engine, PLACES)
-    for _ in range(14):
-        (last,) = one(engine, PLACES)
+    terms = [one(engine, PLACES)[0] for _ in range(30)]
+    first = terms[0]
     assert engine.network.training
     assert set(first) == {
         "flows", "ddf", "matches", "rounds", "correspondence", "folding", "loss"
     }  # fmt: skip
-    assert last["correspondence"] < first["correspondence"]
+    losses = [float(one_of["correspondence"]) for one_of in terms]
+    assert sum(losses[-8:]) < sum(losses[:8])  # each step has a misalignment of its own
     assert not torch.equal(engine.network.state_dict()[NAME], before)
     assert first["loss"] == pytest.approx(float(sum(first.values()) - first["loss"]), rel=1e-5)
 
@@ -281,7 +281,8 @@ def test_the_recorded_step_learns_on_a_gpu():
             (last,) = one(engine, PLACES)
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert last["correspondence"] < first["correspondence"]
+    losses = [float(one_of["correspondence"]) for one_of in terms]
+    assert sum(losses[-8:]) < sum(losses[:8])  # each step has a misalignment of its own
     assert not torch.equal(engine.network.state_dict()[NAME], before)
 
 
