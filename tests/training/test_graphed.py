@@ -281,8 +281,7 @@ def test_the_recorded_step_learns_on_a_gpu():
             (last,) = one(engine, PLACES)
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    losses = [float(one_of["correspondence"]) for one_of in terms]
-    assert sum(losses[-8:]) < sum(losses[:8])  # each step has a misalignment of its own
+    assert last["correspondence"] < first["correspondence"]
     assert not torch.equal(engine.network.state_dict()[NAME], before)
 
 
