@@ -12,12 +12,12 @@ import torch
 from bundle.fusion.recolor import recolor
 from bundle.geometry.slices import from_slices
 from bundle.networks import device_of
-from bundle.registration.registration import (
+from bundle.registration import (
     PictureRegistration,
     Registration,
     VolumeRegistration,
-    require_finite,
 )
+from bundle.registration.registration import require_finite
 from bundle.registration.slicewise import by_slices
 
 

@@ -1,13 +1,13 @@
 """From a loaded pair to the transform between its images."""
 
-from bundle.registration.registration import (
+from bundle.registration.initialize import initialize
+from bundle.registration.pairs import (
     InitializedPair,
     PictureRegistration,
     Registration,
     VolumeRegistration,
-    initialize,
-    register,
 )
+from bundle.registration.registration import register
 
 __all__ = [
     "InitializedPair",

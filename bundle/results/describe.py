@@ -15,8 +15,8 @@ from bundle.geometry.head import head_mask
 from bundle.geometry.jacobian import jacobian_determinant, volume_determinant
 from bundle.geometry.slices import in_plane_of, to_slices
 from bundle.images.color import luma
+from bundle.registration import VolumeRegistration
 from bundle.registration.bspline import MESH, Refinement
-from bundle.registration.registration import VolumeRegistration
 from bundle.results.report import Report, change, determinant, result_warnings, spread
 
 

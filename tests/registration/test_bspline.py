@@ -14,9 +14,9 @@ from bundle.geometry.transform import field_transform
 from bundle.images.pair import read_pair
 from bundle.options import options_of
 from bundle.phantom.pairs import make_head
+from bundle.registration import PictureRegistration, VolumeRegistration, register
 from bundle.registration import bspline as module
 from bundle.registration.bspline import judge, refine
-from bundle.registration.registration import PictureRegistration, VolumeRegistration, register
 from tests.inference.images import smooth
 from tests.inference.stubs import KnownField
 

@@ -20,8 +20,9 @@ from bundle.images.pair import read_pair
 from bundle.networks import load_network
 from bundle.options import options_of
 from bundle.phantom.pairs import make_head
+from bundle.registration import initialize, register
 from bundle.registration.network_field import NetworkField
-from bundle.registration.registration import information, initialize, register
+from bundle.registration.registration import information
 from bundle.registration.three_planes import LEAST, VOXEL, three_plane_field
 from tests.inference.images import smooth
 

@@ -1,0 +1,89 @@
+"""The linear start of two volumes, and how they are displayed to the network."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from bundle.domain import CT_WINDOW
+from bundle.errors import InputError, Remark
+from bundle.geometry.head import find_head
+from bundle.geometry.slices import on_one_grid, to_slices
+from bundle.geometry.transform import as_transform, resample
+from bundle.images.display import displayed, percentile_window
+from bundle.images.pair import LoadedPair, PicturePair, VolumePair
+from bundle.options import Options
+from bundle.registration.pairs import InitializedPair
+from bundle.registration.rigid import find_start, overlap
+
+LEAST_OVERLAP = 0.01
+"""Share of the fixed head that the moving volume has to cover."""
+
+UNUSED_WINDOW = Remark(
+    "window_unused",
+    "moving volume: ct_window is not used, since there is no air of -1000 HU in it: it is shown "
+    "by percentiles",
+)
+
+
+def initialize(pair: LoadedPair, options: Options) -> PicturePair | InitializedPair:
+    """Bring two volumes together linearly and display them; pictures stay as they are.
+
+    Args:
+        pair: as it was read.
+        options: ``init``, ``ct_window`` and ``percentiles`` count.
+
+    Raises:
+        InputError: the volumes share too little space.
+    """
+    if isinstance(pair, PicturePair):
+        return pair
+    fixed, moving, name = pair.fixed.image, pair.moving.image, pair.moving.name
+    try:
+        start = find_start(fixed, moving, options.init)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    head = find_head(fixed)
+    shared = overlap(head, moving, start)
+    if shared < LEAST_OVERLAP:
+        raise InputError(
+            f"{name}: covers {100 * shared:.1f} % of the fixed head; correct a header, "
+            "or put the middles onto each other with init center"
+        )
+    if not (on_one_grid(fixed, moving) and (start == np.eye(4)).all()):
+        moving = resample(moving, fixed, as_transform(start))
+        values = sitk.GetArrayViewFromImage(moving)
+        if values.min() == values.max():
+            raise InputError(
+                f"{name}: has the same value everywhere in the fixed volume; check that it is "
+                "the right image"
+            )
+    slices = to_slices(head, pair.plane).to(torch.uint8)
+    return _displayed(pair, start, shared, slices, moving, options)
+
+
+def _displayed(
+    pair: VolumePair,
+    start: np.ndarray,
+    shared: float,
+    head: torch.Tensor,
+    moving: sitk.Image,
+    options: Options,
+) -> InitializedPair:
+    """The slices as the network sees them."""
+    windows, channels = [], []
+    for volume, hounsfield in zip((pair.fixed.image, moving), pair.hounsfield, strict=True):
+        values = to_slices(volume, pair.plane)
+        windowed = hounsfield and pair.modality in (None, "CT")
+        window = (
+            options.ct_window if windowed else percentile_window(values, head, options.percentiles)
+        )
+        windows.append(window)
+        channels.append(displayed(values, window))
+    asked = options.ct_window != CT_WINDOW and pair.modality == "CT"
+    unused = (UNUSED_WINDOW,) if asked and not any(pair.hounsfield) else ()
+    return InitializedPair(
+        pair, start, shared, head, torch.cat(channels), (windows[0], windows[1]),
+        (*pair.remarks, *unused),
+    )  # fmt: skip

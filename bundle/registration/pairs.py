@@ -1,0 +1,104 @@
+"""A pair on its way: after its linear start, and registered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from bundle.domain import Range
+from bundle.errors import Remark
+from bundle.geometry.fields import picture_grid, to_itk
+from bundle.geometry.transform import field_transform
+from bundle.images.pair import PicturePair, VolumePair
+from bundle.registration.bspline import Refinement
+
+
+@dataclass(frozen=True)
+class PictureRegistration:
+    """A registered pair of pictures.
+
+    Attributes:
+        pair: what was registered.
+        image: (2, H, W) in [0, 1], fixed and moving luminance: what the network saw.
+        ddf: (2, H, W), voxels, rows before columns, pull-back.
+        warped: (C, H, W), 0 to 255: the moving picture on the fixed one's pixels, 0 outside.
+        match: what the reconstruction takes from the registration, see
+            :class:`bundle.networks.Match`; None where the field serves all scales.
+    """
+
+    pair: PicturePair
+    image: torch.Tensor
+    ddf: torch.Tensor
+    warped: torch.Tensor
+    match: Any = None
+
+    @property
+    def field(self) -> sitk.Image:
+        """The ddf as an ITK displacement field: pixels, x = column, y = row."""
+        return to_itk(self.ddf, picture_grid(*self.ddf.shape[1:]))
+
+    @property
+    def transform(self) -> sitk.Transform:
+        """From fixed to moving points: pixels, x = column, y = row."""
+        return field_transform(self.field)
+
+
+@dataclass(frozen=True)
+class InitializedPair:
+    """A pair of volumes after its linear start.
+
+    Attributes:
+        pair: the volumes.
+        start: (4, 4), millimetres, LPS, fixed to moving points.
+        overlap: share of the fixed head that the moving volume covers.
+        head: uint8 (1, H, W, D), the fixed volume's head in the slices of the plane.
+        image: float32 (2, H, W, D) in [0, 1], the slices as displayed, moving by the start.
+        windows: of fixed and moving, the values displayed as 0 and 1.
+        remarks: what was noticed so far.
+    """
+
+    pair: VolumePair
+    start: np.ndarray
+    overlap: float
+    head: torch.Tensor
+    image: torch.Tensor
+    windows: tuple[Range, Range]
+    remarks: tuple[Remark, ...] = ()
+
+
+@dataclass(frozen=True)
+class VolumeRegistration:
+    """A registered pair of volumes.
+
+    Attributes:
+        initial: the pair and its start.
+        transform: fixed to moving points, millimetres, LPS: start, field and any B-spline.
+        field: the same as displacements on the fixed grid.
+        warped: the moving volume on the fixed grid, in its own units, its minimum outside.
+        shown: float32 (H, W, D) in [0, 1], ``warped`` as displayed, in the slices of the plane.
+        planes: from which the network's field is made; () where the start is the result.
+        uncertainty: how much the estimates of the network's fields and of the planes differ, mm, on
+            the fixed grid; None without registration, or if one plane's network does not tell.
+        refinement: what became of the B-spline step, if there was one.
+    """
+
+    initial: InitializedPair
+    transform: sitk.Transform
+    field: sitk.Image
+    warped: sitk.Image
+    shown: torch.Tensor
+    planes: tuple[str, ...] = ()
+    uncertainty: sitk.Image | None = None
+    refinement: Refinement | None = None
+
+    @property
+    def pair(self) -> VolumePair:
+        """The volumes."""
+        return self.initial.pair
+
+
+Registration = PictureRegistration | VolumeRegistration
