@@ -12,6 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
+from bundle.errors import refuse_warnings
 from bundle.fusion import FusedPair, FusedPictures, FusedVolumes, fuse
 from bundle.images.pair import read_pair
 from bundle.networks import load_network
@@ -51,7 +52,10 @@ def register_and_fuse(
     network = load_network(settings.checkpoint, settings.device)
     fused = fuse(register(pair, network, settings), network)
     paths = tuple(Path(one) for one in (fixed, moving) if isinstance(one, (str, PathLike)))
-    return Result(fused, settings, paths)
+    result = Result(fused, settings, paths)
+    if settings.strict:
+        refuse_warnings("result", result.report.warnings)
+    return result
 
 
 @dataclass(frozen=True)

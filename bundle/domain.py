@@ -22,22 +22,26 @@ class Modality(str, Enum):
         dicom: the value of DICOM's attribute Modality.
         bids: the ending of a BIDS file name.
         activity: whether it shows a tracer, which is told by colours.
+        colormap: matplotlib's name of the colours in which it is laid over the MRI.
     """
 
     dicom: str
     bids: str
     activity: bool
+    colormap: str
 
-    def __new__(cls, name: str, dicom: str, bids: str, activity: bool) -> Modality:
+    def __new__(cls, name: str, dicom: str, bids: str, activity: bool, colormap: str) -> Modality:
         """Make a member, a string of its name."""
         member = str.__new__(cls, name)
         member._value_ = name
         member.dicom, member.bids, member.activity = dicom, bids, activity
+        member.colormap = colormap
         return member
 
-    CT = "CT", "CT", "_ct", False
-    PET = "PET", "PT", "_pet", True
-    SPECT = "SPECT", "NM", "_spect", True
+    # inferno begins in black: where there is no tracer, the MRI stays grey
+    CT = "CT", "CT", "_ct", False, "copper"
+    PET = "PET", "PT", "_pet", True, "inferno"
+    SPECT = "SPECT", "NM", "_spect", True, "inferno"
 
     def __str__(self) -> str:
         return self.value
@@ -47,6 +51,9 @@ class Modality(str, Enum):
 
 MODALITIES: tuple[str, ...] = tuple(one.value for one in Modality)
 """Their names, in the order that arrays of modalities count by."""
+
+DEFAULT_COLORMAP = "copper"
+"""Of a moving volume whose modality is not known."""
 
 DICOM_MODALITIES = {one.dicom: one.value for one in Modality} | {"MR": "MR"}
 """DICOM's Modality to ours, of moving images and of the MRI."""

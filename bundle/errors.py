@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -32,20 +33,48 @@ class Remark:
     warning: bool = True
 
 
-def one_line(error: BaseException) -> str:
+def refuse_warnings(name: str, remarks: Iterable[Remark]) -> None:
+    """Turn warnings into a refusal, as the option ``strict`` asks for.
+
+    Args:
+        name: of the file or pair.
+        remarks: what was noticed; notes pass.
+
+    Raises:
+        InputError: there is a warning.
+    """
+    texts = [one.text.rstrip(".") for one in remarks if one.warning]
+    if texts:
+        raise InputError(f"{name}: {'; '.join(texts)}; correct it, or leave out strict")
+
+
+def one_line(error: BaseException, *files: object) -> str:
     """Say in one line what went wrong.
 
     MONAI wraps whatever its transforms raise, so the chain of causes is searched for the
-    :class:`InputError` it may hide; any other error is named by its type.
+    :class:`InputError` it may hide; any other error is named by its type, with the version and how
+    to see where it came from.
 
     Args:
         error: a caught exception.
+        *files: that were worked on; an :class:`InputError` names them itself.
 
     Returns:
-        the message without line breaks.
+        the message without line breaks and without what cannot be printed.
     """
     cause = error
     while not isinstance(cause, InputError) and cause.__cause__ is not None:
         cause = cause.__cause__
-    text = str(cause) if isinstance(cause, InputError) else f"{type(cause).__name__}: {cause}"
-    return " ".join(text.split())
+    text = str(cause) if isinstance(cause, InputError) else _unexpected(cause, files)
+    return " ".join(text.split()).encode("utf-8", "backslashreplace").decode()
+
+
+def _unexpected(error: BaseException, files: Sequence[object]) -> str:
+    """What is said of an error that nobody foresaw."""
+    from bundle import __version__
+
+    said = f"{type(error).__name__}: {error}".rstrip(": .")
+    return (
+        f"{', '.join(map(str, files))}{': ' if files else ''}cannot be done ({said}; BiMSRec "
+        f"{__version__}); --debug shows where it stopped: please report it"
+    )

@@ -15,7 +15,7 @@ from bundle.domain import CT_WINDOW, MODALITIES, PERCENTILES, Modality, Range
 from bundle.errors import InputError
 from bundle.paths import MODEL
 
-Init = Literal["none", "center", "rigid", "affine"]
+Init = Literal["rigid", "header", "center", "moments", "affine", "none"]
 Plane = Literal["auto", "axial", "coronal", "sagittal"]
 Refine = Literal["none", "bspline"]
 
@@ -30,6 +30,20 @@ def _two_numbers(value: Any) -> tuple[float, float]:
     if not (math.isfinite(lower) and math.isfinite(upper) and lower < upper):
         raise ValueError("give two numbers, the lower one first")
     return lower, upper
+
+
+def _three_sizes(value: Any) -> tuple[float, ...] | None:
+    """Three numbers above 0, also out of ``0.9, 0.9, 5`` as a text; an empty text is none."""
+    if value in (None, ""):
+        return None
+    words = value.strip("[]() ").replace(",", " ").split() if isinstance(value, str) else value
+    try:
+        sizes = tuple(float(word) for word in words)
+    except TypeError as error:
+        raise ValueError("are no numbers") from error
+    if len(sizes) != 3 or not all(math.isfinite(size) and size > 0 for size in sizes):
+        raise ValueError("give three numbers above 0")
+    return sizes
 
 
 def _percentiles(value: Any) -> tuple[float, float]:
@@ -61,6 +75,17 @@ def _text(value: Any) -> Any:
     return str(value) if type(value).__name__ == "device" else value
 
 
+def _color_map(value: Any) -> Any:
+    """The name of a colour map that matplotlib knows."""
+    if value in (None, ""):
+        return None
+    import matplotlib  # slow to load, and only wanted here
+
+    if not isinstance(value, str) or value not in matplotlib.colormaps:
+        raise ValueError("is no colour map")
+    return value
+
+
 def _whole(value: Any) -> Any:
     """Numbers of frames and pairs are whole; a text of one will do."""
     if isinstance(value, bool) or (isinstance(value, str) and not value.strip("-").isdecimal()):
@@ -85,8 +110,21 @@ Natural = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Frame = Annotated[Natural | None, BeforeValidator(_blank), _remedied("give its number, from 0")]
+Spacing = Annotated[
+    tuple[float, float, float] | None,
+    BeforeValidator(_three_sizes),
+    _remedied("give three sizes in mm, such as 0.9 0.9 5"),
+]
 Uids = Annotated[tuple[str, ...], BeforeValidator(_listed), _remedied("give UIDs in quotes")]
+TransformFile = Annotated[
+    Path | None, BeforeValidator(_blank), _remedied("give the path of a file")
+]
 Checkpoint = Annotated[Path, _remedied("give the path of a file")]
+ColorMap = Annotated[
+    str | None,
+    BeforeValidator(_color_map),
+    _remedied("give a colour map of matplotlib's, such as hot, inferno or viridis"),
+]
 Device = Annotated[str | None, BeforeValidator(_text), _remedied("give cpu or cuda:0")]
 
 
@@ -102,8 +140,23 @@ class Options(BaseModel):
     series: Uids = Field(
         (), description="UIDs, where folders hold several series; of one folder the fixed one first"
     )
-    init: Init = Field("rigid", description="linear start of volumes; none trusts the headers")
-    plane: Plane = Field("auto", description="slices in which the network sees volumes")
+    fixed_frame: Frame = Field(
+        None, description="number of the frame of the fixed file, where both are 4D"
+    )
+    spacing: Spacing = Field(
+        None, description="voxel size in mm along x, y, z of a volume whose header lacks it"
+    )
+    init: Init = Field(
+        "rigid", description="linear start of volumes; header (or none) trusts the headers"
+    )
+    initial_transform: TransformFile = Field(
+        None,
+        description="linear ITK transform from fixed to moving points (mm, LPS): .tfm, .txt, .h5, "
+        ".mat; instead of the headers, and optimised unless with init header",
+    )
+    plane: Plane = Field(
+        "auto", description="volumes: a field in 3D, or that of the slices of a plane"
+    )
     rigid_only: bool = Field(False, description="stop after the start; pictures are not moved")
     through_plane: NotNegative = Field(
         4.5, description="width in mm of the smoothing of fields across slices, 0 = none"
@@ -116,7 +169,16 @@ class Options(BaseModel):
     percentiles: Percentiles = Field(
         PERCENTILES, description="of the head, shown as black and white in other volumes"
     )
-    dicom_output: bool = Field(False, description="write the fused volume as a DICOM series too")
+    colormap: ColorMap = Field(
+        None,
+        description="colours of the fused volume, matplotlib's names; by default inferno of "
+        "PET and SPECT, none of CT",
+    )
+    ddf_full: bool = Field(
+        False, description="write the field of volumes on the fixed grid, not on about 2 mm"
+    )
+    dicom_output: bool = Field(False, description="write the fused volumes as DICOM series too")
+    strict: bool = Field(False, description="refuse what would be warned of")
     overwrite: bool = Field(False, description="replace existing results")
     checkpoint: Checkpoint = Field(MODEL, description="file of the weights")
     device: Device = Field(None, description="cpu or cuda:0; by default the GPU if any")

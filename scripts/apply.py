@@ -4,6 +4,9 @@ Run from the repository root::
 
     python -m scripts.apply --transform OUT/transform.h5 --moving LABELS.nii.gz \\
         --reference FIXED.nii.gz --interpolation nearest --output labels_on_fixed.nii.gz
+
+With ``--inverse`` and the moving volume as ``--reference``, the fixed volume, or its labels, comes
+into the moving volume's space.
 """
 
 from __future__ import annotations
@@ -13,15 +16,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundle.errors import InputError
+from bundle.errors import InputError, refuse_warnings
 from bundle.images import kinds
 from bundle.options import Options, options_of
-from scripts.command import add_options, given_options, or_exit
+from scripts.command import add_debug, add_options, given_options, or_report, show_traces, tell
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
 INTERPOLATIONS = ("bspline", "linear", "nearest")
+
+FORWARD, INVERSE = "transform.h5", "transform_inverse.h5"
+"""Files of a result that belong together."""
 
 WORST = 2.0
 """Mean error in mm of an inverse that is still applied."""
@@ -36,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: with status 1 and one line on stderr if the volume cannot be made.
     """
-    or_exit(_run, _parser().parse_args(arguments))
+    options = _parser().parse_args(arguments)
+    show_traces(options.debug)
+    or_report(_run, options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,9 +55,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--reference", required=True, help="volume whose grid the result gets")
     parser.add_argument("--output", required=True, type=Path, help="file to write, .nii.gz")
     parser.add_argument("--interpolation", choices=INTERPOLATIONS, default="linear")
-    add_options(parser, "frame", "series")
-    parser.add_argument("--inverse", action="store_true", help="from fixed to moving instead")
+    add_options(parser, "frame", "series", "spacing", "strict")
+    parser.add_argument(
+        "--inverse", action="store_true", help="bring it from fixed to moving instead"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    add_debug(parser)
     return parser
 
 
@@ -58,13 +69,10 @@ def _run(options: argparse.Namespace) -> None:
     import SimpleITK as sitk
 
     from bundle.geometry.transform import resample
-    from bundle.images.volumes import read_volume
+    from bundle.results.compressed import write_volume
     from bundle.results.whole_file import whole_file
 
-    moving, reference = (
-        read_volume(path, given.frame, given.series).image
-        for path in (options.moving, options.reference)
-    )
+    moving, reference = (_read(path, given) for path in (options.moving, options.reference))
     transform = read_transform(options.transform)
     if options.inverse:
         transform = _inverse(transform, reference, options)
@@ -78,13 +86,29 @@ def _run(options: argparse.Namespace) -> None:
     size = 8 * result.GetNumberOfPixels()
     try:
         with whole_file(options.output, size, options.overwrite) as path:
-            sitk.WriteImage(result, str(path), useCompression=True)
+            if path.name.endswith(".nii.gz"):
+                write_volume(result, path)
+            else:
+                sitk.WriteImage(result, str(path), useCompression=True)
     except (RuntimeError, OSError) as error:
         reason = f" ({error.strerror})" if isinstance(error, OSError) else ""
         raise InputError(
             f"{options.output}: cannot be written{reason}; choose another file"
         ) from error
     print(f"{options.output} written")
+
+
+def _read(path: str, options: Options) -> sitk.Image:
+    """A volume, with the answers of ``scripts.fuse`` to what is odd about it."""
+    from bundle.images.volumes import read_volume
+
+    volume = read_volume(path, options.frame, options.series, spacing=options.spacing)
+    if options.strict:
+        refuse_warnings(kinds.shown(path), volume.remarks)
+    for remark in volume.remarks:
+        if remark.warning:
+            tell(f"warning: {kinds.shown(path)}: {remark.text}")
+    return volume.image
 
 
 def _checked(options: argparse.Namespace) -> Options:
@@ -97,6 +121,8 @@ def _checked(options: argparse.Namespace) -> Options:
         raise InputError(f"{options.output}: its folder does not exist; make it first")
     for path in (options.moving, options.reference):
         kinds.require_file(path)
+    for path in (options.moving, options.reference, options.transform, options.output):
+        kinds.require_plain(path)
     if not options.transform.is_file():
         raise InputError(f"{options.transform}: no such file; name the transform.h5 of a result")
     return options_of(**given_options(options))
@@ -105,16 +131,22 @@ def _checked(options: argparse.Namespace) -> Options:
 def _inverse(
     transform: sitk.Transform, reference: sitk.Image, options: argparse.Namespace
 ) -> sitk.Transform:
-    from bundle.geometry.inverse import inverted
+    """From moving to fixed points: as it was written beside the transform, or computed."""
+    from bundle.geometry.inverse import inverse_error, inverted
 
-    transform, error = inverted(transform, reference)
+    written = options.transform.with_name(INVERSE)
+    if options.transform.name == FORWARD and written.is_file():
+        backward = read_transform(written)
+        error = inverse_error(transform, backward, reference)
+    else:
+        backward, error = inverted(transform, reference)
     if not error <= WORST:
         raise InputError(
             f"{options.transform}: its inverse misses by {error:.1f} mm on this reference; "
             "give the moving image as --reference, and the transform that belongs to it"
         )
     print(f"inverse: mean error {error:.3f} mm")
-    return transform
+    return backward
 
 
 def _pixel_type(options: argparse.Namespace) -> int:
@@ -126,7 +158,10 @@ def _pixel_type(options: argparse.Namespace) -> int:
         return sitk.sitkFloat32
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
-    reader.ReadImageInformation()
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:  # a NIfTI-2 file, which ITK does not know
+        return sitk.sitkFloat64
     return reader.GetPixelID()
 
 

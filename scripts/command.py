@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, get_args
 
 from bundle.domain import MODALITIES
@@ -12,6 +13,10 @@ from bundle.errors import InputError, one_line
 from bundle.options import Options, check_value
 
 Result = TypeVar("Result")
+logger = logging.getLogger("bundle")
+
+FILES = ("fixed", "moving", "reference", "transform", "datalist", "input_dir")
+"""Options that name what a command works on."""
 
 
 def or_exit(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
@@ -52,6 +57,43 @@ def or_exit(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Resul
         ) from error
 
 
+def or_report(function: Callable[..., Result], *args: Any) -> Result:
+    """Like :func:`or_exit`, and any other exception becomes one line too.
+
+    It names the files, the version and how to get the trace.
+
+    Args:
+        function: what to call with ``args``.
+        *args: passed on; files are named out of an ``argparse.Namespace`` among them.
+
+    Raises:
+        SystemExit: the function raised an exception.
+    """
+    try:
+        return or_exit(function, *args)
+    except Exception as error:
+        logger.debug("stopped", exc_info=True)
+        raise SystemExit(f"error: {one_line(error, *_files(args))}") from error
+
+
+def _files(args: Sequence[Any]) -> list[object]:
+    """What a command was given to work on."""
+    given = next((vars(one) for one in args if isinstance(one, argparse.Namespace)), {})
+    return [given[name] for name in FILES if given.get(name)]
+
+
+def show_traces(wanted: bool) -> None:
+    """Show on stderr where errors come from, as the option ``--debug`` asks for."""
+    if wanted:
+        logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")
+        logger.setLevel(logging.DEBUG)
+
+
+def add_debug(parser: argparse.ArgumentParser) -> None:
+    """Add the option ``--debug``."""
+    parser.add_argument("--debug", action="store_true", help="show where errors come from")
+
+
 def tell(line: str) -> None:
     """Print a line on stderr."""
     print(line, file=sys.stderr)
@@ -67,6 +109,8 @@ def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
             kind = {"action": "store_true"}
         elif name == "series":
             kind = {"nargs": "+"}
+        elif name == "spacing":
+            kind = {"nargs": 3, "metavar": ("X", "Y", "Z")}
         elif isinstance(field.default, tuple):
             kind = {"nargs": 2, "metavar": ("LOWER", "UPPER")}
         parser.add_argument(f"--{name}", default=field.default, help=field.description, **kind)

@@ -24,6 +24,7 @@ from bundle.domain import CT_WINDOW
 from bundle.errors import InputError
 from bundle.evaluation.demo_pairs import Pair, picture_pair, volume_pairs
 from bundle.geometry.slices import to_slices
+from bundle.geometry.transform import displacement_field
 from bundle.images.volumes import read_volume
 from bundle.networks.weights import REMEDY
 from bundle.paths import MODEL
@@ -88,7 +89,8 @@ def _register(pair: Pair, folder: Path, overrides: dict[str, Any]) -> Case:
     out = folder / pair.name
     files = ["--fixed", str(pair.fixed), "--moving", str(pair.moving), "--output_dir", str(out)]
     fuse.main([*files, "--modality", pair.modality, "--overwrite"], **overrides)
-    ddf = sitk.ReadImage(str(out / "ddf.nii.gz"), sitk.sitkVectorFloat64)
+    field = sitk.ReadImage(str(out / "ddf.nii.gz"), sitk.sitkVectorFloat64)
+    ddf = displacement_field(sitk.DisplacementFieldTransform(field), pair.true_ddf)
     true = sitk.GetArrayFromImage(pair.true_ddf)
     before = np.linalg.norm(true, axis=-1)
     after = np.linalg.norm(sitk.GetArrayFromImage(ddf) - true, axis=-1)

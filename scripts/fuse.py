@@ -7,8 +7,8 @@ Run from the repository root::
 
 Writes ``fused``, ``warped`` (PNG for pictures, ``.nii.gz`` for volumes) and ``ddf.nii.gz``,
 for volumes also a transform and a report: of one pair directly into ``OUT``, of many into
-``OUT/<id>`` with a table ``OUT/summary.csv``; under ``torchrun`` each process does its share. This
-is ``configs/inference.json``.
+``OUT/<id>`` with a table ``OUT/summary.csv`` and its page ``OUT/summary.html``; under ``torchrun``
+each process does its share. This is ``configs/inference.json``.
 """
 
 from __future__ import annotations
@@ -24,10 +24,32 @@ from bundle.images import kinds
 from bundle.paths import ROOT
 from bundle.workflow.datalist import pair_record, read_datalist
 from bundle.workflow.folders import find_pairs
-from scripts.command import add_options, given_options, or_exit, tell
+from scripts.command import (
+    add_debug,
+    add_options,
+    given_options,
+    or_exit,
+    or_report,
+    show_traces,
+    tell,
+)
 
-SHARED = ("init", "plane", "rigid_only", "refine", "ct_window", "dicom_output", "overwrite")
+SHARED = (
+    "init",
+    "plane",
+    "rigid_only",
+    "refine",
+    "ct_window",
+    "colormap",
+    "ddf_full",
+    "dicom_output",
+    "strict",
+    "overwrite",
+)
 """Options of all pairs, which ``configs/inference.json`` takes under the same names."""
+
+OF_ONE = ("frame", "fixed_frame", "series", "spacing", "initial_transform")
+"""Options of one pair, which a list takes pair by pair."""
 
 
 def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
@@ -41,7 +63,8 @@ def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
         SystemExit: with status 1 and one line on stderr if a pair cannot be done.
     """
     options = _parser().parse_args(arguments)
-    or_exit(_run, options, or_exit(_records, options), overrides)
+    show_traces(options.debug)
+    or_report(_run, options, or_report(_records, options), overrides)
     print(f"results in {options.output_dir}")
 
 
@@ -53,9 +76,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--datalist", help="pairs.json, instead of --fixed and --moving")
     parser.add_argument("--input_dir", help="folder with NAME_fixed and NAME_moving, or BIDS")
     parser.add_argument("--output_dir", required=True, help="folder for the results")
-    add_options(parser, "modality", "frame", "series", *SHARED, "device")
+    add_options(parser, "modality", *OF_ONE, *SHARED, "device")
     parser.add_argument("--workers", type=int, default=0, help="processes that read pairs ahead")
     parser.add_argument("--skip_existing", action="store_true", help="leave what is done")
+    add_debug(parser)
     return parser
 
 
@@ -67,7 +91,7 @@ def _records(options: argparse.Namespace) -> list[dict[str, str]]:
     ways = [options.fixed or options.moving, options.datalist, options.input_dir]
     if sum(way is not None for way in ways) != 1:
         raise InputError("name --fixed and --moving, or --datalist, or --input_dir")
-    single = [name for name in ("frame", "series") if getattr(options, name)]
+    single = [name for name in OF_ONE if getattr(options, name) not in (None, ())]
     if single and (options.datalist or options.input_dir):
         raise InputError(f"--{single[0]}: is for one pair; name it in a --datalist")
     if options.datalist is not None:
@@ -88,7 +112,8 @@ def _single(options: argparse.Namespace) -> dict[str, str]:
     for path in (options.fixed, options.moving):
         kinds.require_file(path)
         kinds.is_volume(path)
-    parts = {"frame": options.frame, "series": ",".join(options.series)}
+    parts = {name: getattr(options, name) for name in OF_ONE}
+    parts["series"] = ",".join(options.series)
     files = (options.fixed, options.moving, options.output_dir, options.modality)
     return pair_record(*files, **parts)
 
@@ -100,12 +125,14 @@ def _run(
     if options.fixed is None:
         _run_many(records, options, overrides)
         return
+    from bundle.results.held import held
     from bundle.workflow import run_pairs
 
     if options.skip_existing and _is_done(records[0]):
         print("done already:", end=" ")
         return
-    run_pairs(_evaluator(records, options, overrides))
+    with held(Path(options.output_dir)):
+        run_pairs(_evaluator(records, options, overrides))
 
 
 def _run_many(
@@ -136,10 +163,11 @@ def _run_many(
 
 def _write_table(rows: Sequence[Mapping[str, object]], path: Path) -> None:
     """Write what became of the pairs; their results do not depend on it."""
-    from bundle.results.summary import write_summary
+    from bundle.results.summary import write_index, write_summary
 
     try:
         write_summary(rows, path)
+        write_index(rows, path.with_suffix(".html"))
     except OSError as error:
         tell(f"warning: {path}: cannot be written ({error.strerror})")
 

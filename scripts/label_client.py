@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output_dir", required=True, type=Path, help="folder for the results")
     parser.add_argument("--model", choices=MODELS, default=MODELS[0])
     parser.add_argument("--modality", help="CT, PET or SPECT")
-    parser.add_argument("--init", help="3D start of volumes: none, center, rigid or affine")
+    parser.add_argument("--init", help="3D start of volumes: rigid, header, center, ...")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     return parser
 

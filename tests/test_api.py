@@ -169,7 +169,8 @@ def test_nothing_is_written_until_it_is_saved(volumes, stub, tmp_path, monkeypat
     assert found.save("out/here") == Path("out/here")
     assert found.save(tmp_path / "other") == tmp_path / "other"
     names = ["ddf.nii.gz", "fused.nii.gz", "overlay.png", "report.html", "report.json"]
-    names = [*names, "transform.h5", "warped.nii.gz"]
+    names += ["fused_color.nii.gz", "rigid.tfm", "transform.h5", "transform_inverse.h5"]
+    names = sorted([*names, "warped.nii.gz"])
     assert sorted(path.name for path in (tmp_path / "out" / "here").iterdir()) == names
     written = sitk.ReadImage("out/here/fused.nii.gz")
     assert (array(written) == array(found.fused)).all()
@@ -271,7 +272,7 @@ def nifti(values, affine):
 @pytest.mark.parametrize(
     ("fixed", "moving", "options", "message"),
     [
-        (GOOD, GOOD, {"init": "elastic"}, "init elastic: give one of none, center"),
+        (GOOD, GOOD, {"init": "elastic"}, "init elastic: give one of rigid, header, center"),
         (GOOD, GOOD, {"chekpoint": "m.pt"}, r"chekpoint: unknown option; did you mean checkpoint"),
         (GOOD, GOOD, {"ct_window": 5}, "ct_window 5: give two numbers"),
         (GOOD, GOOD, {"modality": "MRI"}, "modality MRI: give one of CT, PET, SPECT, or none"),

@@ -18,7 +18,7 @@ from scripts.command import given_options
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = json.loads((ROOT / "configs" / "inference.json").read_text(encoding="utf-8"))
-OF_A_PAIR = {"modality", "frame", "series"}
+OF_A_PAIR = {"modality", "frame", "fixed_frame", "series", "spacing"}
 """A list names them pair by pair; and the device is the configuration's own."""
 
 
@@ -34,7 +34,7 @@ def test_the_defaults_of_the_configuration_are_those_of_python():
     given = {name: CONFIG[name] for name in Options.model_fields if name in CONFIG}
     assert eval(given.pop("checkpoint")[1:].replace("@bundle_root", repr(str(ROOT)))) == str(MODEL)
     assert "cuda:0" in given.pop("device")
-    assert len(given) == 10
+    assert len(given) == 14
     assert options_of(**given) == options_of() == Options()
     for name, value in given.items():
         default = Options.model_fields[name].default
@@ -59,7 +59,7 @@ def test_the_defaults_of_the_commands_are_those_of_python(command):
 def test_the_command_knows_every_choice():
     actions = {action.dest: action for action in fuse._parser()._actions}
     assert tuple(actions["modality"].choices) == MODALITIES
-    assert actions["init"].choices == ("none", "center", "rigid", "affine")
+    assert actions["init"].choices == ("rigid", "header", "center", "moments", "affine", "none")
     assert actions["plane"].choices == ("auto", "axial", "coronal", "sagittal")
     assert actions["refine"].choices == ("none", "bspline")
     assert actions["ct_window"].nargs == 2
@@ -70,7 +70,7 @@ def test_the_command_knows_every_choice():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"init": "elastic"}, "init elastic: give one of none, center, rigid, affine"),
+        ({"init": "elastic"}, "init elastic: give one of rigid, header, center, moments"),
         ({"refine": None}, "refine None: give one of none, bspline"),
         ({"modality": "MRI"}, "modality MRI: give one of CT, PET, SPECT, or none"),
         ({"guard": "maybe"}, "guard maybe: give true or false"),
@@ -90,7 +90,7 @@ def test_the_command_knows_every_choice():
         ({"checkpoint": 5}, "checkpoint 5: give the path of a file"),
         ({"device": 0}, "device 0: give cpu or cuda:0"),
         ({"chekpoint": "m.pt"}, r"chekpoint: unknown option; did you mean checkpoint\?"),
-        ({"zzz": 1}, "zzz: unknown option; there are modality, frame, series, init"),
+        ({"zzz": 1}, "zzz: unknown option; there are modality, frame, series, fixed_frame"),
     ],
 )
 def test_a_wrong_option_is_one_line(given, message):

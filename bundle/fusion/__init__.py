@@ -1,6 +1,17 @@
 """From a registered pair to the fused image."""
 
+from bundle.fusion.color import color_slices, color_table, color_volume, colormap_of
 from bundle.fusion.fusion import FusedPair, FusedPictures, FusedVolumes, fuse
 from bundle.fusion.recolor import recolor
 
-__all__ = ["FusedPair", "FusedPictures", "FusedVolumes", "fuse", "recolor"]
+__all__ = [
+    "FusedPair",
+    "FusedPictures",
+    "FusedVolumes",
+    "color_slices",
+    "color_table",
+    "color_volume",
+    "colormap_of",
+    "fuse",
+    "recolor",
+]

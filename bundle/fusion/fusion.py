@@ -97,10 +97,14 @@ def fuse_picture(image: torch.Tensor, ddf: torch.Tensor, match: Any, network: An
 
 
 def _fuse_volumes(registration: VolumeRegistration, network: Any) -> FusedVolumes:
-    """Slice by slice; the moving volume is warped already, so the network's field is zero."""
+    """Slice by slice; the moving volume is warped already, so the network's field is zero.
+
+    No value lies outside those of the two displayed volumes: nothing is invented, air stays air.
+    """
     pair, fixed = registration.pair, registration.initial.image[0]
     image = torch.stack([fixed, registration.shown])[None].to(device_of(network))
     fused = by_slices(image, lambda part: network.fuse(part, torch.zeros_like(part)))
     require_finite(fused)
+    fused = fused.clamp(image.amin(dim=1, keepdim=True), image.amax(dim=1, keepdim=True)).cpu()
     volume = from_slices(fused[0], pair.fixed.image, pair.plane)
     return FusedVolumes(registration, volume, time.time() - pair.began)

@@ -47,6 +47,15 @@ def compose(start: np.ndarray, *fields: sitk.Image) -> sitk.CompositeTransform:
     return composite
 
 
+def parts_of(transform: sitk.Transform) -> list[sitk.Transform]:
+    """The parts of a transform, in the order they were added: the last is applied first."""
+    if transform.GetTransformEnum() != sitk.sitkComposite:
+        return [transform.Downcast()]
+    composite = sitk.CompositeTransform(transform)
+    found = [composite.GetNthTransform(n) for n in range(composite.GetNumberOfTransforms())]
+    return [part for one in found for part in parts_of(one)]
+
+
 def displacement_field(transform: sitk.Transform, grid: sitk.Image) -> sitk.Image:
     """A transform as displacements on a grid, float32 vectors, millimetres, LPS, pull-back."""
     return sitk.TransformToDisplacementField(

@@ -16,16 +16,15 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from bundle.domain import DICOM_MODALITIES
 from bundle.errors import InputError
-from bundle.images.dicom_header import axes, numbers, pixel_size, position
+from bundle.images.dicom_grid import grid_of, in_order
+from bundle.images.dicom_header import numbers
 from bundle.images.dicom_pixels import slice_values
+from bundle.images.dicom_volumes import one_volume
 from bundle.images.slice_positions import regular_volume
 from bundle.images.volume import Volume
 
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 # Else it warns of every value that breaks a rule, and shows it: what matters is refused here.
-
-ALIKE = 1e-3
-"""By which pixel sizes (mm) and direction cosines of the slices of a series may differ."""
 
 LARGE = ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "IconImageSequence")
 OVERLAYS = range(0x6000, 0x6100)
@@ -72,7 +71,7 @@ def read_folder(folder: Path) -> dict[str, Series]:
             found.setdefault(str(file.get("SeriesInstanceUID") or ""), []).append(file)
         elif _class(file) in classes:  # no report: pydicom leaves out what follows the cut
             raise _unreadable(file.filename)
-    return {uid: Series(uid, folder, _in_order(found[uid])) for uid in sorted(found)}
+    return {uid: Series(uid, folder, in_order(found[uid])) for uid in sorted(found)}
 
 
 def holds_series(folder: Path) -> bool:
@@ -113,35 +112,43 @@ def choose_series(folder: Path, found: Mapping[str, Series], uids: Sequence[str]
     return found[chosen[0]]
 
 
-def volume_of(series: Series) -> Volume:
+def volume_of(
+    series: Series, frame: int | None = None, spacing: Sequence[float] | None = None
+) -> Volume:
     """Stack the slices of a series.
 
     Args:
         series: of which every file holds one slice.
+        frame: number, from 0, of the volume that is meant, where the series holds several.
+        spacing: mm along rows, columns and slices; counts where the headers do not say it.
 
     Returns:
         the volume in the files' units (HU for CT), on a regular grid.
 
     Raises:
         InputError: slices are missing, of two sizes, pixel sizes or orientations, without
-            positions, in colour or damaged; or a file holds several frames.
+            positions, in colour or damaged; a file holds several frames; or the series holds
+            several volumes of which none is named.
     """
-    folder, slices = series.folder, series.slices
+    folder = series.folder
+    slices: Sequence[Dataset] = series.slices
     if any((numbers(one, "NumberOfFrames") or [1])[0] > 1 for one in slices):
         raise InputError(
             f"{folder}: holds several frames in one DICOM file; convert it to NIfTI, for example "
             "with dcm2niix"
         )
-    _require_alike(folder, slices)
-    places = _places(folder, slices)
-    values = np.stack([slice_values(one) for one in slices])
-    image = _stacked(values, slices[0], places)
-    regular, remarks = regular_volume(image, places if len(slices) > 1 else None, folder)
+    slices = one_volume(folder, slices, frame)
+    grid = grid_of(folder, slices, spacing)
+    image = sitk.GetImageFromArray(np.stack([slice_values(one) for one in slices]))
+    image.SetSpacing(grid.spacing)
+    image.SetOrigin(grid.places[0].tolist())
+    image.SetDirection(grid.axes.ravel().tolist())
+    regular, remarks = regular_volume(image, grid.places if len(slices) > 1 else None, folder)
     return Volume(
         name=str(folder),
         image=regular,
         modality=series.modality,
-        remarks=remarks,
+        remarks=(*grid.remarks, *remarks),
         resampled=bool(remarks),
         header=_without_pixels(slices[0]),
     )
@@ -195,56 +202,6 @@ def _open_bare(stream: Any, head: bytes, options: dict[str, Any]) -> Dataset | N
             ExplicitVRLittleEndian if explicit else ImplicitVRLittleEndian
         )
     return file
-
-
-def _in_order(files: list[Dataset]) -> tuple[Dataset, ...]:
-    """Along the normal; what has no usable positions stays in the order of the files' names."""
-    try:
-        normal = axes(files[0])[:, 2]
-        places = [position(one) for one in files]
-    except InputError:  # volume_of says so, if this series is the one that is read
-        return tuple(files)
-    along = [float(place @ normal) for place in places if place is not None]
-    if len(along) < len(files):
-        return tuple(files)
-    return tuple(files[k] for k in np.argsort(along, kind="stable"))
-
-
-def _require_alike(folder: Path, slices: Sequence[Dataset]) -> None:
-    """The first slice's size, pixel size and orientation are taken for all."""
-    for what, found in (
-        ("sizes", [np.array([s.get("Rows") or 0, s.get("Columns") or 0]) for s in slices]),
-        ("pixel sizes", [np.array(pixel_size(s)) for s in slices]),
-        ("orientations", [axes(s) for s in slices]),
-    ):
-        for number, one in enumerate(found, start=1):
-            if not np.allclose(one, found[0], atol=ALIKE):
-                raise InputError(
-                    f"{folder}: slices 1 and {number} have different {what}; export the one "
-                    "series that is meant"
-                )
-
-
-def _places(folder: Path, slices: Sequence[Dataset]) -> np.ndarray:
-    """Position of each slice, (n, 3) mm LPS; the origin for a single slice without one."""
-    places = [position(one) for one in slices]
-    if len(slices) > 1 and any(place is None for place in places):
-        raise InputError(
-            f"{folder}: its headers do not say where the slices lie (ImagePositionPatient); "
-            "export the series anew"
-        )
-    return np.array([np.zeros(3) if place is None else place for place in places])
-
-
-def _stacked(values: np.ndarray, first: Dataset, places: np.ndarray) -> sitk.Image:
-    """Values (slices, rows, columns) on the grid of the first slice."""
-    directions = axes(first)
-    length = abs(float((places[-1] - places[0]) @ directions[:, 2]))
-    image = sitk.GetImageFromArray(values)
-    image.SetSpacing((*pixel_size(first), length / max(len(places) - 1, 1) or 1.0))
-    image.SetOrigin(places[0].tolist())
-    image.SetDirection(directions.ravel().tolist())
-    return image
 
 
 def _without_pixels(slice_: Dataset) -> Dataset:

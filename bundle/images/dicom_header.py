@@ -13,8 +13,8 @@ from bundle.errors import InputError
 STRAIGHT = 1e-2
 """Largest cosine between rows and columns that is let pass as rounded."""
 
-PIXEL_SIZES = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
-"""Attributes that hold a pixel's height and width in mm, the best first."""
+UNIT = 0.01
+"""By which the length of a direction in a header may differ from 1."""
 
 
 def numbers(slice_: Dataset, keyword: str, group: str = "") -> list[float]:
@@ -54,18 +54,24 @@ def position(slice_: Dataset) -> np.ndarray | None:
     return np.array(found) if found else None
 
 
-def axes(slice_: Dataset) -> np.ndarray:
+def axes(slice_: Dataset) -> np.ndarray | None:
     """Directions of a row, of a column and of their normal, in the columns of a (3, 3) array.
 
-    The identity if the header says nothing that can be a direction, as GDCM takes it then.
+    Returns:
+        None if the header does not say them.
+
+    Raises:
+        InputError: what it says are no two perpendicular directions.
     """
     found = numbers(slice_, "ImageOrientationPatient", "PlaneOrientationSequence")
+    if not found:
+        return None
     if len(found) != 6:
-        return np.eye(3)
+        raise _unusable(slice_, "ImageOrientationPatient")
     row, column = np.reshape(found, (2, 3))
     lengths = np.linalg.norm([row, column], axis=1)
-    if (lengths == 0).any() or abs(row @ column) / lengths.prod() > STRAIGHT:
-        return np.eye(3)
+    if np.abs(lengths - 1).max() > UNIT or abs(row @ column) > STRAIGHT:
+        raise _unusable(slice_, "ImageOrientationPatient")
     normal = np.cross(row, column)
     normal /= np.linalg.norm(normal)
     row = np.cross(column, normal)  # as ITK straightens what decimals have rounded
@@ -73,18 +79,22 @@ def axes(slice_: Dataset) -> np.ndarray:
     return np.stack([row, np.cross(normal, row), normal], axis=1)
 
 
-def pixel_size(slice_: Dataset) -> tuple[float, float]:
+def pixel_size(slice_: Dataset) -> tuple[float, float] | None:
     """Distance of the columns and of the rows in mm: x before y, unlike in the header.
 
-    1 mm if no attribute says it, as GDCM takes it then.
+    ``ImagerPixelSpacing`` and ``NominalScannedPixelSpacing`` hold at the detector or on the film
+    and not in the patient: they do not count.
+
+    Returns:
+        None if the header does not say it.
+
+    Raises:
+        InputError: it is no size.
     """
-    for keyword in PIXEL_SIZES:
-        found = numbers(slice_, keyword, "PixelMeasuresSequence")
-        if found and (len(found) != 2 or min(found) <= 0):
-            raise _unusable(slice_, keyword)
-        if found:
-            return found[1], found[0]
-    return 1.0, 1.0
+    found = numbers(slice_, "PixelSpacing", "PixelMeasuresSequence")
+    if found and (len(found) != 2 or min(found) <= 0):
+        raise _unusable(slice_, "PixelSpacing")
+    return (found[1], found[0]) if found else None
 
 
 def _places(slice_: Dataset, group: str) -> Iterator[Any]:

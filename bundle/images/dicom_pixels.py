@@ -14,6 +14,12 @@ from bundle.errors import InputError
 from bundle.images.dicom_header import numbers
 from bundle.images.dicom_write import save_file
 
+GREY = ("MONOCHROME2", "MONOCHROME1")
+"""Of PhotometricInterpretation: one value per pixel."""
+
+SPARE = 8
+"""Bytes that may follow the pixels of a slice."""
+
 NEEDED = (
     "SamplesPerPixel",
     "Rows",
@@ -41,7 +47,8 @@ def slice_values(slice_: Dataset) -> np.ndarray:
         InputError: it is a colour picture, or damaged, or compressed in an unknown way.
     """
     samples = numbers(slice_, "SamplesPerPixel") or [1]
-    if samples != [1] or slice_.get("PhotometricInterpretation") == "PALETTE COLOR":
+    shown = str(slice_.get("PhotometricInterpretation") or GREY[0]).strip()
+    if samples != [1] or shown not in GREY:
         raise InputError(
             f"{slice_.filename}: holds a colour picture; export the series of grey values that it "
             "was made from"
@@ -54,11 +61,20 @@ def slice_values(slice_: Dataset) -> np.ndarray:
 
 def _stored(slice_: Dataset) -> np.ndarray:
     try:
+        _require_length(slice_)
         return _without_spare_bits(slice_, slice_.pixel_array)
     except Exception as error:  # of any type: it depends on pydicom's version and its decoders
         if "PixelData" not in slice_ or not slice_["PixelData"].is_undefined_length:
             raise _damaged(slice_) from error
     return _decoded_by_gdcm(slice_)
+
+
+def _require_length(slice_: Dataset) -> None:
+    """More pixels than the header says: pydicom would leave the rest out, with a warning."""
+    if "PixelData" in slice_ and not slice_["PixelData"].is_undefined_length:
+        size = int(slice_.Rows) * int(slice_.Columns) * int(slice_.BitsAllocated) // 8
+        if len(slice_.PixelData) > size + SPARE:
+            raise ValueError("holds more pixels than its header says")
 
 
 def _without_spare_bits(slice_: Dataset, values: np.ndarray) -> np.ndarray:

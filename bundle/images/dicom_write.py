@@ -11,7 +11,12 @@ import SimpleITK as sitk
 from pydicom import DataElement, Dataset
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.multival import MultiValue
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    MRImageStorage,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 from pydicom.valuerep import format_number_as_ds
 
 HIGHEST = 4095
@@ -47,28 +52,37 @@ STRICT = (
 """How to ask pydicom for a complete file: MONAI Label needs the older version."""
 
 
-def write_series(fused: sitk.Image, folder: Path, template: Dataset | None = None) -> None:
-    """Write a fused volume as a derived MR series of its own.
+def write_series(fused: sitk.Image, folder: Path, template: Dataset | None = None) -> Dataset:
+    """Write a fused volume as a derived series of its own: MR, in colours secondary captures.
 
     Args:
-        fused: scalar volume, 0 to 1; LPS, mm.
+        fused: scalar volume, 0 to 1, or RGB, a vector of 3 uint8; LPS, mm.
         folder: to be made; one file per slice.
         template: a slice of the fixed series: patient, study and frame of reference are copied
             from it. Without one they are new and name nobody.
+
+    Returns:
+        patient, study and frame of reference, a template for a further series.
     """
+    color = fused.GetNumberOfComponentsPerPixel() == 3
     if np.linalg.det(np.reshape(fused.GetDirection(), (3, 3))) < 0:
         fused = sitk.DICOMOrient(fused, "LPS")  # DICOM slices follow the right hand
-    stored = np.rint(np.clip(sitk.GetArrayFromImage(fused), 0, 1) * HIGHEST).astype("<u2")
+    stored = sitk.GetArrayFromImage(fused)
+    if not color:
+        stored = np.rint(np.clip(stored, 0, 1) * HIGHEST).astype("<u2")
+    study = _study(template)
     series = _series(fused)
-    series.update(_study(template))
+    (_describe_colors if color else _describe_pixels)(series)
+    series.update(study)
     folder.mkdir()
     for k, pixels in enumerate(stored):
         place = fused.TransformIndexToPhysicalPoint((0, 0, k))
         series.SOPInstanceUID = generate_uid(prefix=None)
         series.InstanceNumber = k + 1
         series.ImagePositionPatient = _decimals(place)
-        series.PixelData = pixels.tobytes()
+        series.PixelData = pixels.tobytes() + bytes(pixels.nbytes % 2)  # of even length
         save_file(series, folder / f"{k + 1:04d}.dcm")
+    return study
 
 
 def save_file(dataset: Dataset, path: Path, syntax: str = ExplicitVRLittleEndian) -> None:
@@ -114,19 +128,10 @@ def _series(volume: sitk.Image) -> Dataset:
     now = datetime.now(timezone.utc)
     series = Dataset()
     series.ImageType = ["DERIVED", "SECONDARY", "OTHER"]
-    series.SOPClassUID = MRImageStorage
     series.SeriesDate, series.SeriesTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
-    series.Modality = "MR"
     series.Manufacturer = "BiMSRec"
-    series.SeriesDescription = "fused, research use only"
-    series.DerivationDescription = (
-        f"fixed and registered moving image fused by BiMSRec; {HIGHEST} stands for 1"
-    )
-    series.ScanningSequence, series.SequenceVariant = "RM", "NONE"  # research mode
     series.SeriesInstanceUID = generate_uid(prefix=None)
-    series.SeriesNumber = 9001
     _describe_grid(series, volume)
-    _describe_pixels(series)
     return series
 
 
@@ -141,12 +146,32 @@ def _describe_grid(series: Dataset, volume: sitk.Image) -> None:
 
 
 def _describe_pixels(series: Dataset) -> None:
+    series.SOPClassUID, series.Modality, series.SeriesNumber = MRImageStorage, "MR", 9001
+    series.SeriesDescription = "fused, research use only"
+    series.DerivationDescription = (
+        f"fixed and registered moving image fused by BiMSRec; {HIGHEST} stands for 1"
+    )
+    series.ScanningSequence, series.SequenceVariant = "RM", "NONE"  # research mode
     series.SamplesPerPixel = 1
     series.PhotometricInterpretation = "MONOCHROME2"
     series.BitsAllocated, series.BitsStored, series.HighBit = 16, 12, 11
     series.PixelRepresentation = 0
     series.WindowCenter, series.WindowWidth = str(HIGHEST // 2), str(HIGHEST)
     series.RescaleIntercept, series.RescaleSlope, series.RescaleType = "0", "1", "US"
+
+
+def _describe_colors(series: Dataset) -> None:
+    """MR images cannot be RGB."""
+    series.SOPClassUID, series.Modality = SecondaryCaptureImageStorage, "OT"
+    series.SeriesNumber, series.ConversionType = 9002, "WSD"
+    series.SeriesDescription = "fused in colours, research use only"
+    series.DerivationDescription = (
+        "fixed and registered moving image fused by BiMSRec, with the moving image's colour map"
+    )
+    series.SamplesPerPixel, series.PlanarConfiguration = 3, 0
+    series.PhotometricInterpretation = "RGB"
+    series.BitsAllocated, series.BitsStored, series.HighBit = 8, 8, 7
+    series.PixelRepresentation = 0
 
 
 def _decimals(values: tuple[float, ...] | np.ndarray) -> list[str]:

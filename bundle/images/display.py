@@ -13,10 +13,33 @@ AIR = 0.05
 Other scales start at 0; an MRI that was resampled by splines dips below it at few voxels.
 """
 
+SAMPLES = 1_000_000
+"""Voxels out of which the contrast is told."""
+
+TISSUE, BONE, SOME = (5.0, 150.0), 600.0, 0.005
+"""In a CT of a head the median of what is no air is that of soft tissue, between these HU, and this
+share of it is bone."""
+
 
 def is_hounsfield(values: torch.Tensor) -> bool:
     """Tell from a volume's values whether they are Hounsfield units."""
     return bool((values < HOUNSFIELD).double().mean() >= AIR)
+
+
+def looks_like_ct(values: torch.Tensor) -> bool:
+    """Whether values of which nothing says the modality are most likely those of a CT of a head.
+
+    Beside air there have to be water and bone: an MRI or PET with a negative background has them
+    only by chance.
+    """
+    if not is_hounsfield(values):
+        return False
+    body = values[values >= HOUNSFIELD]
+    body = body[:: body.numel() // SAMPLES + 1].double()
+    if not body.numel():
+        return False
+    middle = body.median()
+    return bool(TISSUE[0] <= middle <= TISSUE[1] and (body > BONE).double().mean() >= SOME)
 
 
 def percentile_window(values: torch.Tensor, head: torch.Tensor, percentiles: Range) -> Range:

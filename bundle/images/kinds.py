@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from bundle.errors import InputError
@@ -34,6 +35,29 @@ def is_volume(path: Path | str) -> bool:
         return False
     known = ", ".join((*PICTURES, *VOLUMES))
     raise InputError(f"{path}: unknown kind of file; name one of {known}")
+
+
+def shown(path: Path | str) -> str:
+    """A path that can be printed and written: bytes that are no UTF-8 are escaped."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def require_plain(path: Path | str) -> None:
+    """Refuse a path that is no UTF-8: ITK would end the process.
+
+    Raises:
+        InputError: it is not.
+    """
+    if shown(path) != str(path):
+        raise InputError(f"{shown(path)}: its name is not UTF-8; rename it")
+
+
+def visible(folder: Path, pattern: str) -> Iterator[Path]:
+    """What matches a pattern in a folder, without what systems leave there.
+
+    Those are hidden files, such as ``.DS_Store`` and the ``._NAME.png`` of macOS.
+    """
+    return (path for path in folder.glob(pattern) if not path.name.startswith("."))
 
 
 def require_file(path: Path | str) -> None:

@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import nibabel
 import numpy as np
 import SimpleITK as sitk
 from monai.data import MetaTensor
 from monai.utils import MetaKeys, SpaceKeys
 
-from bundle.errors import InputError
-from bundle.images.nifti import unit_mm
-
-TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-"""From RAS, which nibabel and MONAI count in, and back."""
-
-FLAT = 1e-6
-"""Volume that the unit steps along the axes of a singular affine span at most."""
+from bundle.errors import InputError, Remark
+from bundle.images.grid import on_grid
+from bundle.images.nifti_forms import TO_LPS, affine_of, unit_mm
 
 
-def from_nibabel(image: Any, name: str) -> sitk.Image:
-    """A nibabel image, by its affine.
+def from_nibabel(
+    image: Any, name: str, choose: Callable[[int], int]
+) -> tuple[sitk.Image, list[Remark]]:
+    """A nibabel image, by its affine, and what is odd about its header.
 
     Args:
         image: a ``nibabel.spatialimages.SpatialImage`` of three or four axes.
         name: of the image, for messages.
+        choose: the number of the frame that is wanted, of this many.
 
     Raises:
         InputError: it has other axes, no scalar values or no affine, or its affine is singular or
-            not finite.
+            not finite; its header contradicts itself.
     """
-    if len(image.shape) not in (3, 4):
+    shape = image.shape
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) not in (3, 4):
         raise InputError(f"{name}: has the shape {image.shape}; give a volume (X, Y, Z)")
     if image.affine is None:
         raise InputError(f"{name}: has no affine; give it one")
-    affine = np.diag([unit_mm(image.header)] * 3 + [1.0]) @ image.affine
-    return _on_grid(np.asanyarray(image.dataobj), TO_LPS @ affine, name)
+    affine = TO_LPS @ np.diag([unit_mm(name, image.header)] * 3 + [1.0]) @ image.affine
+    remarks: list[Remark] = []
+    if isinstance(image, nibabel.nifti1.Nifti1Pair):
+        stated, remarks = affine_of(name, image.header)
+        declared = int(image.header["sform_code"]) or int(image.header["qform_code"])
+        affine = stated if declared else affine
+    values = np.asanyarray(image.dataobj).reshape(shape)
+    values = values[..., choose(shape[3])] if len(shape) == 4 else values
+    return _scalar_on_grid(values, affine, name), remarks
 
 
 def from_metatensor(image: MetaTensor, name: str) -> sitk.Image:
@@ -56,24 +66,13 @@ def from_metatensor(image: MetaTensor, name: str) -> sitk.Image:
     affine = np.asarray(image.affine, dtype=np.float64)
     if image.meta.get(MetaKeys.SPACE) != SpaceKeys.LPS:
         affine = TO_LPS @ affine
-    return _on_grid(image[0].detach().cpu().numpy(), affine, name)
+    return _scalar_on_grid(image[0].detach().cpu().numpy(), affine, name)
 
 
-def _on_grid(values: np.ndarray, affine: np.ndarray, name: str) -> sitk.Image:
-    """An array (X, Y, Z[, T]) and its affine, voxels to mm in LPS."""
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    usable = np.isfinite(affine).all() and spacing.all()
-    if not usable or abs(np.linalg.det(affine[:3, :3] / spacing)) < FLAT:
-        raise InputError(f"{name}: has an affine that is singular or not finite; correct it")
-    if values.ndim == 4:
-        frames = [_on_grid(frame, affine, name) for frame in np.moveaxis(values, -1, 0)]
-        return sitk.JoinSeries(frames)
+def _scalar_on_grid(values: np.ndarray, affine: np.ndarray, name: str) -> sitk.Image:
+    """An array (X, Y, Z) and its affine, voxels to mm in LPS."""
     if np.iscomplexobj(values):
         raise InputError(f"{name}: holds complex numbers; give its magnitude")
     if values.dtype.fields is not None:
         raise InputError(f"{name}: holds several values per voxel; give a scalar volume")
-    image = sitk.GetImageFromArray(np.ascontiguousarray(values.T.astype(np.float64)))
-    image.SetSpacing(spacing.tolist())
-    image.SetOrigin(affine[:3, 3].tolist())
-    image.SetDirection((affine[:3, :3] / spacing).ravel().tolist())
-    return image
+    return on_grid(values, affine, name)

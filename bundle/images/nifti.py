@@ -1,82 +1,171 @@
-"""What a NIfTI file holds beside what ITK reads of it: gaps, and what its header says twice."""
+"""Read NIfTI files by their header, every field of which is looked at before it is used.
+
+Readers differ where a header is odd: ITK, nibabel and niftilib place the same file millimetres
+apart. So the header is read raw, what it says twice has to agree, and what it lacks is asked for.
+The fields: https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h.
+"""
 
 from __future__ import annotations
 
+import gzip
 import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
-import SimpleITK as sitk
+from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti2 import Nifti2Header
+from nibabel.spatialimages import HeaderDataError
 
 from bundle.errors import InputError, Remark
+from bundle.images.grid import require_plausible
+from bundle.images.nifti_forms import affine_of
 
 SUFFIXES = (".nii", ".nii.gz")
 
-UNITS = {"meter": 1000.0, "micron": 0.001}
-"""Millimetres per unit of a NIfTI header, where it is not the millimetre."""
+KINDS = {348: (Nifti1Header, b"n+1\0", 344), 540: (Nifti2Header, b"n+2\0", 4)}
+"""By the size of the header: its class, its magic and where that stands."""
 
-AGREE = 0.1
-"""Millimetres by which the corners may differ between a file's qform and sform."""
+CHUNK = 2**24
+"""Bytes that are decompressed at once."""
+
+BEFORE = 4
+"""Bytes between header and data at least, which say whether there are extensions."""
 
 
-def read_nifti(path: Path) -> tuple[Any, np.ndarray]:
-    """The header and the values, slices first: ITK silently turns NaN and infinity into 0.
+def read_nifti(
+    path: Path,
+    choose: Callable[[int], int],
+    spacing: Sequence[float] | None = None,
+) -> tuple[np.ndarray, np.ndarray, list[Remark]]:
+    """Read one scalar volume.
+
+    Args:
+        path: the file, compressed or not.
+        choose: the number of the frame that is wanted, of this many; called if the file is 4D.
+        spacing: mm, counts where the header says no voxel size.
+
+    Returns:
+        the values (X, Y, Z), scaled as the header says; the affine (4, 4) from voxels to mm, LPS;
+        what was odd.
 
     Raises:
-        InputError: the file is damaged, or no NIfTI file.
+        InputError: the file is damaged, no NIfTI file, no scalar volume, or its header contradicts
+            itself.
     """
-    try:
-        image: Any = nibabel.load(path)  # type: ignore[attr-defined]
-        return image.header, np.asanyarray(image.dataobj).T
-    except nibabel.filebasedimages.ImageFileError as error:
-        raise InputError(f"{path}: is not what its suffix says; export it anew") from error
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise InputError(f"{path}: is damaged or cut short; copy or export it anew") from error
-
-
-def geometry_remarks(name: str, header: Any, volume: sitk.Image) -> list[Remark]:
-    """Whether what a header says of the geometry is complete and agrees with what ITK uses.
-
-    Raises:
-        InputError: it contradicts itself.
-    """
-    forms = _forms(name, header)
-    if not forms:
-        text = "says nothing of its orientation: left and right are a guess; set its sform"
-        return [Remark("orientation_missing", text)]
-    size = np.array(volume.GetSize())
-    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * (size - 1)
-    unit = unit_mm(header)
-    points = {n: (corners @ form[:3, :3].T + form[:3, 3]) * unit for n, form in forms.items()}
-    used = [volume.TransformIndexToPhysicalPoint(corner.tolist()) for corner in corners]
-    used_ras = np.array(used) * [-1, -1, 1]
-    away = {form: np.abs(points[form] - used_ras).max() for form in points}
-    nearest = min(away, key=lambda form: away[form])
-    if away[nearest] > max(volume.GetSpacing()):
+    name = str(path)
+    start = bytes(_bytes(path, 544))
+    header = _header(name, start)
+    shape = _shape(name, header)
+    affine, remarks = affine_of(name, header, spacing)
+    require_plausible(name, shape[:3], np.linalg.norm(affine[:3, :3], axis=0))
+    kind = _kind(name, header)
+    size = int(np.prod(shape, dtype=object)) * kind.itemsize
+    offset, noticed = _offset(path, header, size)
+    whole = _bytes(path, offset + size + 1)
+    if len(whole) < offset + size:
+        raise InputError(f"{path}: is damaged or cut short; copy or export it anew")
+    if len(whole) > offset + size:
         raise InputError(
-            f"{name}: its voxel size (pixdim) and its {nearest} contradict each other by up to "
-            f"{away[nearest]:.0f} mm; correct the header"
+            f"{path}: holds more data than its header says (dim, datatype); export it anew"
         )
-    apart = np.ptp(list(points.values()), axis=0).max()
-    if apart <= AGREE:
-        return []
-    text = f"qform and sform disagree by up to {apart:.1f} mm: the {nearest} is used"
-    return [Remark("forms_disagree", text)]
+    values = np.frombuffer(whole, kind, offset=offset).reshape(shape, order="F")
+    if len(shape) == 4:
+        values = values[..., choose(shape[3])]
+    return _scaled(name, header, values), affine, [*remarks, *noticed]
 
 
-def unit_mm(header: Any) -> float:
-    """Millimetres per unit of a header's lengths; 1 of headers that have no units."""
-    units = header.get_xyzt_units() if hasattr(header, "get_xyzt_units") else ("mm",)
-    return UNITS.get(units[0], 1.0)
+def _header(name: str, start: bytes) -> Any:
+    """The header as it stands in the file; nibabel would correct it in silence."""
+    for order in ("<", ">"):
+        size = int(np.frombuffer(start[:4].ljust(4, b"\0"), f"{order}i4")[0])
+        kind, magic, place = KINDS.get(size, (None, b"", 0))
+        if kind is not None and len(start) >= size and start[place : place + 4] == magic:
+            header = kind(start[:size], order, check=False)
+            if 1 <= header["dim"][0] <= 7:
+                return header
+    raise InputError(
+        f"{name}: is not what its suffix says, or its header is damaged; export it anew"
+    )
 
 
-def _forms(name: str, header: Any) -> dict[str, np.ndarray]:
-    """The affines that the header declares, RAS."""
-    coded = {"sform": header.get_sform(coded=True)[0]}
+def _shape(name: str, header: Any) -> tuple[int, ...]:
+    """Three axes, or four of which the last one counts frames."""
+    count = int(header["dim"][0])
+    shape = [int(length) for length in header["dim"][1 : count + 1]]
+    if min(shape) < 1:
+        raise InputError(f"{name}: its header gives an axis of {min(shape)} voxels; export it anew")
+    while len(shape) > 3 and shape[-1] == 1:
+        shape.pop()
+    shape += [1] * (3 - len(shape))
+    if len(shape) > 4:
+        raise InputError(
+            f"{name}: has {' x '.join(map(str, shape))} values; extract one scalar 3D volume first"
+        )
+    return tuple(shape)
+
+
+def _kind(name: str, header: Any) -> np.dtype:
+    """Type of the stored values."""
     try:
-        coded["qform"] = header.get_qform(coded=True)[0]
-    except ValueError as error:  # its quaternion is none
-        raise InputError(f"{name}: has an invalid qform; correct its header") from error
-    return {form: affine for form, affine in coded.items() if affine is not None}
+        kind = header.get_data_dtype()
+    except (HeaderDataError, KeyError) as error:
+        raise InputError(f"{name}: has an unknown datatype; export it anew") from error
+    if kind.fields is not None:
+        raise InputError(f"{name}: holds several values per voxel; extract one scalar volume first")
+    if kind.kind == "c":
+        raise InputError(f"{name}: holds complex numbers; export its magnitude")
+    if kind.itemsize == 0 or int(header["bitpix"]) != 8 * kind.itemsize:
+        raise InputError(f"{name}: its datatype and its bitpix contradict each other; correct it")
+    return kind
+
+
+def _offset(path: Path, header: Any, size: int) -> tuple[int, list[Remark]]:
+    """Where the data begin; where the header says what cannot be, the length tells."""
+    stated = float(header["vox_offset"])
+    least = int(header["sizeof_hdr"]) + BEFORE
+    length = path.stat().st_size
+    most = length if path.suffix.lower() != ".gz" else 1040 * length  # deflate packs 1032 to 1
+    if not size <= most:
+        raise InputError(f"{path}: is damaged or cut short; copy or export it anew")
+    if least <= stated <= most and stated == int(stated):
+        return int(stated), []
+    if 0 <= stated < least:
+        begin = len(_bytes(path, least + size + 1)) - size
+        if begin in (least - BEFORE, least):
+            text = f"its data are said to begin at byte {stated:.0f}: taken from {begin} to the end"
+            return begin, [Remark("data_offset", text, warning=False)]
+    raise InputError(
+        f"{path}: its data cannot begin where its header says (vox_offset {stated:g}); export it "
+        "anew"
+    )
+
+
+def _bytes(path: Path, count: int) -> bytearray:
+    """The first bytes of a file, or of what it holds compressed; fewer if it ends before."""
+    found = bytearray()
+    packed = path.name.lower().endswith(".gz")
+    try:
+        with (gzip.open if packed else open)(path, "rb") as file:
+            while part := file.read(min(CHUNK, count - len(found))):
+                found += part
+    except gzip.BadGzipFile as error:
+        if found:
+            raise InputError(f"{path}: is damaged or cut short; copy or export it anew") from error
+        raise InputError(f"{path}: is not what its suffix says; export it anew") from error
+    except (EOFError, zlib.error) as error:
+        raise InputError(f"{path}: is damaged or cut short; copy or export it anew") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check its rights") from error
+    return found
+
+
+def _scaled(name: str, header: Any, values: np.ndarray) -> np.ndarray:
+    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
+    values = values.astype(np.float64)
+    if slope == 0 or not np.isfinite(slope):  # not to be scaled, says the standard; NaN too
+        return values
+    if not np.isfinite(inter):
+        raise InputError(f"{name}: scales its values by what is no number (scl_inter); correct it")
+    return values * slope + inter

@@ -14,12 +14,12 @@ import SimpleITK as sitk
 import torch
 
 from bundle.domain import LONGEST, MODALITIES, SHORTEST
-from bundle.errors import InputError, Remark
+from bundle.errors import InputError, Remark, refuse_warnings
 from bundle.geometry.planes import choose_plane
 from bundle.geometry.slices import plane_size
 from bundle.images.color import luma
 from bundle.images.dicom import Series, read_folder
-from bundle.images.display import is_hounsfield
+from bundle.images.display import is_hounsfield, looks_like_ct
 from bundle.images.kinds import is_volume
 from bundle.images.pictures import picture_from, read_picture
 from bundle.images.volume import Volume
@@ -27,6 +27,9 @@ from bundle.images.volumes import read_volume, volume_from
 from bundle.options import Options
 
 SIDES = ("fixed", "moving")
+
+PERSON = ("PatientID", "PatientBirthDate", "PatientSex")
+"""Attributes of DICOM by which two persons are told apart."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class VolumePair:
         moving: the volume to register.
         modality: CT, PET or SPECT, of the moving volume, if it is known.
         plane: of the slices in which the network sees them: axial, coronal or sagittal.
-        hounsfield: whether fixed and moving hold Hounsfield units.
+        hounsfield: whether fixed and moving are a CT in Hounsfield units: as the header or the
+            user says; of a moving volume of which nobody says anything as its values look.
         remarks: what was noticed about both.
         began: when reading began, seconds since the epoch.
     """
@@ -81,16 +85,22 @@ def read_pair(fixed: Any, moving: Any, options: Options) -> LoadedPair:
         fixed: the reference image: a path, or an image in memory: a ``SimpleITK.Image``, a
             nibabel image, a ``MetaTensor`` (1, X, Y, Z), or a picture as an array (H, W[, 3]).
         moving: the image to register, likewise.
-        options: ``modality``, ``frame``, ``series`` and ``plane`` count.
+        options: ``modality``, ``frame``, ``fixed_frame``, ``series``, ``spacing``, ``plane`` and
+            ``strict`` count.
 
     Raises:
-        InputError: the two cannot be used together, or one of them not at all.
+        InputError: the two cannot be used together, or one of them not at all; or, with
+            ``strict``, there is something to be warned of.
     """
     kinds = [_is_volume(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
     if kinds[0] != kinds[1]:
         names = [_name(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
         raise InputError(f"{names[0]}, {names[1]}: a picture and a volume; give two of one kind")
-    return _volumes(fixed, moving, options) if kinds[0] else _pictures(fixed, moving, options)
+    pair = _volumes(fixed, moving, options) if kinds[0] else _pictures(fixed, moving, options)
+    if options.strict:
+        names = [_name(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
+        refuse_warnings(", ".join(names), pair.remarks)
+    return pair
 
 
 def _is_path(image: Any) -> bool:
@@ -136,23 +146,24 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
     began = time.time()
     found = {folder: read_folder(folder) for folder in _folders(fixed, moving)}
     volumes = []
-    for image, side in zip((fixed, moving), SIDES, strict=True):
+    own = options.frame if options.fixed_frame is None else options.fixed_frame
+    for image, side, frame in zip((fixed, moving), SIDES, (own, options.frame), strict=True):
         uids = _series_of(side, fixed, moving, options.series, found)
         if _is_path(image):
-            one = read_volume(image, options.frame, uids, found.get(Path(image)))
+            one = read_volume(image, frame, uids, found.get(Path(image)), options.spacing)
         else:
-            one = volume_from(image, _name(image, side), options.frame)
+            one = volume_from(image, _name(image, side), frame)
         volumes.append(one)
     plane = choose_plane(volumes[0].image, options.plane)
-    _require_size(volumes[0].name, *plane_size(volumes[0].image, plane))
+    _require_size(volumes[0].name, *plane_size(volumes[0].image, plane), plane)
     values = [torch.from_numpy(sitk.GetArrayFromImage(volume.image)) for volume in volumes]
     for volume, array in zip(volumes, values, strict=True):
         _require_variation(volume.name, array)
-    units = (is_hounsfield(values[0]), is_hounsfield(values[1]))
     modality = options.modality or volumes[1].modality
+    windowed, remarks = _contrasts(volumes, values, modality and str(modality))
     return VolumePair(
-        volumes[0], volumes[1], str(modality) if modality in MODALITIES else None, plane, units,
-        (*_of_both(volumes), *_swapped(units, [volume.modality for volume in volumes])), began,
+        volumes[0], volumes[1], str(modality) if modality in MODALITIES else None, plane, windowed,
+        (*_of_both(volumes), *remarks, *_two_persons(volumes)), began,
     )  # fmt: skip
 
 
@@ -194,23 +205,58 @@ def _of_both(volumes: Sequence[Volume]) -> Iterator[Remark]:
             yield replace(remark, text=f"{side} volume: {remark.text}")
 
 
-def _swapped(units: Sequence[bool], modalities: Sequence[str | None]) -> Iterator[Remark]:
-    """Fixed has to be the MRI: that is what the network has learnt."""
-    if modalities[0] in MODALITIES or modalities[1] == "MR" or tuple(units) == (True, False):
-        kinds = [m or ("CT" if u else "unknown") for m, u in zip(modalities, units, strict=True)]
-        yield Remark(
-            "swapped",
+def _contrasts(
+    volumes: Sequence[Volume], values: Sequence[torch.Tensor], modality: str | None
+) -> tuple[tuple[bool, bool], list[Remark]]:
+    """Which of the two is shown in Hounsfield units, and what looks wrong.
+
+    Negative numbers alone tell nothing: backgrounds of -1024 and PET with noise have them too.
+    """
+    fixed = volumes[0].modality == "CT" and is_hounsfield(values[0])
+    moving = is_hounsfield(values[1]) if modality == "CT" else False
+    remarks = []
+    if modality is None and looks_like_ct(values[1]):
+        moving = True
+        text = (
+            "moving volume: nothing says what it shows; its values look like Hounsfield units, so "
+            "it is shown as CT: state its modality (--modality CT, PET or SPECT)"
+        )
+        remarks.append(Remark("modality_guessed", text))
+    ct = volumes[0].modality is None and looks_like_ct(values[0])
+    if volumes[0].modality in MODALITIES or volumes[1].modality == "MR" or ct:
+        kinds = [volumes[0].modality or ("CT" if ct else "unknown")]
+        kinds.append(volumes[1].modality or modality or "unknown")
+        text = (
             f"fixed looks like {kinds[0]} and moving like {kinds[1]}: fixed should be the MRI; "
-            "are they swapped?",
+            "are they swapped?"
         )
+        remarks.append(Remark("swapped", text))
+    return (fixed, moving), remarks
 
 
-def _require_size(name: str, height: int, width: int) -> None:
-    if min(height, width) < SHORTEST or max(height, width) > LONGEST:
-        raise InputError(
-            f"{name}: is {width} x {height} pixels in plane; resample both images to "
-            f"{SHORTEST} to {LONGEST} per side"
-        )
+def _two_persons(volumes: Sequence[Volume]) -> Iterator[Remark]:
+    """Whether two DICOM headers name two patients; who they are stands nowhere."""
+    headers = [volume.header for volume in volumes]
+    if None in headers:
+        return
+    differ = []
+    for keyword in PERSON:
+        first, second = (str(header.get(keyword) or "").strip() for header in headers)
+        if first and second and first.casefold() != second.casefold():
+            differ.append(keyword)
+    if differ:
+        text = f"the headers of fixed and moving are of two persons ({', '.join(differ)} differ)"
+        yield Remark("two_persons", text)
+
+
+def _require_size(name: str, height: int, width: int, plane: str = "") -> None:
+    if min(height, width) >= SHORTEST and max(height, width) <= LONGEST:
+        return
+    remedy = f"resample both images to {SHORTEST} to {LONGEST} per side"
+    if plane and min(height, width) < SHORTEST:
+        remedy = f"in this direction it is too thin a slab: take another --plane, or {remedy}"
+    where = f"{plane} plane" if plane else "plane"
+    raise InputError(f"{name}: is {width} x {height} pixels in {where}; {remedy}")
 
 
 def _require_variation(name: str, values: torch.Tensor) -> None:

@@ -10,6 +10,7 @@ import torch
 from monai.data import PILReader
 from PIL import Image
 
+from bundle.domain import LONGEST, SHORTEST
 from bundle.errors import InputError
 from bundle.images.decode import decode
 
@@ -33,6 +34,11 @@ def read_picture(path: Path | str) -> torch.Tensor:
         array, _ = reader.get_data(reader.read(str(path)))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f"{path}: has too many pixels ({error}); resample both pictures to {SHORTEST} to "
+            f"{LONGEST} pixels per side"
+        ) from error
     except Exception as error:  # Pillow's plug-ins raise whatever their formats bring up
         logging.getLogger(__name__).debug("%s", error, exc_info=True)
         denied = isinstance(error, PermissionError)
@@ -78,6 +84,11 @@ def _channels_first(array: np.ndarray) -> torch.Tensor:
 
 def _decode_single(picture: Image.Image) -> Image.Image:
     """Decode, but refuse stacks, of which only the first picture would be seen."""
+    if max(picture.size) > LONGEST:  # before it is decoded
+        raise InputError(
+            f"is {picture.width} x {picture.height} pixels in plane; resample both images to "
+            f"{SHORTEST} to {LONGEST} per side"
+        )
     frames = getattr(picture, "n_frames", 1)
     if frames != 1:
         raise InputError(f"holds {frames} pictures; save the wanted one as a file of its own")

@@ -19,6 +19,9 @@ MISSING = 0.8
 SIDEWAYS = 0.5
 """Largest distance in mm of a slice from where the others have it in plane that is let pass."""
 
+ASTRAY = 10.0
+"""Millimetres from which on a slice beside the others is a wrong header, no jump of a table."""
+
 TILT = 0.5
 """Largest angle in degrees between the stack of slices and their normal that is let pass."""
 
@@ -58,18 +61,32 @@ def regular_volume(
     tilt = float(np.degrees(np.arctan2(across, abs(shifts[-1, 2]))))
     straight = np.linspace(0.0, 1.0, len(shifts))[:, None] * shifts[-1]
     away = np.abs(shifts - straight)
+    aside = float(away[:, :2].max())
+    if aside > ASTRAY:
+        raise InputError(
+            f"{folder}: slice {int(away[:, :2].max(axis=1).argmax()) + 1} lies {aside:.0f} mm aside"
+            " of where the others have it (ImagePositionPatient); export the series again"
+        )
     found = []
     if tilt > TILT:
         found.append(f"the gantry was tilted by {tilt:.1f} degrees")
-    if away[:, :2].max() > SIDEWAYS:
-        found.append(f"slices are up to {away[:, :2].max():.1f} mm aside")
+    if aside > SIDEWAYS:
+        found.append(f"slices are up to {aside:.1f} mm aside")
     if max(uneven.max(), away[:, 2].max() / abs(step)) > UNEVEN:
         least, most = np.abs(steps).min(), np.abs(steps).max()
         found.append(f"the slices are {least:.2f} to {most:.2f} mm apart")
     if not found:
         return volume, ()
+    width = np.array(volume.GetSize()[:2]) * volume.GetSpacing()[:2]
+    if (np.ptp(shifts[:, :2], axis=0) > width).any():
+        raise InputError(
+            f"{folder}: its slices lie up to {np.ptp(shifts[:, :2], axis=0).max():.0f} mm aside of "
+            "each other, more than they are wide; export the series again"
+        )
     text = f"{' and '.join(found)}: resampled to a regular grid"
-    return _resampled(volume, shifts, direction), (Remark("resampled", text, warning=False),)
+    return _resampled(volume, shifts, direction), (
+        Remark("resampled", text, warning=aside > SIDEWAYS),
+    )
 
 
 def _resampled(volume: sitk.Image, shifts: np.ndarray, direction: np.ndarray) -> sitk.Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,18 @@ from monai.data import MetaTensor
 from bundle.errors import InputError, Remark
 from bundle.geometry.head import find_head
 from bundle.images.dicom import Series, choose_series, read_folder, volume_of
-from bundle.images.headers import header_remarks
+from bundle.images.grid import on_grid, require_plausible, size_remarks, straightened
+from bundle.images.headers import read_with_header
+from bundle.images.kinds import require_plain
 from bundle.images.memory import from_metatensor, from_nibabel
 from bundle.images.nifti import SUFFIXES as NIFTI
-from bundle.images.nifti import geometry_remarks, read_nifti
+from bundle.images.nifti import read_nifti
 from bundle.images.volume import Volume
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what ITK warns of is refused or noted here
 
-SQUARE = 1e-3
-"""Largest cosine between two axes of voxels that are let pass as perpendicular."""
+HUGE = 1e30
+"""Values of this size stand for none: -3.4e38 and the like fill what was not measured."""
 
 
 def read_volume(
@@ -32,40 +34,36 @@ def read_volume(
     frame: int | None = None,
     series: Sequence[str] = (),
     found: Mapping[str, Series] | None = None,
+    spacing: Sequence[float] | None = None,
 ) -> Volume:
     """Read a scalar 3D volume.
 
     Args:
         path: a NIfTI, NRRD or MetaImage file, or a folder with DICOM series.
-        frame: which frame of a 4D file, from 0; not needed where there is one.
+        frame: which frame of a 4D file or volume of a series, from 0; not needed where there is
+            one.
         series: UIDs out of which one names the series, where a folder holds several.
         found: the folder's series, if it was read already.
+        spacing: mm along the volume's three axes; counts where a header says no voxel size.
 
     Raises:
-        InputError: the file is missing, damaged, no scalar 3D volume, a single slice, or holds
-            NaN inside the head; its header contradicts itself; or the frame or series is not
-            named.
+        InputError: the file is missing, damaged, no scalar 3D volume, a single slice, holds NaN
+            inside the head or is far from a head's size; its header contradicts itself or lacks
+            what is not stated; or the frame or series is not named.
     """
-    path = Path(path)
+    path, name = Path(path), str(path)
     if path.is_dir():
         found = read_folder(path) if found is None else found
-        volume = volume_of(choose_series(path, found, series))
-        _require_depth(volume.name, volume.image)
-        return volume
+        chosen = choose_series(path, found, series)
+        return _checked(volume_of(chosen, frame, spacing))
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"{path}: cannot be read; export it anew ({reason})") from error
     if path.name.lower().endswith(NIFTI):
-        header, values = read_nifti(path)
-        volume = _checked(str(path), image, values, frame)
-        return _with(volume, geometry_remarks(str(path), header, volume.image))
-    # a copy: a view would outlive its image
-    volume = _checked(str(path), image, sitk.GetArrayFromImage(image), frame)
-    return _with(volume, header_remarks(path))
+        values, affine, remarks = read_nifti(path, _chooser(name, frame), spacing)
+        return _checked(Volume(name, on_grid(values, affine, name), remarks=tuple(remarks)))
+    require_plain(path)
+    image, remarks = read_with_header(path, spacing)
+    return _checked(Volume(name, _scalar(name, image, frame), remarks=tuple(remarks)))
 
 
 def volume_from(image: Any, name: str, frame: int | None = None) -> Volume:
@@ -82,36 +80,24 @@ def volume_from(image: Any, name: str, frame: int | None = None) -> Volume:
     if isinstance(image, sitk.Image):
         if "label of" in image.GetPixelIDTypeAsString():
             raise InputError(f"{name}: is a label map; cast it to numbers first")
-        return _checked(name, image, sitk.GetArrayFromImage(image), frame)
+        return _checked(Volume(name, _scalar(name, image, frame)))
     if isinstance(image, MetaTensor):
-        taken = from_metatensor(image, name)
-        return _checked(name, taken, sitk.GetArrayFromImage(taken), frame)
+        return _checked(Volume(name, from_metatensor(image, name)))
     if isinstance(image, nibabel.spatialimages.SpatialImage):
-        taken = from_nibabel(image, name)
-        volume = _checked(name, taken, sitk.GetArrayFromImage(taken), frame)
-        if not isinstance(image, nibabel.nifti1.Nifti1Pair):
-            return volume
-        return _with(volume, geometry_remarks(name, image.header, volume.image))
+        taken, remarks = from_nibabel(image, name, _chooser(name, frame))
+        return _checked(Volume(name, taken, remarks=tuple(remarks)))
     raise InputError(
         f"{name}: is a {type(image).__name__}; give a path, a SimpleITK or nibabel image, a "
         "MetaTensor, or a picture as an array (H, W) or (H, W, 3)"
     )
 
 
-def _checked(name: str, image: sitk.Image, values: np.ndarray, frame: int | None) -> Volume:
-    """One scalar 3D volume of finite values out of an image.
-
-    Args:
-        name: of the image.
-        image: as SimpleITK holds it.
-        values: the same as they stand in the file, slices first.
-        frame: which one of a 4D image.
-    """
+def _scalar(name: str, image: sitk.Image, frame: int | None) -> sitk.Image:
+    """One scalar 3D volume out of an image of any kind, float64."""
+    while image.GetDimension() > 4 and image.GetSize()[-1] == 1:
+        image = image[(*[slice(None)] * (image.GetDimension() - 1), 0)]
     if image.GetDimension() == 4:
-        frame = _frame(name, image.GetSize()[3], frame)
-        image, values = image[:, :, :, frame], values[frame]
-    elif image.GetNumberOfComponentsPerPixel() == 1:
-        values = values.reshape(image.GetSize()[::-1])  # ITK drops axes of one at the end
+        image = image[:, :, :, _frame(name, image.GetSize()[3], frame)]
     if "complex" in image.GetPixelIDTypeAsString():
         raise InputError(f"{name}: holds complex numbers; export its magnitude")
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
@@ -119,18 +105,25 @@ def _checked(name: str, image: sitk.Image, values: np.ndarray, frame: int | None
             f"{name}: is {image.GetDimension()}D with {image.GetNumberOfComponentsPerPixel()} "
             "value(s) per voxel; extract one scalar 3D volume first"
         )
-    _require_depth(name, image)
-    _require_geometry(name, image)
-    image = sitk.Cast(image, sitk.sitkFloat64)
-    if np.isfinite(values).all():
-        return Volume(name, image)
-    text = "holds NaN or infinite values outside the head: taken as background"
-    remark = Remark("gaps_filled", text, warning=False)
-    return Volume(name, _without_gaps(name, image, values), remarks=(remark,))
+    return sitk.Cast(image, sitk.sitkFloat64)
 
 
-def _with(volume: Volume, remarks: Sequence[Remark]) -> Volume:
-    return replace(volume, remarks=(*remarks, *volume.remarks))
+def _checked(volume: Volume) -> Volume:
+    """The volume on straight axes, of finite values, with what else is odd about it."""
+    name, image = volume.name, volume.image
+    if min(image.GetSize()) < 2:
+        raise InputError(
+            f"{name}: is a single slice; give a volume of several, or two PNG pictures"
+        )
+    image, skewed = straightened(name, image)
+    require_plausible(name, image.GetSize(), image.GetSpacing())
+    image, filled = _without_gaps(name, image)
+    found = (*volume.remarks, *skewed, *size_remarks(image), *filled)
+    return replace(volume, image=image, remarks=found)
+
+
+def _chooser(name: str, frame: int | None) -> Callable[[int], int]:
+    return lambda count: _frame(name, count, frame)
 
 
 def _frame(name: str, count: int, frame: int | None) -> int:
@@ -144,35 +137,19 @@ def _frame(name: str, count: int, frame: int | None) -> int:
     return frame
 
 
-def _require_depth(name: str, image: sitk.Image) -> None:
-    if min(image.GetSize()) < 2:
-        raise InputError(
-            f"{name}: is a single slice; give a volume of several, or two PNG pictures"
-        )
-
-
-def _require_geometry(name: str, image: sitk.Image) -> None:
-    """Other singular affines ITK refuses itself: it lets NaN pass."""
-    geometry = [*image.GetDirection(), *image.GetOrigin(), *image.GetSpacing()]
-    if not np.isfinite(geometry).all():
-        raise InputError(f"{name}: has an affine that is not finite; correct its header")
-    axes = np.reshape(image.GetDirection(), (3, 3))
-    if np.abs(axes.T @ axes - np.eye(3)).max() > SQUARE:
-        raise InputError(
-            f"{name}: the axes of its voxels are not perpendicular, which NIfTI results cannot "
-            "hold; resample it to a straight grid"
-        )
-
-
-def _without_gaps(name: str, image: sitk.Image, values: np.ndarray) -> sitk.Image:
-    """Replace what is not finite by the lowest value, unless it lies in the head."""
-    finite = np.isfinite(values)
-    if not finite.any():
+def _without_gaps(name: str, image: sitk.Image) -> tuple[sitk.Image, list[Remark]]:
+    """Replace what is no number by the lowest one, unless it lies in the head."""
+    values = sitk.GetArrayViewFromImage(image)
+    if values.min() > -HUGE and values.max() < HUGE:  # with NaN among them neither is so
+        return image, []
+    measured = np.abs(values) < HUGE
+    if not measured.any():
         raise InputError(f"{name}: holds NaN or infinite values only; export it anew")
-    filled = sitk.GetImageFromArray(np.where(finite, values, values[finite].min()).astype(float))
+    filled = sitk.GetImageFromArray(np.where(measured, values, values[measured].min()))
     filled.CopyInformation(image)
-    if (sitk.GetArrayFromImage(find_head(filled)).astype(bool) & ~finite).any():
+    if (sitk.GetArrayFromImage(find_head(filled)).astype(bool) & ~measured).any():
         raise InputError(
             f"{name}: holds NaN or infinite values in the head; replace them by measured ones"
         )
-    return filled
+    text = "holds NaN or infinite values outside the head: taken as background"
+    return filled, [Remark("gaps_filled", text, warning=False)]

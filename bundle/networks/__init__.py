@@ -2,14 +2,11 @@
 
 from bundle.networks.bimsrec import BiMSRec, Match
 from bundle.networks.device import device_of, usable_device
-from bundle.networks.volume_regnet import VolumeField, VolumeRegNet
 from bundle.networks.weights import load_network, load_weights, weights_sha256
 
 __all__ = [
     "BiMSRec",
     "Match",
-    "VolumeField",
-    "VolumeRegNet",
     "device_of",
     "load_network",
     "load_weights",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import SimpleITK as sitk
 import torch
@@ -14,11 +16,21 @@ from bundle.geometry.transform import as_transform, resample
 from bundle.images.display import displayed, percentile_window
 from bundle.images.pair import LoadedPair, PicturePair, VolumePair
 from bundle.options import Options
+from bundle.registration.initial_transform import read_initial_transform
 from bundle.registration.pairs import InitializedPair
 from bundle.registration.rigid import find_start, overlap
 
 LEAST_OVERLAP = 0.01
 """Share of the fixed head that the moving volume has to cover."""
+
+EVERYTHING = 0.9
+"""Share of a volume that no head fills."""
+
+WHOLE = Remark(
+    "head_not_found",
+    "fixed volume: nothing stands out from a background: all of it counts as head",
+    warning=False,
+)
 
 UNUSED_WINDOW = Remark(
     "window_unused",
@@ -32,24 +44,26 @@ def initialize(pair: LoadedPair, options: Options) -> PicturePair | InitializedP
 
     Args:
         pair: as it was read.
-        options: ``init``, ``ct_window`` and ``percentiles`` count.
+        options: ``init``, ``initial_transform``, ``ct_window`` and ``percentiles`` count.
 
     Raises:
-        InputError: the volumes share too little space.
+        InputError: the volumes share too little space, or the initial transform cannot be used.
     """
     if isinstance(pair, PicturePair):
         return pair
     fixed, moving, name = pair.fixed.image, pair.moving.image, pair.moving.name
+    given = options.initial_transform
+    initial = None if given is None else read_initial_transform(given)
     try:
-        start = find_start(fixed, moving, options.init)
+        found = find_start(fixed, moving, options.init, initial)
     except InputError as error:
-        raise InputError(f"{name}: {error}") from error
-    head = find_head(fixed)
+        raise InputError(f"{given or name}: {error}") from error
+    start, head = found.matrix, find_head(fixed)
     shared = overlap(head, moving, start)
     if shared < LEAST_OVERLAP:
         raise InputError(
-            f"{name}: covers {100 * shared:.1f} % of the fixed head; correct a header, "
-            "or put the middles onto each other with init center"
+            f"{given or name}: the moving volume covers {100 * shared:.1f} % of the fixed head; "
+            "check that both show the head, or let the start be found with init rigid"
         )
     if not (on_one_grid(fixed, moving) and (start == np.eye(4)).all()):
         moving = resample(moving, fixed, as_transform(start))
@@ -60,7 +74,9 @@ def initialize(pair: LoadedPair, options: Options) -> PicturePair | InitializedP
                 "the right image"
             )
     slices = to_slices(head, pair.plane).to(torch.uint8)
-    return _displayed(pair, start, shared, slices, moving, options)
+    remarks = (*found.remarks, *((WHOLE,) if slices.float().mean() > EVERYTHING else ()))
+    initial_pair = _displayed(pair, start, shared, slices, moving, options)
+    return replace(initial_pair, remarks=(*initial_pair.remarks, *remarks))
 
 
 def _displayed(

@@ -31,8 +31,10 @@ from bundle.images.pair import LoadedPair, PicturePair
 from bundle.networks import device_of
 from bundle.options import Options
 from bundle.registration.bspline import Refinement, refine
+from bundle.registration.coarse import coarse_pair
 from bundle.registration.initialize import initialize
 from bundle.registration.network_field import NetworkField
+from bundle.registration.optimised import SHARE, mean_of, optimised_field
 from bundle.registration.pairs import (
     InitializedPair,
     PictureRegistration,
@@ -42,6 +44,9 @@ from bundle.registration.pairs import (
 from bundle.registration.similarity import mutual_information
 from bundle.registration.slicewise import match_picture, slice_fields
 from bundle.registration.three_planes import three_plane_field
+
+CLEARLY = 1.1
+"""Factor in mutual information by which the network's field must beat its mean with another."""
 
 THICK = 4.0
 """Distance of slices in mm from which on a field in their own plane may be the better one."""
@@ -96,7 +101,7 @@ def _register_volumes(
 
 
 def _best(initial: InitializedPair, network: Any, options: Options) -> tuple[NetworkField, bool]:
-    """The network's best field, and whether it is better than the start."""
+    """The best field that is found, and whether it is better than the start."""
     found = list(_candidates(initial, network, options))
     for one in found:
         require_finite(torch.from_numpy(sitk.GetArrayFromImage(one.field)))
@@ -109,18 +114,34 @@ def _best(initial: InitializedPair, network: Any, options: Options) -> tuple[Net
 
 
 def _candidates(initial: InitializedPair, network: Any, options: Options) -> Iterator[NetworkField]:
-    """Fields of three planes, unless one is asked for; of thick slices also of their own plane."""
+    """A field in 3D, unless a plane is asked for; of thick slices also that of their own plane."""
     pair, grid = initial.pair, initial.pair.fixed.image
     spacing = plane_spacing(grid, pair.plane)
     if options.plane == "auto":
-        image, head = (in_plane_of(p, pair.plane, "axial") for p in (initial.image, initial.head))
-        yield three_plane_field(image, head, grid, network)
+        yield _in_space(initial, network)
     if options.plane != "auto" or max(spacing) > THICK:
         on_device = initial.image.to(device_of(network))
         ddf, widths = slice_fields(on_device, initial.head, spacing, network, options.through_plane)
         field = field_from_slices(ddf.cpu(), grid, pair.plane)
         spread = None if widths is None else from_slices(widths, grid, pair.plane)
         yield NetworkField(field, spread, (pair.plane,))
+
+
+def _in_space(initial: InitializedPair, network: Any) -> NetworkField:
+    """The mean of the network's field and an optimiser's, which knows contrasts it never saw.
+
+    The network's alone where the mean has clearly less mutual information.
+    """
+    pair = initial.pair
+    image, head = (in_plane_of(p, pair.plane, "axial") for p in (initial.image, initial.head))
+    coarse = coarse_pair(image, head, pair.fixed.image)
+    learnt, optimised = three_plane_field(coarse, network), optimised_field(coarse)
+    require_finite(torch.from_numpy(sitk.GetArrayFromImage(learnt.field)))
+    if optimised is None:
+        return learnt
+    mean = mean_of(learnt, optimised, SHARE[pair.modality])
+    alone, together = (information(initial, one.field) for one in (learnt, mean))
+    return learnt if alone > CLEARLY * together else mean
 
 
 def information(initial: InitializedPair, field: sitk.Image | None = None) -> float:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import SimpleITK as sitk
 
-from bundle.errors import InputError
-from bundle.geometry.head import COARSE, cropped, find_head, shrunk, widened
+from bundle.errors import InputError, Remark
 from bundle.geometry.transform import as_matrix, as_transform
 from bundle.registration.one_thread import one_thread
 from bundle.registration.similarity import BINS, mutual_information
+from bundle.registration.start_candidates import (
+    Candidate,
+    angle,
+    head_to_head,
+    placements,
+    points_of,
+    rigid,
+)
+from bundle.registration.start_volume import StartVolume, start_volume
 
 RIM = 9.0
 """Millimetres around the head that count: its outline is what tells most."""
@@ -17,62 +28,100 @@ RIM = 9.0
 GAIN = 1.01
 """A start has to raise the mutual information by this factor, else the headers are trusted."""
 
+TURNED, TURN_GAIN = 60.0, 1.05
+"""Degrees from which on the headers would be wrong, and the factor that this has to bring."""
 
-def find_start(fixed: sitk.Image, moving: sitk.Image, init: str = "rigid") -> np.ndarray:
+SEARCHED, FINISHED, PROMISING = 8, 2, 0.8
+"""Candidates that are optimised on the coarsest voxels, and of these to the end: those that reach a
+share of the best match."""
+
+APART = 6.0
+"""Mean distance in mm in the head from which on two placements are two."""
+
+DOUBTFUL, ASIDE = 1.3, 30.0
+"""A start matches hardly better than by chance if it does not beat the same one, this many mm aside
+along each axis, by this factor."""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """From coarse to fine: shrinking, smoothing in mm; first and last step in mm, their number."""
+
+    shrink: tuple[int, ...]
+    sigma: tuple[float, ...]
+    step: float
+    least: float
+    steps: int
+
+
+COARSEST_LEVELS = Levels((1,), (4.0,), 4.0, 0.1, 40)
+LEVELS = Levels((2, 1), (3.0, 0.0), 1.0, 1e-3, 150)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where the fixed volume's points lie in the moving volume.
+
+    Attributes:
+        matrix: (4, 4), millimetres, LPS, fixed to moving points (pull-back).
+        source: from which candidate it was found.
+        remarks: what a person should know about it.
+    """
+
+    matrix: np.ndarray
+    source: str = "the headers"
+    remarks: tuple[Remark, ...] = ()
+
+
+def find_start(
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    init: str = "rigid",
+    initial: np.ndarray | None = None,
+) -> Start:
     """Find where the fixed volume's points lie in the moving volume.
 
-    ``none`` trusts the headers; ``center`` puts the volumes' middles onto each other; ``rigid``
-    and ``affine`` go on from the headers or from the centres of mass, whichever matches
-    better, by Mattes mutual information (Mattes et al., IEEE TMI 2003) in and around the fixed
-    head, from coarse to fine: background, of which a larger field of view has more, does not
-    count. A result that does not match better than the headers is dropped. The same volumes
-    give the same start, whatever the order in which their axes are stored.
+    ``header`` (``none``) trusts the headers; ``center`` puts the volumes' middles and ``moments``
+    the heads' middles onto each other; ``rigid`` and ``affine`` optimise the best of many
+    placements (:mod:`bundle.registration.start_candidates`), by Mattes mutual information (Mattes
+    et al., IEEE TMI 2003) in and around the fixed head, from coarse to fine: background, of which
+    a larger field of view has more, does not count. A result that does not match better than the
+    headers is dropped. The same volumes give the same start, whatever the order in which their
+    axes are stored.
 
     Args:
         fixed: the reference volume.
         moving: the volume to register.
-        init: none, center, rigid or affine.
-
-    Returns:
-        (4, 4) affine matrix, millimetres, LPS, fixed to moving points (pull-back).
+        init: rigid, header, center, moments, none or affine.
+        initial: (4, 4), millimetres, LPS, fixed to moving points, instead of the headers.
 
     Raises:
-        InputError: the volumes share no space.
+        InputError: the headers or ``initial`` are trusted and leave no overlap, or ``initial``
+            stands beside an ``init`` that leaves it no room.
     """
-    centred = sitk.CenteredTransformInitializer(
-        fixed, moving, sitk.Euler3DTransform(), sitk.CenteredTransformInitializerFilter.GEOMETRY
-    )
-    if init == "center":
-        return as_matrix(centred)
-    identity = sitk.Euler3DTransform()
-    if not overlap(fixed, moving) > 0:
+    if init in ("center", "moments"):
+        if initial is not None:
+            raise InputError(f"init {init} takes no initial transform; give init rigid or header")
+        place = _middles if init == "center" else _moments
+        return Start(place(fixed, moving), f"init {init}")
+    reference = Candidate("the headers", np.eye(4))
+    if initial is not None:
+        reference = Candidate("the initial transform", np.asarray(initial, np.float64))
+    shared = overlap(fixed, moving, reference.matrix) > 0
+    if not shared and initial is not None:
         raise InputError(
-            "the volumes share no space in scanner coordinates; correct a header, or put their "
-            "middles onto each other with init center"
+            "does not overlap the fixed volume by the initial transform; check that it goes from "
+            "fixed to moving points, in mm, LPS"
         )
-    if init == "none":
-        return np.eye(4)
-    (coarse_fixed, head), (coarse_moving, moving_head) = _coarse(fixed), _coarse(moving)
-    near = widened(head, RIM)
-    # all grids of the search begin at the head and not at the rim of the field of view
-    coarse_fixed, head, near = (cropped(volume, near) for volume in (coarse_fixed, head, near))
-    mass = sitk.Euler3DTransform(
-        sitk.CenteredTransformInitializer(
-            sitk.Cast(head, sitk.sitkFloat32),
-            sitk.Cast(moving_head, sitk.sitkFloat32),
-            sitk.Euler3DTransform(),
-            sitk.CenteredTransformInitializerFilter.MOMENTS,
+    if not shared and init in ("none", "header"):
+        raise InputError(
+            "the volumes share no space in scanner coordinates; correct a header, or let the start "
+            "be found with init rigid"
         )
-    )
-    identity.SetCenter(mass.GetCenter())
-    starts = (identity, mass)
+    if init in ("none", "header"):
+        return Start(reference.matrix, reference.name)
     with one_thread():
-        candidates = [_optimised(coarse_fixed, coarse_moving, near, t, init) for t in starts]
-    matched = [similarity(coarse_fixed, coarse_moving, near, t) for t in candidates]
-    best = int(np.argmax(matched))
-    if matched[best] < GAIN * similarity(coarse_fixed, coarse_moving, near, identity):
-        return np.eye(4)
-    return as_matrix(candidates[best])
+        return _search(fixed, moving, init, reference, shared)
 
 
 def overlap(fixed: sitk.Image, moving: sitk.Image, start: np.ndarray | None = None) -> float:
@@ -93,57 +142,143 @@ def overlap(fixed: sitk.Image, moving: sitk.Image, start: np.ndarray | None = No
     return float(covered.mean())
 
 
-def similarity(
-    fixed: sitk.Image, moving: sitk.Image, where: sitk.Image, transform: sitk.Transform
-) -> float:
-    """Mutual information of two volumes on the scale 0 to 1 under a transform, in a mask."""
-    resampled = sitk.Resample(moving, fixed, transform, sitk.sitkLinear, 0.0)
-    arrays = [sitk.GetArrayViewFromImage(volume) for volume in (fixed, resampled, where)]
+def similarity(fixed: StartVolume, moving: StartVolume, matrix: np.ndarray) -> float:
+    """Mutual information of two volumes under a (4, 4) transform, in the fixed one's head."""
+    resampled = sitk.Resample(moving.image, fixed.image, as_transform(matrix), sitk.sitkLinear, 0.0)
+    arrays = [sitk.GetArrayViewFromImage(one) for one in (fixed.image, resampled, fixed.head)]
     return mutual_information(arrays[0], arrays[1], arrays[2] > 0)
 
 
+def _middles(fixed: sitk.Image, moving: sitk.Image) -> np.ndarray:
+    """The middles of the volumes onto each other."""
+    middles = [
+        one.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in one.GetSize()])
+        for one in (fixed, moving)
+    ]
+    return rigid(np.eye(3), np.subtract(middles[1], middles[0]))
+
+
+def _moments(fixed: sitk.Image, moving: sitk.Image) -> np.ndarray:
+    """The middles of the heads onto each other."""
+    points = [points_of(start_volume(one).head) for one in (fixed, moving)]
+    return head_to_head(*points)
+
+
+def _search(
+    fixed: sitk.Image, moving: sitk.Image, init: str, reference: Candidate, shared: bool
+) -> Start:
+    """The best of many placements; the reference if none is clearly better."""
+    whole, other = start_volume(fixed), start_volume(moving)
+    points = [points_of(one.coarsest().head) for one in (whole, other)]
+    near = whole.around(RIM)
+    coarse = near.coarsest(), other.coarsest()
+    begins = [reference] if shared else []
+    begins += [Candidate("the middles of the volumes", _middles(fixed, moving))]
+    begins += placements(*points)
+    begins = _best(coarse, begins, points[0], SEARCHED, keep=2 if shared else 1)
+    begins = [_optimised(*coarse, one, init, COARSEST_LEVELS) for one in begins]
+    begins = _best(coarse, begins, points[0], FINISHED, least=PROMISING)
+    found = [_optimised(near, other, one, init, LEVELS) for one in begins]
+    matched = [_matched(near, other, one, reference) for one in found]
+    best = found[int(np.argmax(matched))]
+    if shared and max(matched) < GAIN * similarity(near, other, reference.matrix):
+        best = reference
+    return Start(best.matrix, best.name, tuple(_remarks(coarse, best, reference, shared)))
+
+
+def _remarks(
+    volumes: tuple[StartVolume, StartVolume], best: Candidate, reference: Candidate, shared: bool
+) -> Iterator[Remark]:
+    """What a person should look at."""
+    if not shared:
+        yield Remark(
+            "no_common_space",
+            "the volumes share no space in scanner coordinates: the start was sought without the "
+            f"headers, from {best.name}",
+        )
+    turn = angle(best.matrix, reference.matrix)
+    if turn > TURNED:
+        yield Remark(
+            "start_turned",
+            f"the start turns the moving volume by {turn:.0f} degrees against {reference.name}: "
+            "look whether left and right are right",
+        )
+    aside = [rigid(np.eye(3), ASIDE * step) for step in (*np.eye(3), *-np.eye(3))]
+    chance = max(similarity(*volumes, best.matrix @ one) for one in aside)
+    if similarity(*volumes, best.matrix) < DOUBTFUL * chance:
+        yield Remark(
+            "start_doubtful",
+            "the start matches hardly better than by chance: look whether the volumes show the "
+            "same head",
+        )
+
+
+def _matched(
+    fixed: StartVolume, moving: StartVolume, one: Candidate, reference: Candidate
+) -> float:
+    """Mutual information; that of a placement against the headers' orientation counts less."""
+    against = angle(one.matrix, reference.matrix) > TURNED
+    return similarity(fixed, moving, one.matrix) / (TURN_GAIN if against else 1.0)
+
+
+def _best(
+    volumes: tuple[StartVolume, StartVolume],
+    candidates: Sequence[Candidate],
+    points: np.ndarray,
+    count: int,
+    keep: int = 0,
+    least: float = 0.0,
+) -> list[Candidate]:
+    """The first ones that are to be kept, and those that match best and differ.
+
+    Only those count that reach a share of the best match.
+    """
+    scores = np.array([similarity(*volumes, one.matrix) for one in candidates])
+    order = sorted(range(len(candidates)), key=lambda n: (n >= keep, -scores[n]))
+    chosen: list[Candidate] = []
+    for one in (candidates[n] for n in order if scores[n] >= least * scores.max()):
+        if len(chosen) < count and all(_apart(one, two, points) > APART for two in chosen):
+            chosen.append(one)
+    return chosen
+
+
+def _apart(first: Candidate, second: Candidate, points: np.ndarray) -> float:
+    """Mean distance of two placements in a head, mm."""
+    difference = first.matrix - second.matrix
+    return float(np.linalg.norm(points @ difference[:3, :3].T + difference[:3, 3], axis=1).mean())
+
+
 def _optimised(
-    fixed: sitk.Image,
-    moving: sitk.Image,
-    where: sitk.Image,
-    start: sitk.Euler3DTransform,
+    fixed: StartVolume,
+    moving: StartVolume,
+    begin: Candidate,
     init: str,
-) -> sitk.Transform:
-    transform: sitk.Transform = sitk.Euler3DTransform(start)
-    if init == "affine":
-        transform = sitk.AffineTransform(3)
-        transform.SetCenter(start.GetCenter())
-        transform.SetTranslation(start.GetTranslation())
+    levels: Levels,
+) -> Candidate:
+    """Optimise a motion of the fixed points before the placement, about the head's middle."""
+    transform = sitk.AffineTransform(3) if init == "affine" else sitk.Euler3DTransform()
+    transform.SetCenter(points_of(fixed.head).mean(axis=0).tolist())
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(BINS)
-    method.SetMetricFixedMask(where)
+    method.SetMetricFixedMask(fixed.head)
     method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-3, 150, 0.6, 1e-8)
+    method.SetOptimizerAsRegularStepGradientDescent(
+        levels.step, levels.least, levels.steps, 0.6, 1e-8
+    )
     method.SetOptimizerScalesFromPhysicalShift()
-    method.SetShrinkFactorsPerLevel([3, 2, 1])
-    method.SetSmoothingSigmasPerLevel([6.0, 3.0, 0.0])
+    method.SetShrinkFactorsPerLevel(levels.shrink)
+    method.SetSmoothingSigmasPerLevel(levels.sigma)
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
+    method.SetMovingInitialTransform(as_transform(begin.matrix))
     method.SetInitialTransform(transform, inPlace=True)
     try:
-        method.Execute(_four_slices(fixed), _four_slices(moving))
+        method.Execute(_four_slices(fixed.image), _four_slices(moving.image))
     except RuntimeError:  # the samples left the moving volume: this start leads nowhere
-        return sitk.Euler3DTransform(start)
-    return transform
+        return begin
+    return Candidate(begin.name, begin.matrix @ as_matrix(transform))
 
 
 def _four_slices(volume: sitk.Image) -> sitk.Image:
     """Repeat the outer slices of a thin volume: ITK smooths four at least."""
     lacking = [max(0, 4 - size) for size in volume.GetSize()]
     return sitk.ZeroFluxNeumannPad(volume, [n // 2 for n in lacking], [-(-n // 2) for n in lacking])
-
-
-def _coarse(volume: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
-    """Coarse, upright, robustly scaled to 0 to 1: what the metric works on; and its head."""
-    small = shrunk(sitk.DICOMOrient(volume, "LPS"), COARSE)
-    head = find_head(small)
-    values = sitk.GetArrayViewFromImage(small)
-    inside = values[sitk.GetArrayViewFromImage(head) > 0]
-    lowest, highest = float(np.percentile(values, 2.0)), float(np.percentile(inside, 99.5))
-    if not lowest < highest:
-        lowest, highest = float(values.min()), float(values.max())
-    return sitk.Clamp((small - lowest) / (highest - lowest), sitk.sitkFloat32, 0.0, 1.0), head

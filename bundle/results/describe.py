@@ -15,15 +15,21 @@ from bundle.geometry.head import head_mask
 from bundle.geometry.jacobian import jacobian_determinant, volume_determinant
 from bundle.geometry.slices import in_plane_of, to_slices
 from bundle.images.color import luma
+from bundle.images.pair import VolumePair
 from bundle.registration import VolumeRegistration
 from bundle.registration.bspline import MESH, Refinement
 from bundle.results.report import Report, change, determinant, result_warnings, spread
+
+UNITS = {"GML": "SUV (g/ml)", "BQML": "Bq/ml", "CNTS": "counts", "CPS": "counts/s"}
+"""Of a DICOM header's attribute Units."""
+
+UNKNOWN_UNIT = "arbitrary units"
 
 
 @dataclass(frozen=True)
 class Shown:
     """A pair of volumes as it is measured and shown: axial slices (H, W, D), rows from front to
-    back, columns from the patient's right to the left.
+    back, columns from the patient's right to the left; float32.
 
     Attributes:
         fixed: in [0, 1].
@@ -54,7 +60,7 @@ def shown_volumes(fused: FusedVolumes) -> Shown:
     in_plane = {"fixed": fixed, "start": start, "warped": registration.shown}
     in_plane["head"] = initial.head[0]
     found = {
-        name: in_plane_of(values[None], pair.plane, "axial")[0].double().numpy()
+        name: in_plane_of(values[None], pair.plane, "axial")[0].float().numpy()
         for name, values in in_plane.items()
     }
     head = found.pop("head") > 0.5
@@ -64,8 +70,19 @@ def shown_volumes(fused: FusedVolumes) -> Shown:
         "jacobian": volume_determinant(registration.field),
         "uncertainty": registration.uncertainty,
     }
-    found |= {n: to_slices(v)[0].numpy() for n, v in on_grid.items() if v is not None}
+    found |= {n: to_slices(v)[0].float().numpy() for n, v in on_grid.items() if v is not None}
     return Shown(head=head if head.any() else np.ones_like(head), **found)
+
+
+def unit_of(pair: VolumePair) -> str:
+    """The unit of the moving volume's values, as far as its values or its header tell it."""
+    if pair.hounsfield[1]:
+        return "HU"
+    header = pair.moving.header
+    if header is None:
+        return UNKNOWN_UNIT
+    counts = "counts" if header.get("Modality") == "NM" else UNKNOWN_UNIT
+    return UNITS.get(str(header.get("Units", "")), counts)
 
 
 def volume_report(fused: FusedVolumes, shown: Shown, parameters: Mapping[str, Any]) -> Report:

@@ -11,15 +11,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bundle.errors import InputError
+from bundle.images.kinds import require_plain
+from bundle.results.held import held
 
 try:
     import fcntl
 except ImportError:  # Windows: what a killed run left stays
     fcntl = None  # type: ignore[assignment]
 
-SLICE = re.compile(r"\d{4,}\.dcm")  # a file of the folder dicom
+SLICE = re.compile(r"\d{4,}\.dcm")  # a file of a series
 PARTIAL = ".result-"
 MOVING = ".moving"
+SERIES = ("dicom", "dicom_color")
 FUSED = ("fused.nii.gz", "fused.png")
 """Written last: where one of them is, so is a whole result."""
 RESULTS = (
@@ -27,11 +30,14 @@ RESULTS = (
     "warped.nii.gz",
     "warped.png",
     "uncertainty.nii.gz",
-    "dicom",
+    "fused_color.nii.gz",
+    *SERIES,
     "moving_used.nii.gz",
     "fixed_used.nii.gz",
     "ddf.nii.gz",
     "transform.h5",
+    "transform_inverse.h5",
+    "rigid.tfm",
     "report.json",
     "report.html",
     "overlay.png",
@@ -41,6 +47,18 @@ RESULTS = (
 def has_results(folder: Path) -> bool:
     """Whether a pair's results are there."""
     return any((folder / name).exists() for name in FUSED)
+
+
+def require_no_results(folder: Path, overwrite: bool) -> None:
+    """Refuse a folder that holds a pair's results, unless they are to be replaced.
+
+    Raises:
+        InputError: it does.
+    """
+    if has_results(folder) and not overwrite:
+        raise InputError(
+            f"{folder}: holds results already; choose another output_dir or set overwrite"
+        )
 
 
 def require_writable(folder: Path, overwrite: bool = False, *sources: Path | str) -> None:
@@ -57,11 +75,10 @@ def require_writable(folder: Path, overwrite: bool = False, *sources: Path | str
     Raises:
         InputError: results would be replaced, or a source, or nothing can be written there.
     """
-    if has_results(folder) and not overwrite:
-        raise InputError(
-            f"{folder}: holds results already; choose another output_dir or set overwrite"
-        )
-    names = RESULTS if has_results(folder) else [n for n in RESULTS if n != "dicom"]
+    for path in (folder, *sources):
+        require_plain(path)
+    require_no_results(folder, overwrite)
+    names = RESULTS if has_results(folder) else [n for n in RESULTS if n not in SERIES]
     replaced = {(folder / name).resolve() for name in names}
     for source in sources:
         if Path(source).resolve() in replaced:
@@ -72,7 +89,7 @@ def require_writable(folder: Path, overwrite: bool = False, *sources: Path | str
 
 
 @contextmanager
-def staged(folder: Path) -> Iterator[Path]:
+def staged(folder: Path, overwrite: bool = True) -> Iterator[Path]:
     """Fill a folder with results all at once.
 
     They are first written to a hidden folder within it and move only when all are complete; the
@@ -81,36 +98,33 @@ def staged(folder: Path) -> Iterator[Path]:
 
     Args:
         folder: where the results belong; made if necessary.
+        overwrite: replace results, also those that another run has left there meanwhile.
 
     Yields:
         the hidden folder to write to.
 
     Raises:
-        InputError: the folder cannot be written to, or holds a file of the same name.
+        InputError: the folder cannot be written to, holds results or a file of the same name, or
+            another run is at work there.
     """
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    stage = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        killed = _killed(folder)
-        stage = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder))
-        with _held(stage):
-            yield stage
-            results = sorted(stage.iterdir(), key=lambda path: path.name in FUSED)
-            _make_room(folder, results, killed)
-            for result in results:
-                result.replace(folder / result.name)
-        made = []
+        with held(folder):
+            require_no_results(folder, overwrite)
+            killed = _killed(folder)
+            stage = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder))
+            try:
+                with _held(stage):
+                    yield stage
+                    results = sorted(stage.iterdir(), key=lambda path: path.name in FUSED)
+                    _make_room(folder, results, killed)
+                    for result in results:
+                        result.replace(folder / result.name)
+            finally:
+                shutil.rmtree(stage, ignore_errors=True)
     except OSError as error:
         raise InputError(
             f"{folder}: cannot be written to ({error.strerror or error}); choose another output_dir"
         ) from error
-    finally:
-        if stage is not None:
-            shutil.rmtree(stage, ignore_errors=True)
-        for path in made:
-            with suppress(OSError):  # not there, or another process has written beside
-                path.rmdir()
 
 
 @contextmanager
@@ -145,7 +159,7 @@ def _make_room(folder: Path, results: Sequence[Path], killed: Sequence[Path]) ->
     Without one, files of the same names are somebody else's.
     """
     if has_results(folder) or any((stage / MOVING).exists() for stage in killed):
-        for path in folder.glob("dicom/*"):
+        for path in (path for name in SERIES for path in folder.glob(f"{name}/*")):
             if not SLICE.fullmatch(path.name):
                 raise InputError(f"{path}: is no older result; choose another output_dir")
         older = [folder / name for name in RESULTS]

@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 _HEAT = ((0, 0, 0), (70, 15, 110), (190, 50, 85), (250, 140, 20), (255, 245, 160))
 
@@ -85,15 +88,25 @@ def write_report(path: Path, title: str, introduction: str, cases: Sequence[Case
         introduction: a paragraph of plain text.
         cases: the sections.
     """
-    page = _templates().get_template("page.html")
-    html = page.render(title=title, introduction=introduction, cases=cases)
+    write_page(path, "page.html", title=title, introduction=introduction, cases=cases)
+
+
+def write_page(path: Path, template: str, **values: Any) -> None:
+    """Write a page.
+
+    Args:
+        path: the ``.html`` file.
+        template: name of a file of the folder ``templates``.
+        **values: what it shows.
+    """
+    html = _templates().get_template(template).render(**values)
     path.write_text(html + "\n", encoding="utf-8")
 
 
 @lru_cache(maxsize=1)
 def _templates() -> Environment:
     templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
     )

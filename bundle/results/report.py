@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -15,6 +16,9 @@ from bundle import __version__
 from bundle.domain import Range
 from bundle.errors import Remark
 from bundle.registration.similarity import mutual_information
+
+UNCERTAIN = 5.0
+"""Millimetres by which the network's estimates may differ without a warning; the page's scale."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,20 @@ def versions() -> dict[str, str]:
     }
 
 
+def facts(report: Report, began: float) -> dict[str, str]:
+    """What a page says of a run; no file's and no patient's name.
+
+    Args:
+        report: of the run.
+        began: seconds since the epoch.
+    """
+    return {
+        "modality": f"{report.modality or 'unknown'} onto MRI",
+        "date": time.strftime("%Y-%m-%d", time.localtime(began)),
+        "version": __version__,
+    }
+
+
 def change(fixed: np.ndarray, start: np.ndarray, warped: np.ndarray) -> tuple[Change, Change]:
     """Mutual information and correlation of the voxels of a head, before and after.
 
@@ -169,7 +187,7 @@ def result_warnings(report: Report) -> list[Remark]:
     if report.unit == "mm" and report.displacement.max > 60:
         text = "Some displacements exceed 60 mm: check the headers."
         found.append(Remark("large_displacement", text))
-    if report.uncertainty is not None and report.uncertainty.p95 > 5:
-        text = "The network's estimates differ by more than 5 mm in places."
+    if report.uncertainty is not None and report.uncertainty.p95 > UNCERTAIN:
+        text = f"The network's estimates differ by more than {UNCERTAIN:.0f} mm in places."
         found.append(Remark("uncertain", text))
     return found

@@ -7,6 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+from bundle.results.page import write_page
 
 COLUMNS = (
     "id",
@@ -49,6 +52,26 @@ def write_summary(rows: Sequence[Mapping[str, object]], path: Path) -> None:
         table = csv.DictWriter(file, COLUMNS, restval="")
         table.writeheader()
         table.writerows(rows)
+
+
+def write_index(rows: Sequence[Mapping[str, object]], path: Path) -> None:
+    """Write the table as a page that leads to the pages of the pairs beside it.
+
+    Args:
+        rows: of :func:`summary_rows`.
+        path: the ``.html`` file, in the folder that holds the pairs' folders.
+    """
+    ids = [str(row["id"]) for row in rows]
+    links = {name: f"{quote(name)}/report.html" for name in ids if _page(path, name).is_file()}
+    write_page(
+        path, "index.html", title="Registered pairs", columns=COLUMNS, rows=rows, links=links,
+        done=sum(row["status"] == "done" for row in rows),
+        failed=sum(row["status"] == "failed" for row in rows),
+    )  # fmt: skip
+
+
+def _page(path: Path, name: str) -> Path:
+    return path.parent / name / "report.html"
 
 
 def _row(record: Mapping[str, str], state: str) -> dict[str, object]:

@@ -11,6 +11,10 @@ from PIL import Image, ImageDraw
 
 from bundle.results.describe import Shown
 from bundle.results.page import Panel, grey, heat
+from bundle.results.report import UNCERTAIN
+
+FINEST = 1.0
+"""Millimetres per pixel of a picture at least: the page has to stay small."""
 
 LINES = 10.0
 """Millimetres between the lines of a deformation grid."""
@@ -33,11 +37,18 @@ class View:
     size: tuple[float, float]
 
     def cut(self, volume: np.ndarray) -> np.ndarray:
-        """The slice, head up, stretched to square pixels."""
-        view = np.take(volume, self.place, axis=self.axis)
+        """The slice, head up, with square pixels."""
+        return self.turned(self.slice_of(volume))
+
+    def slice_of(self, volume: np.ndarray) -> np.ndarray:
+        """The slice as it lies in the volume, a view."""
+        return volume[(slice(None),) * self.axis + (self.place,)]
+
+    def turned(self, view: np.ndarray) -> np.ndarray:
+        """A slice that was cut along the axis, head up, with square pixels."""
         if self.axis != 2:
             view = np.swapaxes(view, 0, 1)[::-1]
-        step = min(self.size)
+        step = max(FINEST, min(self.size))
         rows = np.arange(0, view.shape[0], step / self.size[0]).astype(int)
         columns = np.arange(0, view.shape[1], step / self.size[1]).astype(int)
         return view[rows][:, columns]
@@ -61,19 +72,18 @@ def views(head: np.ndarray, spacing: Sequence[float]) -> list[View]:
     ]
 
 
-def panels(view: View, shown: Shown, lines: np.ndarray) -> list[Panel]:
+def panels(view: View, shown: Shown, field: sitk.Image) -> list[Panel]:
     """The pictures of a plane.
 
     Args:
         view: the plane.
         shown: the volumes.
-        lines: see :func:`grid_lines`.
+        field: total displacement in millimetres, LPS, in the orientation LPS.
     """
     fixed = view.cut(shown.fixed)
     rows, columns = np.indices(fixed.shape) // 24
     board = np.where((rows + columns) % 2 == 0, fixed, view.cut(shown.warped))
-    others = [axis for axis in range(3) if axis != view.axis]
-    mesh = view.cut(np.asarray(lines[..., others].any(axis=-1)))
+    mesh = grid_lines(view, field)
     found = [
         Panel("fused", grey(view.cut(shown.fused), 0.0, 1.0)),
         Panel("checkerboard of fixed and warped", grey(board, 0.0, 1.0)),
@@ -87,29 +97,32 @@ def panels(view: View, shown: Shown, lines: np.ndarray) -> list[Panel]:
         ),
     ]
     if shown.uncertainty is not None:
-        caption = "uncertainty (black = 0, light = 5 mm and more)"
-        found.append(Panel(caption, heat(view.cut(shown.uncertainty), 5.0)))
+        caption = f"uncertainty (black = 0, light = {UNCERTAIN:.0f} mm and more)"
+        found.append(Panel(caption, heat(view.cut(shown.uncertainty), UNCERTAIN)))
     return found
 
 
-def grid_lines(field: sitk.Image) -> np.ndarray:
-    """Where planes of the moving volume, ``LINES`` apart along each axis, are found.
+def grid_lines(view: View, field: sitk.Image) -> np.ndarray:
+    """Where planes of the moving volume, ``LINES`` apart along each axis, cross a plane.
 
     Args:
-        field: total displacement in millimetres, LPS.
+        view: the plane.
+        field: total displacement in millimetres, LPS, in the orientation LPS.
 
     Returns:
-        bool (H, W, D, 3) in axial slices: on a line across rows, columns and slices.
+        bool, as large as the plane's pictures: on a line.
     """
-    field = sitk.DICOMOrient(field, "LPS")
+    vectors = np.moveaxis(sitk.GetArrayViewFromImage(field), 0, 2)  # (H, W, D, 3), a view
     direction = np.reshape(field.GetDirection(), (3, 3)).astype(np.float32)
-    vectors = sitk.GetArrayFromImage(field) @ direction  # along x, y, z of the grid
-    found = np.empty(vectors.shape, bool)
-    for axis, step in enumerate(field.GetSpacing()):
-        places = np.arange(field.GetSize()[axis], dtype=np.float32) * step
-        places = places.reshape([-1 if 2 - axis == other else 1 for other in range(3)])
-        found[..., axis] = (places + vectors[..., axis]) % LINES < max(step, 1.0)
-    return np.moveaxis(found, 0, 2)[..., [1, 0, 2]]
+    plane = view.slice_of(vectors) @ direction  # along x, y, z of the grid
+    found = np.zeros(plane.shape[:2], bool)
+    for k, axis in enumerate(axis for axis in range(3) if axis != view.axis):
+        component = (1, 0, 2)[axis]  # rows are y, columns are x
+        step = field.GetSpacing()[component]
+        places = np.arange(plane.shape[k], dtype=np.float32) * step
+        moved = np.expand_dims(places, 1 - k) + plane[..., component]
+        found |= moved % LINES < max(step, 1.0)
+    return view.turned(found)
 
 
 def histogram(lengths: np.ndarray) -> Panel:

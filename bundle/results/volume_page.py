@@ -2,46 +2,79 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 import torch
+from markupsafe import Markup
 
-from bundle.results.describe import Shown
-from bundle.results.page import Case, Panel, grey, heat, write_report
-from bundle.results.report import Report
-from bundle.results.views import grid_lines, histogram, panels, views
+from bundle.fusion import FusedVolumes, color_table
+from bundle.results.describe import Shown, unit_of
+from bundle.results.page import TEMPLATES, Case, Panel, grey, heat, write_page
+from bundle.results.report import Report, facts
+from bundle.results.viewer import layers, viewer_data
+from bundle.results.views import histogram, panels, views
 
-INTRODUCTION = (
-    "Three planes through the middle of the head. Move the slider, or blink, between 'fixed' and "
-    "the moving volume: edges should stay where they are. In the checkerboard, contours should "
-    "run on across the squares. Axial and coronal planes show the patient's right on the left. "
-    "Research use only: not a medical device."
-)
+NIIVUE = TEMPLATES / "vendor" / "niivue.umd.js"
 
 
-def write_page(path: Path, report: Report, shown: Shown, field: sitk.Image) -> None:
-    """Write the page.
+@dataclass(frozen=True)
+class ColorBar:
+    """What the colours of the moving volume stand for.
+
+    Attributes:
+        colors: uint8 (1, 256, 3).
+        ticks: values from the first colour to the last one, with their unit.
+    """
+
+    colors: np.ndarray
+    ticks: tuple[str, ...]
+
+
+def write_volume_page(
+    path: Path, report: Report, fused: FusedVolumes, shown: Shown, colormap: str
+) -> None:
+    """Write the page: a viewer, and still pictures for browsers without WebGL.
 
     Args:
         path: the ``.html`` file.
         report: the measures.
-        shown: the volumes.
-        field: the total displacement field, mm, LPS, on the fixed grid.
+        fused: the pair.
+        shown: the same in axial slices.
+        colormap: matplotlib's name of the moving volume's colours.
     """
-    lines = grid_lines(field)
+    registration = fused.registration
+    field = sitk.DICOMOrient(registration.field, "LPS")
     compared = {"fixed": shown.fixed, "warped": shown.warped, "start": shown.start}
-    cases = [
+    stills = [
         Case(
             view.name,
-            panels=panels(view, shown, lines),
+            panels=panels(view, shown, field),
             compare=[Panel(n, grey(view.cut(v), 0.0, 1.0)) for n, v in compared.items()],
         )
-        for view in views(shown.head, _spacing(field))
+        for view in views(shown.head, field.GetSpacing())
     ]
-    summary = Case("Result", _text(report), [histogram(shown.displacement[shown.head])])
-    write_report(path, "Registration report", INTRODUCTION, [summary, *cases])
+    found = layers(fused, shown, field, colormap)
+    write_page(
+        path,
+        "volume.html",
+        title="Registration report",
+        introduction="Research use only: not a medical device.",
+        facts=facts(report, registration.pair.began),
+        report=report,
+        figures=_text(report),
+        bar=_color_bar(fused, colormap),
+        colormap=colormap,
+        layers=found,
+        data=viewer_data(found, colormap),
+        library=_library(),
+        histogram=histogram(shown.displacement[shown.head]),
+        cases=stills,
+    )
 
 
 def overlay(shown: Shown, field: sitk.Image) -> torch.Tensor:
@@ -54,19 +87,35 @@ def overlay(shown: Shown, field: sitk.Image) -> torch.Tensor:
     return torch.from_numpy(mixed).movedim(-1, 0)
 
 
+@lru_cache(maxsize=1)
+def _library() -> Markup:
+    """NiiVue, which the page holds; the file is the one whose sum lies beside it."""
+    code = NIIVUE.read_bytes()
+    sum_ = NIIVUE.with_name(NIIVUE.name + ".sha256").read_text(encoding="utf-8").split()[0]
+    if hashlib.sha256(code).hexdigest() != sum_:
+        raise OSError(f"{NIIVUE}: is not the file that was shipped; install the bundle anew")
+    return Markup(code.decode("utf-8"))
+
+
 def _spacing(field: sitk.Image) -> tuple[float, ...]:
     """Millimetres along x, y and z."""
-    return sitk.DICOMOrient(field, "LPS").GetSpacing()
+    grid = sitk.Image(field.GetSize(), sitk.sitkUInt8)  # turning the field itself takes longer
+    grid.CopyInformation(field)
+    return sitk.DICOMOrient(grid, "LPS").GetSpacing()
+
+
+def _color_bar(fused: FusedVolumes, colormap: str) -> ColorBar:
+    lower, upper = fused.registration.initial.windows[1]
+    ticks = [f"{value:.3g}" for value in np.linspace(lower, upper, 5)]
+    ticks[-1] += f" {unit_of(fused.registration.pair)}"
+    return ColorBar(color_table(colormap)[None], tuple(ticks))
 
 
 def _text(report: Report) -> dict[str, str]:
     """The figures in words."""
     information, jacobian = report.mutual_information, report.jacobian
-    suspicious = " ".join(one.text for one in report.warnings)
     text = {
         "registered by": _steps(report),
-        "suspicious": suspicious or "nothing",
-        **({"notes": " ".join(one.text for one in report.notes)} if report.notes else {}),
         "mutual information in the head": f"{information.start} at the start, "
         f"{information.after} after",
         "displacement": f"mean {report.displacement.mean} mm, largest {report.displacement.max} mm",

@@ -10,17 +10,25 @@ from typing import Any
 import SimpleITK as sitk
 
 from bundle.domain import MODALITIES, Modality
-from bundle.fusion import FusedPair, FusedPictures, FusedVolumes
+from bundle.errors import refuse_warnings
+from bundle.fusion import FusedPair, FusedPictures, FusedVolumes, color_volume, colormap_of
 from bundle.geometry.fields import write_field
 from bundle.images.dicom_write import write_series
+from bundle.images.nifti_write import write_rgb
 from bundle.images.pictures import write_picture
 from bundle.networks.weights import weights_sha256
 from bundle.options import Options
+from bundle.results.compressed import gzipped
 from bundle.results.describe import picture_report, shown_volumes, volume_report
 from bundle.results.folder import staged
+from bundle.results.picture_page import write_picture_page
 from bundle.results.report import Report
-from bundle.results.volume_page import overlay, write_page
+from bundle.results.volume_files import write_mapping, write_values
+from bundle.results.volume_page import overlay, write_volume_page
 from bundle.results.whole_file import require_space
+
+PAGE = 15_000_000
+"""Bytes of a page at most."""
 
 
 def parameters_of(options: Options) -> dict[str, Any]:
@@ -28,6 +36,7 @@ def parameters_of(options: Options) -> dict[str, Any]:
     weights = weights_sha256(options.checkpoint)
     return {
         "init": options.init,
+        **({"initial_transform": True} if options.initial_transform else {}),
         "ct_window": list(options.ct_window),
         "percentiles": list(options.percentiles),
         "through_plane_mm": options.through_plane,
@@ -44,66 +53,75 @@ def write(fused: FusedPair, folder: Path, options: Options) -> Report:
     Args:
         fused: the pair.
         folder: made if necessary; see :func:`bundle.results.folder.staged`.
-        options: ``dicom_output`` counts; the others are reported.
+        options: ``dicom_output``, ``colormap``, ``ddf_full`` and ``overwrite`` count; the
+            others are reported.
 
     Returns:
         the report.
 
     Raises:
-        InputError: the folder cannot be written to.
+        InputError: the folder cannot be written to, or holds results that are not to be replaced;
+            or, with ``strict``, there is a warning.
     """
     parameters = parameters_of(options)
-    with staged(folder) as stage:
+    with staged(folder, options.overwrite) as stage:
         if isinstance(fused, FusedPictures):
-            _write_pictures(fused, stage)
-            return picture_report(fused, parameters)
-        return _write_volumes(fused, stage, parameters, options.dicom_output)
+            report = _write_pictures(fused, stage, parameters)
+        else:
+            report = _write_volumes(fused, stage, parameters, options)
+        if options.strict:
+            refuse_warnings("result", report.warnings)
+        return report
 
 
-def _write_pictures(fused: FusedPictures, folder: Path) -> None:
+def _write_pictures(fused: FusedPictures, folder: Path, parameters: Mapping[str, Any]) -> Report:
     registration = fused.registration
-    # two floats and two colours per pixel
-    require_space(folder, 16 * registration.ddf[0].numel())
+    # two floats and two colours per pixel, and the page
+    require_space(folder, 16 * registration.ddf[0].numel() + PAGE)
     write_field(registration.field, folder / "ddf.nii.gz")
     write_picture(registration.warped, folder / "warped.png")
     write_picture(fused.fused, folder / "fused.png")
+    report = picture_report(fused, parameters)
+    write_picture_page(folder / "report.html", report, fused)
+    return report
 
 
 def _write_volumes(
-    fused: FusedVolumes, folder: Path, parameters: Mapping[str, Any], dicom: bool
+    fused: FusedVolumes, folder: Path, parameters: Mapping[str, Any], options: Options
 ) -> Report:
     registration = fused.registration
     pair = registration.pair
-    require_space(folder, sum(_bytes(volume.image) for volume in (pair.fixed, pair.moving)))
-    write_field(registration.field, folder / "ddf.nii.gz")
-    sitk.WriteTransform(registration.transform, str(folder / "transform.h5"))
-    for name, volume in _volumes(fused).items():
-        path = str(folder / f"{name}.nii.gz")
-        sitk.WriteImage(sitk.Cast(volume, sitk.sitkFloat32), path, useCompression=True)
+    volumes = (pair.fixed.image, pair.moving.image)
+    require_space(folder, PAGE + sum(_bytes(volume) for volume in volumes))
+    write_mapping(registration, folder, options.ddf_full)
+    write_values(fused, folder)
     shown = shown_volumes(fused)
     report = volume_report(fused, shown, parameters)
     text = json.dumps(report.as_json(), indent=1, allow_nan=False)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
-    write_page(folder / "report.html", report, shown, registration.field)
-    if pair.modality in MODALITIES and Modality[str(pair.modality)].activity:
+    colormap = colormap_of(pair.modality, options.colormap)
+    write_volume_page(folder / "report.html", report, fused, shown, colormap)
+    activity = pair.modality in MODALITIES and Modality[str(pair.modality)].activity
+    if activity:
         write_picture(overlay(shown, registration.field), folder / "overlay.png")
-    if dicom:
-        write_series(fused.fused, folder / "dicom", pair.fixed.header)
+    study = pair.fixed.header
+    if options.dicom_output:
+        study = write_series(fused.fused, folder / "dicom", study)
+    if activity or options.colormap:
+        _write_colors(color_volume(fused, colormap), folder, study, options.dicom_output)
     return report
 
 
-def _volumes(fused: FusedVolumes) -> dict[str, sitk.Image]:
-    """By the names of their files."""
-    registration = fused.registration
-    found = {"warped": registration.warped, "fused": fused.fused}
-    if registration.uncertainty is not None:
-        found["uncertainty"] = registration.uncertainty
-    for side, volume in (("fixed", registration.pair.fixed), ("moving", registration.pair.moving)):
-        if volume.resampled:  # the transform refers to this volume and not to the slices
-            found[f"{side}_used"] = volume.image
-    return found
+def _write_colors(colors: sitk.Image, folder: Path, study: Any, dicom: bool) -> None:
+    with gzipped(folder / "fused_color.nii.gz") as plain:
+        write_rgb(colors, plain)
+    if dicom:
+        write_series(colors, folder / "dicom_color", study)
 
 
 def _bytes(volume: sitk.Image) -> int:
-    """What results on a volume's grid take uncompressed: two transforms, a field, four volumes."""
-    return volume.GetNumberOfPixels() * (2 * 24 + 12 + 4 * 4)
+    """What results on a volume's grid take: two transforms, a field, four volumes and colours.
+
+    Each is written plain first, so with fields in float64 this is enough for the largest besides.
+    """
+    return volume.GetNumberOfPixels() * (2 * 24 + 12 + 4 * 4 + 3)

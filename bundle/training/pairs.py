@@ -9,6 +9,7 @@ from typing import Any
 
 from bundle.domain import LEVELS, MODALITIES
 from bundle.errors import InputError
+from bundle.images.kinds import visible
 from bundle.paths import ROOT
 from bundle.phantom.pairs import write_pairs
 from bundle.training.heads.pairs import list_head_slices
@@ -71,8 +72,8 @@ def common_names(fixed: Path, moving: Path) -> list[str]:
     Raises:
         InputError: a picture has no partner of its name.
     """
-    first = {path.name for path in fixed.glob("*.png")}
-    second = {path.name for path in moving.glob("*.png")}
+    first = {path.name for path in visible(fixed, "*.png")}
+    second = {path.name for path in visible(moving, "*.png")}
     for name in sorted(first ^ second):
         have, lack = (fixed, moving) if name in first else (moving, fixed)
         raise InputError(f"{have / name} has no partner {lack / name}; add it or remove the one")

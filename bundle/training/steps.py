@@ -8,23 +8,20 @@ import torch
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.engines.utils import IterationEvents
 
-from bundle.losses.volume import at_grid_of
 from bundle.metrics.endpoint_error import endpoint_error
 from bundle.training.failures import NotFiniteError
-from bundle.training.heads.volume_pairs import VOXEL
 from bundle.workflow.parallel import unwrap
 
-IMAGES = ("image", "fixed", "aligned", "deformed", "ddf", "weight")
+IMAGES = ("image", "fixed", "aligned", "deformed", "ddf")
 
 
 def to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    """Move the image tensors of a batch; ``image`` of pictures becomes channels-last."""
+    """Move the image tensors of a batch; ``image`` becomes channels-last."""
     moved = dict(batch)
     for key in IMAGES:
         if key in moved:
             moved[key] = moved[key].to(device, non_blocking=True)
-    if moved["image"].ndim == 4:
-        moved["image"] = moved["image"].contiguous(memory_format=torch.channels_last)
+    moved["image"] = moved["image"].contiguous(memory_format=torch.channels_last)
     return moved
 
 
@@ -93,38 +90,4 @@ def validate_step(engine: SupervisedEvaluator, batch: dict[str, Any]) -> list[di
     return [
         {"modality": modality, "level": level, **dict(zip(names, row.tolist(), strict=True))}
         for modality, level, row in zip(batch["modality"], batch["level"], errors, strict=True)
-    ]
-
-
-def validate_volume_step(
-    engine: SupervisedEvaluator, batch: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """Measure the field of one batch of volumes in the brain, mm.
-
-    Args:
-        engine: the evaluator.
-        batch: collated items of :class:`bundle.training.heads.volume_pairs.RandHeadVolumesd`.
-
-    Returns:
-        per pair ``modality``, ``level``, the error of no registration (``before``) and of the field
-        (``ddf``), and the share of the voxels whose error is below twice the foretold one
-        (``within``).
-    """
-    device = torch.device(engine.state.device)
-    batch = to_device(batch, device)
-    network: Any = unwrap(engine.network)
-    network.eval()
-    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=engine.amp):
-        found = network(batch["image"])
-    true, inside = at_grid_of(found.ddf, batch["ddf"]), at_grid_of(found.ddf, batch["weight"]) > 0.6
-    errors = (VOXEL * found.ddf - true).norm(dim=1, keepdim=True)
-    within = (errors < 2 * VOXEL * found.spread).float()
-    measured = {"before": true.norm(dim=1, keepdim=True), "ddf": errors, "within": within}
-    return [
-        {
-            "modality": batch["modality"][k],
-            "level": "volume",
-            **{name: float(values[k][inside[k]].mean()) for name, values in measured.items()},
-        }
-        for k in range(len(true))
     ]

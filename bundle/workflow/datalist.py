@@ -9,9 +9,12 @@ from typing import Any
 
 from bundle.domain import MODALITIES
 from bundle.errors import InputError
-from bundle.options import Options
+from bundle.options import Options, options_of
 
 KEY = "testing"
+
+OWN = ("modality", "frame", "fixed_frame", "series", "spacing", "initial_transform")
+"""Options that an entry may have for itself."""
 
 
 def read_datalist(
@@ -20,9 +23,11 @@ def read_datalist(
     """Read ``pairs.json``.
 
     ``{"testing": [{"id": "a", "fixed": "x.png", "moving": "y.png", "modality": "CT"}]}``, where
-    ``modality`` is optional, and so are ``frame`` (number of a frame of a 4D file, from 0) and
-    ``series`` (UIDs out of folders with several series, a list or separated by commas). An entry
-    that cannot be used does not spoil the others: it becomes a record with the key ``error``.
+    ``modality`` is optional, and so are ``frame`` (number of a frame of a 4D file, from 0),
+    ``fixed_frame`` (of the fixed file, where both are 4D), ``series`` (UIDs out of folders with
+    several series, a list or separated by commas), ``spacing`` (mm along x, y and z, where a
+    header lacks it) and ``initial_transform`` (file of a linear ITK transform). An entry that
+    cannot be used does not spoil the others: it becomes a record with the key ``error``.
 
     Args:
         path: the JSON file; without one there are no pairs.
@@ -31,7 +36,7 @@ def read_datalist(
 
     Returns:
         per entry a record with ``id``, ``fixed``, ``moving``, ``output_dir`` and, where given,
-        ``modality``, ``frame`` and ``series``; or with ``id`` and ``error``.
+        what else it says of itself; or with ``id`` and ``error``.
 
     Raises:
         InputError: the list as a whole cannot be used.
@@ -55,6 +60,8 @@ def read_datalist(
             continue
         record["fixed"] = str(base / record["fixed"])
         record["moving"] = str(base / record["moving"])
+        if "initial_transform" in record:
+            record["initial_transform"] = str(base / record["initial_transform"])
         record["output_dir"] = str(Path(output_dir) / record["id"])
         records.append(record)
     return records
@@ -74,7 +81,8 @@ def pair_record(
         moving: file of the image to bring onto it.
         output_dir: the folder for the results.
         modality: CT, PET or SPECT.
-        **others: ``frame`` and ``series`` as in a list.
+        **others: ``frame``, ``fixed_frame``, ``series``, ``spacing`` and ``initial_transform`` as
+            in a list.
 
     Returns:
         a record as :func:`read_datalist` gives it.
@@ -88,7 +96,7 @@ def pair_record(
 
 def options_for(record: Mapping[str, Any], options: Options) -> Options:
     """The options of one record: what it says itself comes first."""
-    own = {key: record[key] for key in ("modality", "frame", "series") if key in record}
+    own = {key: record[key] for key in OWN if key in record}
     return Options.model_validate({**options.model_dump(), **own}) if own else options
 
 
@@ -134,10 +142,24 @@ def _checked(entry: Any) -> dict[str, str]:
 def _parts(entry: Mapping[str, Any]) -> dict[str, str]:
     """Which frame and series are meant."""
     parts = {}
-    if entry.get("frame") not in (None, ""):
-        if not str(entry["frame"]).isdecimal():
-            raise InputError(f"has the frame {entry['frame']!r}; give its number, from 0")
-        parts["frame"] = str(entry["frame"])
+    for key in ("frame", "fixed_frame"):
+        if entry.get(key) not in (None, ""):
+            if not str(entry[key]).isdecimal():
+                raise InputError(f"has the {key} {entry[key]!r}; give its number, from 0")
+            parts[key] = str(entry[key])
+    if entry.get("spacing") not in (None, "", []):
+        try:
+            options_of(spacing=entry["spacing"])
+        except InputError as error:
+            raise InputError(f"has the {error}") from error
+        value = entry["spacing"]
+        parts["spacing"] = value if isinstance(value, str) else " ".join(map(str, value))
+    if entry.get("initial_transform") not in (None, ""):
+        if not isinstance(entry["initial_transform"], (str, Path)):
+            raise InputError(
+                f"has 'initial_transform' = {entry['initial_transform']!r}; give the path of a file"
+            )
+        parts["initial_transform"] = str(entry["initial_transform"])
     if entry.get("series") not in (None, "", []):
         parts["series"] = _series(entry["series"])
     return parts

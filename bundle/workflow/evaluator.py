@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -39,7 +39,11 @@ class PairDataset(Dataset):
             return super()._transform(index)
         except Exception as error:
             logger.debug("%s", record["id"], exc_info=True)
-            return {"id": record["id"], "error": one_line(error)}
+            return {"id": record["id"], "error": one_line(error, *_files(record))}
+
+
+def _files(record: Mapping[str, Any]) -> list[str]:
+    return [record[side] for side in ("fixed", "moving") if side in record]
 
 
 def single(batch: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -87,8 +91,9 @@ class PairEvaluator(SupervisedEvaluator):
             output = super()._iteration(engine, batchdata)
         except Exception as error:
             logger.debug("%s", batchdata["id"], exc_info=True)
-            self.outcomes[engine.state.iteration] = one_line(error)
-            self.tell(f"error: {batchdata['id']}: {one_line(error)}")
+            text = one_line(error, *_files(batchdata))
+            self.outcomes[engine.state.iteration] = text
+            self.tell(f"error: {batchdata['id']}: {text}")
             return {}
         self.outcomes[engine.state.iteration] = DONE
         for warning in engine.state.output["report"].warnings:

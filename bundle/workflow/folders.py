@@ -55,7 +55,11 @@ def find_pairs(
         )
     records = []
     for identity, (fixed, moving, _, named_modality) in zip(_ids(found, root), found, strict=True):
-        if len(fixed) == 1:
+        odd = [path for path in (*fixed, moving) if kinds.shown(path) != str(path)]
+        if odd:
+            text = f"{kinds.shown(odd[0])}: its name is not UTF-8; rename it"
+            record = {"id": kinds.shown(identity), "error": text}
+        elif len(fixed) == 1:
             folder = Path(output_dir) / identity
             record = pair_record(fixed[0], moving, folder, named_modality or modality)
         else:

@@ -45,7 +45,7 @@ class FolderDatastore(LocalDatastore):
         files = {
             file.name: file.name
             for file in Path(path).iterdir()
-            if file.is_file() and file.name.lower().endswith(SUFFIXES)
+            if file.is_file() and _is_image(file.name)
         }
         if Path(path).resolve() != Path(self._datastore.image_path()).resolve():
             return files
@@ -115,6 +115,11 @@ class FolderDatastore(LocalDatastore):
         """Remove a result."""
         with self._guard:
             super().remove_label(label_id, label_tag)
+
+
+def _is_image(name: str) -> bool:
+    """By its suffix; what is hidden, such as the ``._NAME.png`` of macOS, is none."""
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
 def require_plain(name: Any, what: str) -> None:

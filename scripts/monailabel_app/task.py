@@ -89,7 +89,7 @@ class PairTask(InferTask):
 
         Args:
             request: ``fixed`` and ``moving`` (paths); optional ``modality`` (CT, PET, SPECT) and
-                ``init`` (none, center, rigid, affine; volumes only).
+                ``init`` (rigid, header, center, moments, affine; volumes only).
 
         Returns:
             the file to answer with and the figures of ``report.json`` (empty for pictures). The

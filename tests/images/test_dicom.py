@@ -271,7 +271,16 @@ def test_slices_that_jump_aside_are_brought_back(tmp_path):
     write_series(folder, [4.0], tilt=0.75, more={"0020|0013": "2", "0008|0018": "1.9"})
     (folder / "1.2.3.4_000.dcm").rename(folder / "1.2.3.4_002.dcm")
     write_series(folder, [0.0])
-    assert texts(read(folder)) == ("slices are up to 3.0 mm aside: resampled to a regular grid",)
+    (remark,) = read(folder).remarks
+    assert remark.text == "slices are up to 3.0 mm aside: resampled to a regular grid"
+    assert remark.warning
+
+
+def test_a_slice_far_aside_is_a_wrong_header(tmp_path):
+    folder = write_series(tmp_path / "astray", [0.0, 2.0, 4.0, 6.0, 8.0])
+    write_series(folder, [4.0], first=2, more={"0020|0032": "8\\-9\\4", "0018|0050": "2"})
+    with pytest.raises(InputError, match="astray: slice 3 lies 15 mm aside of where the others"):
+        read(folder)
 
 
 def test_a_file_of_several_frames_is_named_with_a_way_out(tmp_path):

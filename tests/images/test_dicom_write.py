@@ -126,3 +126,26 @@ def test_what_the_fixed_series_says_against_the_rules_is_copied_all_the_same(tmp
     first = header(tmp_path / "dicom" / "0001.dcm")
     assert first.GetMetaData("0010|0020") == patient
     assert first.GetMetaData("0008|0020") == "12.03.2020"
+
+
+def test_colours_are_secondary_captures_of_the_same_study(tmp_path):
+    grid = oblique(shape=(4, 41, 37))  # an odd number of bytes
+    values = np.random.default_rng(2).integers(0, 256, (4, 41, 37, 3), dtype=np.uint8)
+    volume = sitk.GetImageFromArray(values, isVector=True)
+    volume.CopyInformation(grid)
+    study = write_series(grid, tmp_path / "dicom")
+    write_series(volume, tmp_path / "dicom_color", study)
+    grey, color = (
+        [pydicom.dcmread(path) for path in sorted((tmp_path / name).iterdir())]
+        for name in ("dicom", "dicom_color")
+    )
+    for one, other in zip(grey, color, strict=True):
+        for name in ("StudyInstanceUID", "FrameOfReferenceUID", "ImagePositionPatient"):
+            assert one[name].value == other[name].value
+        assert one.SeriesInstanceUID != other.SeriesInstanceUID
+        assert other.SOPClassUID == pydicom.uid.SecondaryCaptureImageStorage
+        assert other.PhotometricInterpretation == "RGB"
+    np.testing.assert_array_equal(np.stack([one.pixel_array for one in color]), values)
+    back = read_by_gdcm(tmp_path / "dicom_color")
+    np.testing.assert_allclose(back.GetOrigin(), grid.GetOrigin(), atol=1e-4)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(back), values)

@@ -63,7 +63,7 @@ def test_ct_is_windowed_whatever_the_fixed_volume_shows_of_it(tmp_path):
     inside = blob()[5:15, 4:36, 4:36]  # 6 of 10 voxels are head
     mri = write_volume(tmp_path / "mri.nii.gz", inside)
     ct = write_volume(tmp_path / "ct.nii.gz", 1065.0 * (blob() > 0) - 1000)
-    options = options_of(init="none")
+    options = options_of(init="none", modality="CT")
     pair = read_pair(mri, ct, options)
     assert pair.hounsfield == (False, True)
     without_air = sitk.Clamp(pair.moving.image, lowerBound=-100)  # no air is left

@@ -53,6 +53,11 @@ print(json.dumps([report["modality"], opens]))
 """
 
 
+def odd(pair):
+    """What was noticed beside the small field of view of a test's volumes."""
+    return [one for one in pair.remarks if one.code != "small_field_of_view"]
+
+
 def opens(code, folders, series="", *rest):
     """What a process says of a pair, and how often it opens which file of its folders."""
     words = [*map(str, folders), series, *map(str, rest)]
@@ -114,10 +119,10 @@ def test_two_uids_of_one_folder_are_the_fixed_and_the_moving_one(both):
         pair = read_pair(both, str(both) + "/", options_of(series=series))
         assert [v.image.GetSize()[2] for v in (pair.fixed, pair.moving)] == [3, 2]
         assert (pair.fixed.modality, pair.modality) == ("MR", "PET")
-        assert not pair.remarks
+        assert not odd(pair)
     pair = read_pair(both, both, options_of(series=[PET, MRI]))
     assert [v.image.GetSize()[2] for v in (pair.fixed, pair.moving)] == [2, 3]
-    assert [remark.code for remark in pair.remarks] == ["swapped"]
+    assert [remark.code for remark in odd(pair)] == ["swapped"]
 
 
 def test_of_two_folders_each_takes_the_uid_it_holds(both, tmp_path):
@@ -165,11 +170,11 @@ def test_remarks_name_the_side_and_no_file(tmp_path):
     values[:, 0] = np.nan
     paths = [write_volume(tmp_path / f"{name}_Miller.nii.gz", values) for name in "fm"]
     pair = read_pair(*paths, options_of())
-    assert [remark.text.partition(": ")[0] for remark in pair.remarks] == [
+    assert [remark.text.partition(": ")[0] for remark in odd(pair)] == [
         "fixed volume",
         "moving volume",
     ]
-    assert all(one.code == "gaps_filled" and not one.warning for one in pair.remarks)
+    assert all(one.code == "gaps_filled" and not one.warning for one in odd(pair))
     assert "Miller" not in "".join(remark.text for remark in pair.remarks)
 
 
@@ -205,5 +210,7 @@ def test_what_is_in_memory_is_checked_as_files_are(make, message):
 
 def test_the_fixed_volume_s_slices_are_large_enough():
     image = sitk.GetImageFromArray(blob())
-    with pytest.raises(InputError, match="^fixed image: is 40 x 20 pixels in plane; resample"):
+    with pytest.raises(
+        InputError, match="^fixed image: is 40 x 20 pixels in axial plane; .* too thin a slab"
+    ):
         read_pair(image[:, :20], image, options_of())

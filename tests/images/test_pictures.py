@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import torch
@@ -69,3 +72,24 @@ def test_stack_is_refused(tmp_path):
     pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
     with pytest.raises(InputError, match=r"stack\.tif: holds 3 pictures"):
         read_picture(tmp_path / "stack.tif")
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "said"),
+    [
+        (20000, 10000, r"has too many pixels \(.*200000000"),
+        (3000, 40, "is 3000 x 40 pixels in plane"),
+    ],
+)
+def test_a_picture_that_is_too_large_is_told_before_it_is_decoded(width, height, said, tmp_path):
+    path = tmp_path / "large.png"
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)), (b"IDAT", b"")]
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+            for name, data in chunks
+        )
+    )
+    with pytest.raises(InputError, match=rf"large\.png: {said}.*32 to 2048"):
+        read_picture(path)

@@ -9,7 +9,7 @@ from bundle.images.pictures import read_picture
 from tests.inference.images import smooth, write_color, write_grey
 from tests.inference.stubs import known_field
 
-RESULTS = ["ddf.nii.gz", "fused.png", "warped.png"]
+RESULTS = ["ddf.nii.gz", "fused.png", "report.html", "warped.png"]
 
 
 def resample(moving, field_path):

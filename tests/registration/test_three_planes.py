@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
 
 from bundle.domain import PLANES
-from bundle.errors import InputError
-from bundle.evaluation.checks.volume_errors import mean_error
-from bundle.geometry.head import find_head
 from bundle.geometry.jacobian import volume_determinant
 from bundle.geometry.slices import to_slices
 from bundle.geometry.transform import displacement_field, field_transform
-from bundle.images.pair import read_pair
-from bundle.networks import load_network
-from bundle.options import options_of
-from bundle.phantom.pairs import make_head
-from bundle.registration import initialize, register
-from bundle.registration.network_field import NetworkField
-from bundle.registration.registration import information
-from bundle.registration.three_planes import LEAST, VOXEL, three_plane_field
-from tests.inference.images import smooth
+from bundle.registration.coarse import LEAST, VOXEL, coarse_pair
+from bundle.registration.three_planes import three_plane_field
 
-REGISTRATION = sys.modules[register.__module__]
 SLOPES = {"x": 1e-3, "y": 2e-3, "z": 4e-3}
 """How much brighter the coded volume gets per mm to the left, to the back and upwards."""
 
@@ -48,7 +35,7 @@ def coded(size, spacing, direction=UPRIGHT, orientation="LPS"):
 def found_in(volume, network):
     """The field of three planes of a volume that is all head."""
     image = to_slices(volume).expand(2, -1, -1, -1).float()
-    return three_plane_field(image, torch.ones_like(image[:1]), volume, network)
+    return three_plane_field(coarse_pair(image, torch.ones_like(image[:1]), volume), network)
 
 
 class Reading(torch.nn.Module):
@@ -210,128 +197,3 @@ def test_even_noise_gives_a_field_that_does_not_fold(direction, size, spacing):
     if min(volume.GetSize()) > 1:
         fine = displacement_field(field_transform(field), volume)
         assert vectors(volume_determinant(fine)).min() > 0
-
-
-def textured(shape, spacing):
-    """A head of smooth noise, and the same 4 mm further to the left, as volumes."""
-    values = 100 * (0.3 + smooth(shape, 3, 2.0))
-    values[:, :6] = values[:, -6:] = values[..., :6] = values[..., -6:] = 0
-    fixed = sitk.GetImageFromArray(values)
-    fixed.SetSpacing(spacing)
-    shift = sitk.TranslationTransform(3, (-4.0, 0.0, 0.0))
-    return fixed, sitk.Resample(fixed, fixed, shift, sitk.sitkLinear, 0.0)
-
-
-def candidates(monkeypatch, three, own):
-    """Stand-ins: fields of so many mm to the left in three planes and in the slices' own."""
-    asked = []
-
-    def three_planes(image, head, grid, network):
-        asked.append("three")
-        shift = sitk.TranslationTransform(3, (three, 0.0, 0.0))
-        return NetworkField(displacement_field(shift, grid), None, tuple(PLANES))
-
-    def slice_fields(image, head, spacing, network, through_plane):
-        asked.append("own")
-        ddf = torch.zeros_like(image)
-        ddf[1] = own / spacing[1]
-        return ddf, None
-
-    monkeypatch.setattr(REGISTRATION, "three_plane_field", three_planes)
-    monkeypatch.setattr(REGISTRATION, "slice_fields", slice_fields)
-    return asked
-
-
-def registered(fixed, moving, **given):
-    asked = options_of(init="none", **given)
-    return register(read_pair(fixed, moving, asked), Noise(), asked)
-
-
-@pytest.mark.parametrize("guard", [True, False])
-@pytest.mark.parametrize(("three", "own", "kept"), [(4.0, -4.0, 4.0), (-4.0, 4.0, 4.0),
-                                                    (3.0, 1.0, 3.0), (1.0, 3.0, 3.0)])  # fmt: skip
-def test_of_thick_slices_the_field_with_more_information_wins(three, own, kept, guard, monkeypatch):
-    asked = candidates(monkeypatch, three, own)
-    found = registered(*textured((8, 60, 56), (2.0, 2.0, 7.0)), guard=guard)
-    assert asked == ["three", "own"]
-    assert found.planes == (tuple(PLANES) if kept == three else ("axial",))
-    np.testing.assert_allclose(vectors(found.field)[..., 0], kept, atol=1e-5)
-
-
-def test_of_thin_slices_the_field_of_three_planes_is_taken(monkeypatch):
-    asked = candidates(monkeypatch, 2.0, 4.0)
-    found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)))
-    assert asked == ["three"] and found.planes == tuple(PLANES)
-    np.testing.assert_allclose(vectors(found.field)[..., 0], 2.0, atol=1e-5)
-
-
-@pytest.mark.parametrize("thickness", [3.0, 7.0])
-def test_a_plane_that_is_asked_for_is_the_only_one(thickness, monkeypatch):
-    asked = candidates(monkeypatch, 4.0, 2.0)
-    found = registered(*textured((12, 60, 56), (2.0, 2.0, thickness)), plane="axial")
-    assert asked == ["own"] and found.planes == ("axial",)
-    np.testing.assert_allclose(vectors(found.field)[..., 0], 2.0, atol=1e-5)
-
-
-@pytest.mark.parametrize("thickness", [3.0, 7.0])
-def test_the_guard_keeps_the_start_where_every_field_lowers_the_information(thickness, monkeypatch):
-    candidates(monkeypatch, -4.0, -8.0)
-    volumes = textured((12, 60, 56), (2.0, 2.0, thickness))
-    found = registered(*volumes)
-    assert found.planes == () and (vectors(found.field) == 0).all()
-    torch.testing.assert_close(found.shown, found.initial.image[1])
-    unguarded = registered(*volumes, guard=False)
-    assert unguarded.planes == tuple(PLANES)  # 4 mm off is better than 8
-    assert information(found.initial, unguarded.field) < information(found.initial)
-
-
-def test_rigid_only_asks_no_network(monkeypatch):
-    asked = candidates(monkeypatch, 4.0, 4.0)
-    found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)), rigid_only=True)
-    assert asked == [] and found.planes == () and found.uncertainty is None
-
-
-def test_what_is_not_finite_is_refused():
-    class Broken(Noise):
-        def register(self, image):
-            return torch.full_like(image, float("nan"))
-
-    asked = options_of(init="none")
-    pair = read_pair(*textured((12, 60, 56), (2.0, 2.0, 3.0)), asked)
-    with pytest.raises(InputError, match="values that are not finite; check the checkpoint"):
-        register(pair, Broken(), asked)
-
-
-def phantom(contrast, head):
-    """A contrast of a phantom head in LPS."""
-    volume = sitk.GetImageFromArray(np.ascontiguousarray(head.contrast(contrast).T, np.float64))
-    volume.SetSpacing(np.diag(head.affine)[:3].tolist())
-    volume.SetDirection([-1, 0, 0, 0, -1, 0, 0, 0, 1])
-    volume.SetOrigin((head.affine[:3, 3] * [-1, -1, 1]).tolist())
-    return volume
-
-
-def test_the_shipped_weights_find_a_displacement_across_the_slices():
-    head = make_head(3, (64, 72, 40), (3.0, 3.0, 3.0), (0.0, 0.0, 0.0))
-    fixed, aligned = phantom("T1", head), phantom("CT", head)
-    middle = np.array([n / 2 for n in fixed.GetSize()])
-    z, y, x = np.indices(fixed.GetSize()[::-1])
-    away = [3.0 * (part - m) for part, m in zip((x, y, z), middle, strict=True)]
-    left, back, up = np.sin(away[0] / 40), np.sin(away[1] / 45), np.cos(away[2] / 50)
-    true = np.stack([4 * up * back, 5 * up * left + 2, 6 * np.cos(away[1] / 50)], axis=-1)
-    field = sitk.GetImageFromArray(true, isVector=True)
-    field.CopyInformation(fixed)
-    inverse = sitk.InvertDisplacementField(field, maximumNumberOfIterations=30)
-    moving = sitk.Resample(
-        aligned, aligned, sitk.DisplacementFieldTransform(inverse), sitk.sitkLinear, -1000.0
-    )
-    truth, inside = field_transform(field), find_head(fixed)
-    before = mean_error(sitk.Transform(3, sitk.sitkIdentity), truth, inside)
-    network, errors = load_network(device="cpu"), {}
-    for plane in ("axial", "auto"):
-        asked = options_of(init="none", modality="CT", plane=plane)
-        ready = initialize(read_pair(fixed, moving, asked), asked)
-        found = register(ready, network, asked)
-        assert found.planes == (("axial",) if plane == "axial" else tuple(PLANES))
-        errors[plane] = mean_error(found.transform, truth, inside)
-    assert errors["auto"] < 0.85 * before and errors["auto"] < errors["axial"], (before, errors)

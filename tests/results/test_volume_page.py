@@ -1,19 +1,24 @@
 """The report's page in a real browser, and what it shows."""
 
+import hashlib
+import html
+import json
 import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from bundle.results.describe import Shown
+from bundle.errors import Remark
+from bundle.results.describe import Shown, shown_volumes, volume_report
 from bundle.results.page import Case, Panel, write_report
 from bundle.results.views import grid_lines, histogram, views
-from bundle.results.volume_page import overlay
+from bundle.results.volume_page import NIIVUE, overlay, write_volume_page
 
 ROOT = Path(__file__).parents[2]
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -62,10 +67,15 @@ def test_grid_lines_lie_where_the_moving_volume_is_found():
     vectors = np.zeros((6, 40, 30, 3), np.float32)
     vectors[..., 0] = 3.0  # along x
     field = sitk.GetImageFromArray(vectors, isVector=True)
-    lines = grid_lines(field)
-    assert lines.shape == (40, 30, 6, 3)
-    assert np.flatnonzero(lines[5, :, 2, 1]).tolist() == [7, 17, 27]
-    assert np.flatnonzero(lines[:, 5, 2, 0]).tolist() == [0, 10, 20, 30]
+    axial, coronal, _ = views(np.ones((40, 30, 6), bool), field.GetSpacing())
+    lines = grid_lines(axial, field)
+    assert lines.shape == (40, 30)
+    assert np.flatnonzero(lines[5]).tolist() == [7, 17, 27]  # columns
+    assert np.flatnonzero(lines[:, 5]).tolist() == [0, 10, 20, 30]  # rows
+    lines = grid_lines(coronal, field)
+    assert lines.shape == (6, 30)
+    assert np.flatnonzero(lines[0]).tolist() == [7, 17, 27]
+    assert np.flatnonzero(lines[:, 5]).tolist() == [5]  # the lowest slice, head up
 
 
 def test_views_go_through_the_head_with_square_pixels():
@@ -100,3 +110,152 @@ def test_the_overlay_colours_the_activity_of_a_slice_through_the_head():
     spread = np.ptp(picture, axis=0)
     assert (spread[10:12, 10] > 50).all() and np.count_nonzero(spread) == 2
     assert picture[0, 6, 6] == 127.5
+
+
+DRIVE = """<script type="module">
+const seen = [], errors = [];
+for (const name of ["error", "unhandledrejection"]) {
+  window.addEventListener(name, (event) => errors.push(String(event.message || event.reason)));
+}
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+for (let k = 0; k < 400 && !document.body.dataset.viewer; k++) await wait(50);
+const find = (id) => document.getElementById(id);
+const state = document.body.dataset.viewer;
+const change = (id, value, name = "change") => {
+  if (find(id).type === "radio") find(id).checked = true; else find(id).value = value;
+  find(id).dispatchEvent(new Event(name));
+  seen.push([id, ...viewer.shown()]);
+};
+const told = {};
+if (state === "ready") {
+  const nv = viewer.nv;
+  seen.push(["first", ...viewer.shown()]);
+  change("before");
+  change("after");
+  change("below", "color");
+  change("above", "none");
+  change("below", "fused");
+  change("above", "uncertainty");
+  told.hovered = find("place").textContent;
+  change("above", "moving");
+  change("opacity", 25, "input");
+  told.opacity = nv.volumes[1].opacity;
+  change("below", "fixed");
+  change("brightest", 50, "input");
+  told.window = [nv.volumes[0].cal_min, nv.volumes[0].cal_max];
+  change("colormap", "gray");
+  told.colormap = nv.volumes[1].colormap;
+  const place = () => Array.from(nv.frac2mm(nv.scene.crosshairPos));
+  change("plane", "0");
+  await wait(100);
+  told.before = place();
+  const box = find("canvas").getBoundingClientRect();
+  const at = { clientX: box.x + box.width / 2, clientY: box.y + box.height / 2, bubbles: true };
+  find("canvas").dispatchEvent(new WheelEvent("wheel", { ...at, deltaY: 100 }));
+  await wait(100);
+  told.after = place();
+  find("blink").click();
+  await wait(800);
+  told.blinked = viewer.shown()[1];
+  find("blink").click();
+  nv.drawScene();
+  const { width, height } = find("canvas"), pixels = new Uint8Array(4 * width * height);
+  nv.gl.readPixels(0, 0, width, height, nv.gl.RGBA, nv.gl.UNSIGNED_BYTE, pixels);
+  told.lit = pixels.filter((value, k) => k % 4 === 0 && value > 100).length / (width * height);
+}
+told.state = state;
+told.hidden = find("viewer").hidden;
+told.stills = find("stills").open;
+const result = JSON.stringify({ seen, errors, told });
+document.body.replaceChildren();
+document.head.replaceChildren();
+document.body.textContent = "RESULT" + result + "END";
+</script>"""
+
+
+def volume_page(pair, path):
+    shown = shown_volumes(pair)
+    report = volume_report(pair, shown, {"init": "rigid"})
+    remarks = {"warnings": (Remark("folding", "It <folds>."),), "notes": (Remark("a", "A note."),)}
+    write_volume_page(path, replace(report, **remarks), pair, shown, "inferno")
+    return path.read_text(encoding="utf-8")
+
+
+def drive(page, path, *options):
+    """Do what a reader does; what the page was then, and what the browser complained of."""
+    driven = path.with_name("driven.html")
+    start = page.rindex("</body>")
+    driven.write_text(page[:start] + DRIVE + page[start:], encoding="utf-8")
+    command = [BROWSER, "--headless", "--no-sandbox", "--enable-logging=stderr", "--dump-dom"]
+    command += ["--window-size=1200,900", "--virtual-time-budget=20000", *options]
+    done = subprocess.run(
+        [*command, f"file://{driven}"], capture_output=True, encoding="utf-8", check=True,
+        timeout=600,
+    )  # fmt: skip
+    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    found = re.search("<body[^>]*>RESULT(.*)END", done.stdout, re.DOTALL)
+    assert found, console
+    return json.loads(html.unescape(found[1])), console
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium")
+def test_the_viewer_shows_scrolls_and_switches(ball, tmp_path):
+    page = volume_page(ball, tmp_path / "report.html")
+    webgl = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
+    found, console = drive(page, tmp_path / "report.html", *webgl)
+    told = found["told"]
+    assert console == [] and found["errors"] == []
+    assert (told["state"], told["hidden"], told["stills"]) == ("ready", False, False)
+    assert found["seen"][:7] == [
+        ["first", "fixed", "warped"],
+        ["before", "fixed", "start"],
+        ["after", "fixed", "warped"],
+        ["below", "color", "warped"],
+        ["above", "color"],
+        ["below", "fused"],
+        ["above", "fused", "uncertainty"],
+    ]
+    assert "uncertainty 2 mm" in told["hovered"] and "(right, front, top)" in told["hovered"]
+    assert told["opacity"] == 0.25
+    assert told["window"] == [0, 0.5]
+    assert told["colormap"] == "bundle gray"
+    assert abs(told["after"][2] - told["before"][2]) > 1  # one slice of 2 mm
+    assert told["after"][:2] == told["before"][:2]
+    assert told["blinked"] == "start"
+    assert 0.05 < told["lit"] < 0.9  # the ball
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium")
+def test_without_webgl_the_still_pictures_are_open(ball, tmp_path):
+    page = volume_page(ball, tmp_path / "report.html")
+    found, console = drive(page, tmp_path / "report.html", "--disable-gpu", "--disable-3d-apis")
+    assert console == [] and found["errors"] == []
+    told = found["told"]
+    assert (told["state"], told["hidden"], told["stills"]) == ("stills", True, True)
+
+
+def test_warnings_come_first_and_the_colour_bar_has_its_unit(ball, tmp_path):
+    page = volume_page(ball, tmp_path / "report.html")
+    words = ["It &lt;folds&gt;.", "A note.", "PET onto MRI", 'id="canvas"', "mutual information"]
+    places = [page.index(word) for word in words]
+    assert places == sorted(places)
+    for word in ("<b>0.", "300 arbitrary units", "fused.nii.gz", "<b>2001-09-0"):
+        assert word in page
+    outside = page.replace(NIIVUE.read_text(encoding="utf-8"), "")
+    assert len(outside) < len(page) - 2_000_000
+    assert not re.findall(r'(?:src|href)="(?!data:)', outside)
+    assert "http" not in outside
+
+
+def test_the_library_is_the_one_that_was_published():
+    """npm's ``@niivue/niivue`` 0.69.0, ``dist/niivue.umd.js``."""
+    known = NIIVUE.with_name("niivue.umd.js.sha256").read_text(encoding="utf-8").split()
+    assert known == [hashlib.sha256(NIIVUE.read_bytes()).hexdigest(), NIIVUE.name]
+    assert "BSD 2-Clause" in NIIVUE.with_name("niivue.LICENSE").read_text(encoding="utf-8")
+    assert "</script" not in NIIVUE.read_text(encoding="utf-8")
+
+
+def test_the_page_stays_small_whatever_it_shows(noise, tmp_path):
+    volume_page(noise, tmp_path / "report.html")
+    size = (tmp_path / "report.html").stat().st_size
+    assert 10_000_000 < size < 15_000_000  # the viewer's volumes are as large as they may be

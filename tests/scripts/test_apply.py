@@ -8,7 +8,9 @@ import pytest
 import SimpleITK as sitk
 from scipy.ndimage import gaussian_filter
 
+from bundle.geometry.compact import compact
 from bundle.geometry.transform import compose, displacement_field
+from bundle.results.compressed import write_transform
 from scripts.apply import main
 
 
@@ -103,6 +105,47 @@ def test_the_inverse_of_a_start_and_a_field(tmp_path, capsys, kind, shift):
     known = sitk.GetArrayFromImage(fixed)
     inner = (slice(6, 18), slice(12, 36), slice(10, 30))
     assert np.abs(back - known)[inner].mean() < 0.05 * known[inner].std()
+
+
+def test_the_written_inverse_is_used_where_it_is_there(tmp_path, capsys):
+    """The fixed volume's labels come into the moving volume's space."""
+    labels = np.zeros((24, 48, 40), np.int16)
+    labels[8:16, 14:30, 12:26] = 7
+    fixed = sitk.GetImageFromArray(labels)
+    fixed.SetSpacing((2.0, 2.0, 3.0))
+    vectors = [6 * smooth((24, 48, 40), seed=seed, sigma=6) - 3 for seed in (3, 4, 5)]
+    field = sitk.GetImageFromArray(np.stack(vectors, -1), isVector=True)
+    field.CopyInformation(fixed)
+    start = np.eye(4)
+    start[:2, :2] = [[np.cos(0.2), -np.sin(0.2)], [np.sin(0.2), np.cos(0.2)]]
+    start[:3, 3] = 20, -30, 10
+    found = compact(compose(start, field), fixed)
+    moving = volume(smooth((30, 60, 50), seed=2), (2.0, 2.0, 3.0))
+    moving.SetOrigin(found.forward.TransformPoint((-10.0, -4.0, -6.0)))
+    for name, image in (("fixed", fixed), ("moving", moving)):
+        sitk.WriteImage(image, str(tmp_path / f"{name}.nii.gz"))
+    write_transform(found.forward, tmp_path / "transform.h5")
+    words = ["--transform", str(tmp_path / "transform.h5"), "--inverse", "--interpolation",
+             "nearest", "--moving", str(tmp_path / "fixed.nii.gz"),
+             "--reference", str(tmp_path / "moving.nii.gz")]  # fmt: skip
+    main([*words, "--output", str(tmp_path / "computed.nii.gz")])
+    write_transform(found.backward, tmp_path / "transform_inverse.h5")
+    main([*words, "--output", str(tmp_path / "read.nii.gz")])
+    errors = re.findall(r"mean error (\S+) mm", capsys.readouterr().out)
+    assert len(errors) == 2 and max(map(float, errors)) < 0.1
+    computed, read = (
+        sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / f"{name}.nii.gz")))
+        for name in ("computed", "read")
+    )
+    assert read.dtype == np.int16 and set(np.unique(read)) == {0, 7}
+    assert 0.8 < (read == 7).sum() / (labels == 7).sum() < 1.25
+    assert ((read == 7) != (computed == 7)).sum() < 0.01 * (labels == 7).sum()
+    expected = sitk.Resample(fixed, moving, found.backward, sitk.sitkNearestNeighbor, 0)
+    np.testing.assert_array_equal(read, sitk.GetArrayFromImage(expected))
+    shift = sitk.TranslationTransform(3, (50.0, 0.0, 0.0))  # of another pair
+    sitk.WriteTransform(shift, str(tmp_path / "transform_inverse.h5"))
+    with pytest.raises(SystemExit, match="its inverse misses by"):
+        main([*words, "--output", str(tmp_path / "wrong.nii.gz")])
 
 
 def test_a_full_disk_leaves_the_older_file(files):

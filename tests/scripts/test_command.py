@@ -1,31 +1,65 @@
-"""How commands end on what the user can mend, and on Ctrl-C."""
+"""How commands end: one line that names the files, and the trace on demand."""
+
+from __future__ import annotations
+
+import argparse
+import logging
 
 import pytest
 
-from bundle.errors import InputError
-from scripts.command import or_exit
+from bundle import __version__
+from bundle.errors import InputError, Remark, one_line, refuse_warnings
+from scripts.command import or_report, show_traces
 
 
-def raiser(error: BaseException):
-    def function() -> None:
-        raise error
-
-    return function
+def broken(*_):
+    raise KeyError("Rows")
 
 
-def test_bad_input_is_one_line():
+@pytest.fixture
+def debugging():
+    """Undo what ``--debug`` sets."""
+    logger = logging.getLogger("bundle")
+    before = logger.level
+    yield
+    logger.setLevel(before)
+
+
+def test_what_nobody_foresaw_names_files_version_and_a_way_on(caplog):
+    given = argparse.Namespace(fixed="mri.nii", moving="ct.nii", datalist=None)
     with pytest.raises(SystemExit) as stop:
-        or_exit(raiser(InputError("a.png: is\nblank; hand over another")))
-    assert stop.value.code == "error: a.png: is blank; hand over another"
+        or_report(broken, given)
+    line = str(stop.value.code)
+    assert line == (
+        f"error: mri.nii, ct.nii: cannot be done (KeyError: 'Rows'; BiMSRec {__version__}); "
+        "--debug shows where it stopped: please report it"
+    )
+    assert not caplog.records
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path):
-    with pytest.raises(SystemExit, match=r"nowhere: No such file or directory; check the path"):
-        or_exit(open, tmp_path / "nowhere")
+def test_debug_shows_where_it_came_from(caplog, debugging):
+    show_traces(True)
+    with pytest.raises(SystemExit):
+        or_report(broken, argparse.Namespace())
+    (record,) = caplog.records
+    assert record.exc_info is not None and record.exc_info[0] is KeyError
 
 
-def test_ctrl_c_ends_with_one_line_and_the_shell_s_status(capsys):
-    with pytest.raises(SystemExit) as stop:
-        or_exit(raiser(KeyboardInterrupt()))
-    assert stop.value.code == 130
-    assert capsys.readouterr().err == "stopped; results that are complete stay\n"
+def test_what_the_user_can_cure_stays_as_it_is():
+    def refuse():
+        raise InputError("a.nii: no such file; check the path")
+
+    with pytest.raises(SystemExit, match="^error: a.nii: no such file; check the path$"):
+        or_report(refuse)
+
+
+def test_one_line_can_be_printed_whatever_it_holds():
+    text = one_line(InputError("m\udcfc.nii:\nis bad"))
+    assert text == "m\\udcfc.nii: is bad"
+
+
+def test_notes_are_no_refusal_and_warnings_are():
+    note, warning = Remark("a", "is odd", warning=False), Remark("b", "Left is right.")
+    refuse_warnings("x.nii", [note])
+    with pytest.raises(InputError, match="^x.nii: Left is right; correct it, or leave out strict$"):
+        refuse_warnings("x.nii", [note, warning])

@@ -35,7 +35,7 @@ def arguments(tmp_path):
 def test_results_lie_directly_in_the_folder(arguments, stub, tmp_path, capsys):
     fuse.main([*arguments, "--modality", "PET", "--device", "cpu"], **stub)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["ddf.nii.gz", "fused.png", "warped.png"]
+    assert names == ["ddf.nii.gz", "fused.png", "report.html", "warped.png"]
     captured = capsys.readouterr()
     assert captured.out.strip() == f"results in {tmp_path / 'out'}"
     assert captured.err == ""
@@ -71,7 +71,8 @@ def test_volumes(stub, tmp_path):
     fuse.main(["--fixed", str(paths[0]), "--moving", str(paths[1]), *out], **stub)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     results = ["ddf.nii.gz", "fused.nii.gz", "uncertainty.nii.gz", "warped.nii.gz"]
-    assert names == sorted([*results, "report.html", "report.json", "transform.h5"])
+    results += ["rigid.tfm", "transform.h5", "transform_inverse.h5"]
+    assert names == sorted([*results, "report.html", "report.json"])
 
 
 @pytest.mark.parametrize("overrides", [{}, {"checkpoint": "elsewhere.pt"}])

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from bundle.errors import InputError
+from bundle.paths import ROOT
 from bundle.training import recipe
+from bundle.training.recipe import progress
 
 LENGTH = {"max_epochs": 60, "epoch_pairs": 4000, "batch_size": 8, "slices_per_head": 24}
-ON_DEVICE = recipe.ROOT / "configs" / "on_device.json"
+ON_DEVICE = ROOT / "configs" / "on_device.json"
 
 
 def folder_of(path: Path, **stages) -> Path:
@@ -222,7 +224,7 @@ def test_a_checkpoint_of_nobody_knows_what_is_not_gone_on_from(tmp_path):
 
 
 def test_a_second_run_is_kept_out_while_a_stage_lives(tmp_path, monkeypatch):
-    monkeypatch.setattr(recipe, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
     words = [sys.executable, "-c", "input()"]
     with recipe.held(tmp_path) as descriptors:
         stage = subprocess.Popen(words, stdin=subprocess.PIPE, pass_fds=descriptors)
@@ -233,7 +235,7 @@ def test_a_second_run_is_kept_out_while_a_stage_lives(tmp_path, monkeypatch):
         pass
     stage.kill()
     stage.wait()
-    monkeypatch.setattr(recipe, "PATIENCE", 10.0)
+    monkeypatch.setattr(progress, "PATIENCE", 10.0)
     with recipe.held(tmp_path):
         pass
 

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from bundle.errors import InputError
-from bundle.workflow.datalist import pair_record, read_datalist
+from bundle.options import Options
+from bundle.workflow.datalist import options_for, pair_record, read_datalist
 
 GOOD = {"id": "a", "fixed": "x.png", "moving": "sub/y.png"}
 
@@ -40,6 +41,13 @@ def test_series_are_a_list_or_separated_by_commas(series, tmp_path):
     assert (record["frame"], record["series"]) == ("3", "1.2,1.3")
 
 
+@pytest.mark.parametrize("spacing", [[0.9, 0.9, 5], "0.9 0.9 5", "0.9, 0.9, 5"])
+def test_a_list_may_state_voxel_sizes_and_two_frames(spacing, tmp_path):
+    (record,) = read(tmp_path, {**GOOD, "frame": 3, "fixed_frame": 0, "spacing": spacing})
+    options = options_for(record, Options())
+    assert (options.frame, options.fixed_frame, options.spacing) == (3, 0, (0.9, 0.9, 5.0))
+
+
 def test_without_a_list_there_are_no_pairs():
     assert read_datalist(None, "out") == []
 
@@ -57,6 +65,12 @@ def test_without_a_list_there_are_no_pairs():
         ({**GOOD, "id": "b", "modality": "MRI"}, "use one of CT, PET, SPECT"),
         ({**GOOD, "id": "b", "frame": True}, "the frame True; give its number, from 0"),
         ({**GOOD, "id": "b", "frame": 1.0}, "the frame 1.0; give its number, from 0"),
+        ({**GOOD, "id": "b", "fixed_frame": -1}, "the fixed_frame -1; give its number, from 0"),
+        (
+            {**GOOD, "id": "b", "spacing": [1, 2]},
+            "the spacing 1,2: give three sizes in mm, such as",
+        ),
+        ({**GOOD, "id": "b", "spacing": [1, 2, 0]}, "the spacing 1,2,0: give three sizes in mm"),
         ({**GOOD, "id": "b", "series": 1.2}, "the series 1.2; give UIDs in quotes"),
         ({**GOOD, "id": "b", "series": ["1.2", 3]}, "the series ['1.2', 3]; give UIDs in quotes"),
         (GOOD, "has the id of entry 1"),
@@ -99,3 +113,14 @@ def test_single_pair_goes_directly_into_the_folder():
     record = pair_record("f.png", "m.png", "out/here", "CT")
     assert record["output_dir"] == "out/here"
     assert record["modality"] == "CT"
+
+
+def test_an_initial_transform_counts_from_the_lists_folder(tmp_path):
+    entry = {"id": "a", "fixed": "f.nii", "moving": "m.nii", "initial_transform": "t/first.tfm"}
+    wrong = {**entry, "id": "b", "initial_transform": 5}
+    path = tmp_path / "pairs.json"
+    path.write_text(json.dumps({"testing": [entry, wrong]}), encoding="utf-8")
+    first, second = read_datalist(path, tmp_path / "out")
+    assert first["initial_transform"] == str(tmp_path / "t" / "first.tfm")
+    assert options_for(first, Options()).initial_transform == tmp_path / "t" / "first.tfm"
+    assert "'initial_transform' = 5; give the path of a file" in second["error"]

@@ -108,12 +108,19 @@ def require_equal(folders, names):
         for name in names:
             if untimed(folder / name) == untimed(first / name):
                 continue
-            assert name == "transform.h5", f"{folder / name} is not {first / name}"
+            assert name.startswith("transform"), f"{folder / name} is not {first / name}"
             assert parts(folder / name) == parts(first / name)  # HDF5 keeps times
 
 
 NAMES = ["ddf.nii.gz", "fused.nii.gz", "overlay.png", "report.html", "report.json"]
-NAMES += ["transform.h5", "uncertainty.nii.gz", "warped.nii.gz"]
+NAMES += [
+    "fused_color.nii.gz",
+    "rigid.tfm",
+    "transform.h5",
+    "transform_inverse.h5",
+    "uncertainty.nii.gz",
+    "warped.nii.gz",
+]
 
 
 def test_volumes(volumes, stub, tmp_path):
@@ -167,5 +174,5 @@ def test_volumes_without_a_network(volumes, stub, tmp_path):
 def test_pictures(size, stub, tmp_path):
     files = write_grey(tmp_path / "f.png", *size), write_color(tmp_path / "m.png", *size, seed=2)
     folders = three_ways(files, stub, tmp_path)
-    require_equal(folders, ["ddf.nii.gz", "fused.png", "warped.png"])
+    require_equal(folders, ["ddf.nii.gz", "fused.png", "report.html", "warped.png"])
     assert read_picture(folders[0] / "fused.png").shape == (3, *size)

@@ -13,7 +13,7 @@ import torch
 
 from bundle.errors import InputError
 from bundle.evaluation.baselines.head import optimiser_mask
-from bundle.geometry.transform import field_transform, resample
+from bundle.geometry.transform import field_transform
 
 SYN: dict[str, Any] = {
     "type_of_transform": "SyNOnly",
@@ -82,28 +82,24 @@ def syn(fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(np.moveaxis(field, -1, 0).astype(np.float32))[None]
 
 
-def syn_volumes(
-    fixed: sitk.Image, moving: sitk.Image, head: sitk.Image, start: sitk.Transform
-) -> sitk.Transform:
-    """Register a moving onto a fixed volume, from a start, with the settings of :func:`syn`.
+def syn_volumes(fixed: sitk.Image, moving: sitk.Image, head: sitk.Image) -> sitk.Transform:
+    """Register a moving onto a fixed volume with the settings of :func:`syn`.
 
     Args:
         fixed: reference volume.
-        moving: volume to register.
-        head: uint8 on the fixed grid, 1 where voxels count.
-        start: fixed to moving points, mm, LPS.
+        moving: volume to register, on the same grid.
+        head: uint8 on the grid, 1 where voxels count.
 
     Returns:
-        start and field as one transform, fixed to moving points, mm, LPS.
+        fixed to moving points, mm, LPS.
 
     Raises:
         InputError: antspyx is not installed.
     """
     ants = require_ants()
-    started = resample(moving, fixed, start)
     with tempfile.TemporaryDirectory() as folder:
         images = []
-        for name, volume in (("f", fixed), ("m", started), ("h", head)):
+        for name, volume in (("f", fixed), ("m", moving), ("h", head)):
             path = str(Path(folder) / f"{name}.nii.gz")
             sitk.WriteImage(sitk.Cast(volume, sitk.sitkFloat32), path)
             images.append(ants.image_read(path))
@@ -114,4 +110,4 @@ def syn_volumes(
             *images[:2], result["fwdtransforms"], compose=str(Path(folder) / "total")
         )
         field = sitk.ReadImage(composed, sitk.sitkVectorFloat64)  # ITK's own form: mm, LPS
-    return sitk.CompositeTransform([start, field_transform(field)])
+    return field_transform(field)

@@ -1,103 +1,92 @@
-"""How far a transform is from a known one: on the head, on landmarks and on labels."""
+"""How far a transform is from a known one: in the brain, on landmarks and on labels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 import torch
 
-from bundle.errors import InputError
-from bundle.evaluation.demo_pairs import GRID
+from bundle.geometry.jacobian import volume_determinant
 from bundle.geometry.transform import displacement_field
 from bundle.metrics.overlap import label_dice
 from bundle.phantom.canvas import Tissue
-from bundle.phantom.pairs import make_head
-from bundle.training.heads.pairs import VALIDATION
-from bundle.training.heads.volumes import head_volume_pair
+
+BOUND = 2.0
+"""Uncertainties that the 95 % bound of the error is stated as."""
 
 
 @dataclass(frozen=True)
-class AlignedPair:
-    """Two volumes that are aligned.
+class Accuracy:
+    """Errors of one transform.
 
     Attributes:
-        fixed: reference volume.
-        moving: volume aligned with it.
-        modality: of the moving volume, if it is known.
-        labels: uint8 on the grid of both, 0 = background, if anatomy is known.
-        landmarks: (K, 3) mm, LPS, if anatomy is known.
-        where: uint8 on the fixed grid, 1 where errors count; None: the head.
+        mean: distance in mm of where it and the truth bring a point, mean over the points.
+        p95: 95th percentile of these distances.
+        folded: share of the grid's voxels with a Jacobian determinant of 0 or less.
+        within: share of the points whose error lies below the stated bound; None: none is stated.
     """
 
-    fixed: sitk.Image
-    moving: sitk.Image
-    modality: str | None = None
-    labels: sitk.Image | None = None
-    landmarks: np.ndarray | None = None
-    where: sitk.Image | None = None
+    mean: float
+    p95: float
+    folded: float
+    within: float | None = None
 
 
-def phantom_pair(modality: str, seed: int) -> AlignedPair:
-    """The T1 volume of a phantom head and its CT, PET or SPECT.
+def accuracy(
+    found: sitk.Transform,
+    truth: sitk.Image,
+    where: sitk.Image,
+    uncertainty: sitk.Image | None = None,
+) -> Accuracy:
+    """Measure a transform.
 
     Args:
-        modality: CT (HU), PET or SPECT (1000 = cortex).
-        seed: of the head.
+        found: fixed to moving points, mm, LPS.
+        truth: true displacements on the fixed grid, mm, LPS, pull-back.
+        where: uint8 on the fixed grid, 1 where points count.
+        uncertainty: mm, on the fixed grid.
     """
-    head = make_head(seed, **GRID)
-    scale = 1 if modality == "CT" else 1000
-    fixed = _on_grid(np.round(head.contrast("T1") * 1000), head.affine)
-    moving = _on_grid(np.round(head.contrast(modality) * scale), head.affine)
-    points = np.array([mark.mm for mark in head.landmarks.values()]).reshape(-1, 3)
-    labels = sitk.Cast(_on_grid(head.labels, head.affine), sitk.sitkUInt8)
-    return AlignedPair(fixed, moving, modality, labels, points * [-1, -1, 1])
+    inside = sitk.GetArrayViewFromImage(where) > 0
+    field = displacement_field(found, where)
+    far = sitk.GetArrayViewFromImage(field)[inside] - sitk.GetArrayViewFromImage(truth)[inside]
+    error = np.linalg.norm(far.astype(np.float64), axis=-1)
+    determinant = sitk.GetArrayFromImage(volume_determinant(field))
+    within = None
+    if uncertainty is not None:
+        bound = BOUND * sitk.GetArrayViewFromImage(uncertainty)[inside]
+        within = float((error <= bound).mean())
+    return Accuracy(
+        float(error.mean()),
+        float(np.percentile(error, 95)),
+        float((determinant <= 0).mean()),
+        within,
+    )
 
 
-def painted_pair(folder: Path, modality: str, seed: int) -> AlignedPair:
-    """A painted head of the validation as T1 and CT, PET or SPECT; errors count in the brain.
+def seen(where: sitk.Image, truth: sitk.Transform, moving: sitk.Image) -> sitk.Image:
+    """The points of a mask that the moving volume shows: about others it says nothing.
 
     Args:
-        folder: of tissue maps, see :mod:`bundle.training.heads`.
-        modality: CT, PET or SPECT.
-        seed: chooses the head, and all that is drawn.
-
-    Raises:
-        InputError: the folder holds no head of the validation.
+        where: uint8 on the fixed grid, 1 where points count.
+        truth: fixed to moving points, mm, LPS.
+        moving: the misaligned volume.
     """
-    paths = [folder / f"{name}.nii.gz" for name in VALIDATION]
-    paths = [path for path in paths if path.is_file()]
-    if not paths:
-        raise InputError(f"{folder}: holds none of {', '.join(VALIDATION)}; check the folder")
-    pair = head_volume_pair(paths[seed % len(paths)], modality, seed)
-    return AlignedPair(pair.fixed, pair.moving, modality, where=pair.brain)
+    shown = sitk.Image(moving.GetSize(), sitk.sitkUInt8) + 1
+    shown.CopyInformation(moving)
+    return where * sitk.Resample(shown, where, truth, sitk.sitkNearestNeighbor, 0)
 
 
-def _on_grid(values: np.ndarray, affine: np.ndarray) -> sitk.Image:
-    """A volume (I, J, K) whose axes run to the right, front and top, in LPS."""
-    image = sitk.GetImageFromArray(np.ascontiguousarray(values.T.astype(np.float64)))
-    image.SetSpacing(np.diag(affine)[:3].tolist())
-    image.SetDirection([-1, 0, 0, 0, -1, 0, 0, 0, 1])
-    image.SetOrigin((affine[:3, 3] * [-1, -1, 1]).tolist())
-    return image
-
-
-def mean_error(found: sitk.Transform, truth: sitk.Transform, head: sitk.Image) -> float:
-    """Mean distance in mm of where two transforms bring the head's points.
+def mean_error(found: sitk.Transform, truth: sitk.Transform, where: sitk.Image) -> float:
+    """Mean distance in mm of where two transforms bring the points of a mask.
 
     Args:
         found: fixed to moving points, mm, LPS.
         truth: likewise.
-        head: uint8, 1 where points count.
+        where: uint8, 1 where points count.
     """
-    inside = sitk.GetArrayViewFromImage(head) > 0
-    fields = [
-        sitk.GetArrayFromImage(displacement_field(transform, head))[inside].astype(np.float64)
-        for transform in (found, truth)
-    ]
-    return float(np.linalg.norm(fields[0] - fields[1], axis=-1).mean())
+    return accuracy(found, displacement_field(truth, where), where).mean
 
 
 def landmark_error(found: sitk.Transform, truth: sitk.Transform, landmarks: np.ndarray) -> float:

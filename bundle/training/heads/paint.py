@@ -71,25 +71,7 @@ def sharp_values(
     labels: np.ndarray, contrast: Contrast, rng: np.random.Generator, spacing: Sequence[float]
 ) -> np.ndarray:
     """What is there before the scanner blurs it: see :func:`paint`."""
-    return modulated(contrast.values[labels], labels, contrast, rng, spacing)
-
-
-def modulated(
-    values: np.ndarray,
-    labels: np.ndarray,
-    contrast: Contrast,
-    rng: np.random.Generator,
-    spacing: Sequence[float],
-) -> np.ndarray:
-    """Add to the tissues' values, in place, what differs within a tissue: see :func:`paint`.
-
-    Args:
-        values: float32 (D, H, W), of the tissues.
-        labels: the same shape.
-        contrast: likewise.
-        rng: likewise.
-        spacing: mm per slice, row and column.
-    """
+    values = contrast.values[labels]
     if contrast.texture:
         field = smooth_field(labels.shape, rng.uniform(*_TEXTURE_WIDTH), rng, spacing)
         if contrast.name == "CT":

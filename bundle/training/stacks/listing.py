@@ -28,6 +28,7 @@ from typing import Any
 
 from bundle.domain import MODALITIES
 from bundle.errors import InputError
+from bundle.images.kinds import visible
 from bundle.training.stacks.series import MRI, SUFFIX, modality_of, read_series, stem
 from bundle.training.stacks.usable import overlap, usable_slices
 
@@ -55,7 +56,7 @@ def list_stack_slices(root: str | Path, split: str, stride: int = 1) -> list[dic
         InputError: no such folder, nothing usable in it, or a file that cannot be read.
     """
     folder = Path(root) / split
-    patients = sorted(path for path in folder.glob("*") if path.is_dir())
+    patients = sorted(path for path in visible(folder, "*") if path.is_dir())
     records = [
         record
         for patient in patients
@@ -76,7 +77,7 @@ def list_stack_slices(root: str | Path, split: str, stride: int = 1) -> list[dic
 
 def series_of(patient: Path) -> list[Path]:
     """Files of a patient's series, sorted."""
-    return sorted(patient.glob(f"*{SUFFIX}"))
+    return sorted(visible(patient, f"*{SUFFIX}"))
 
 
 def _pairs(fixed: Path, moving: Path) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from bundle.images.kinds import visible
 from bundle.training.heads.pairs import VALIDATION
 from bundle.training.heads.tissues import BRAIN, Tissue
 from bundle.training.verify.findings import SPLITS, Finding, same_files
@@ -47,7 +48,7 @@ def verify(root: Path, splits: Sequence[str]) -> list[Finding]:
                     split in splits,
                 )
             )
-    odd = sorted(set(root.glob("*.nii*")) - set(maps_of(root)))
+    odd = sorted(set(visible(root, "*.nii*")) - set(maps_of(root)))
     if odd:
         findings.append(
             Finding(

@@ -10,7 +10,7 @@ from PIL import Image
 
 from bundle.domain import MODALITIES, SHORTEST
 from bundle.errors import InputError
-from bundle.images.kinds import PICTURES
+from bundle.images.kinds import PICTURES, visible
 from bundle.images.pictures import read_picture
 from bundle.training.verify.findings import SPLITS, Finding, digest
 
@@ -48,7 +48,8 @@ def summary(root: Path) -> list[str]:
     lines = []
     for modality in MODALITIES:
         train, val = (
-            len(list((root / f"{modality}-MRI" / split / "MRI").glob("*.png"))) for split in SPLITS
+            len(list(visible(root / f"{modality}-MRI" / split / "MRI", "*.png")))
+            for split in SPLITS
         )
         lines.append(f"{modality}: {train} train, {val} val")
     return lines
@@ -67,7 +68,7 @@ def _layout(root: Path, splits: Sequence[str]) -> Iterator[Finding]:
 
 def _split(folder: Path, modality: str) -> list[Finding]:
     """Findings of one folder with ``MRI`` and the modality's own folder."""
-    names = {kind: {p.name for p in (folder / kind).glob("*.png")} for kind in ("MRI", modality)}
+    names = {kind: {p.name for p in visible(folder / kind, "*.png")} for kind in ("MRI", modality)}
     findings = []
     for kind, other in (("MRI", modality), (modality, "MRI")):
         for name in sorted(names[kind] - names[other]):
@@ -86,7 +87,7 @@ def _split(folder: Path, modality: str) -> list[Finding]:
 
 def _odd_names(folder: Path, modality: str, common: Sequence[str]) -> Iterator[Finding]:
     """Pictures that are left out, and names that do not tell the patient."""
-    files = [path for kind in ("MRI", modality) for path in sorted((folder / kind).glob("*"))]
+    files = [path for kind in ("MRI", modality) for path in sorted(visible(folder / kind, "*"))]
     out = [p for p in files if p.suffix.lower() in PICTURES and p.suffix != ".png"]
     if out:
         yield Finding(
@@ -143,7 +144,7 @@ def _pair(folder: Path, modality: str, name: str) -> Iterator[Finding]:
 def _shared(root: Path, modality: str) -> Iterator[Finding]:
     """Names, pictures and patients in both splits: the validation is then too good."""
     train, val = (
-        sorted((root / f"{modality}-MRI" / split / "MRI").glob("*.png")) for split in SPLITS
+        sorted(visible(root / f"{modality}-MRI" / split / "MRI", "*.png")) for split in SPLITS
     )
     known = {path.name for path in train}
     twice = [path.name for path in val if path.name in known]

@@ -13,6 +13,7 @@ import SimpleITK as sitk
 
 from bundle.domain import MODALITIES
 from bundle.errors import InputError
+from bundle.images.kinds import visible
 from bundle.training.stacks.listing import list_stack_slices, series_of
 from bundle.training.stacks.series import MRI, SUFFIX, modality_of, read_series
 from bundle.training.verify.findings import SPLITS, Finding, same_files
@@ -41,7 +42,7 @@ class Grid:
 
 def patients_of(root: Path, split: str) -> list[Path]:
     """Folders of a split that hold volumes, sorted."""
-    return sorted(path for path in (root / split).glob("*") if path.is_dir() and series_of(path))
+    return sorted(path for path in visible(root / split, "*") if path.is_dir() and series_of(path))
 
 
 def present(root: Path) -> bool:

@@ -1,0 +1,136 @@
+"""Aligned pairs of volumes, and the suite of them that registrations are compared on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from bundle.domain import MODALITIES
+from bundle.errors import InputError
+from bundle.evaluation.checks.aligned import AlignedPair
+from bundle.evaluation.checks.brain import brain_in_tracer
+from bundle.evaluation.checks.stack_pairs import stack_pair
+from bundle.evaluation.demo_pairs import GRID
+from bundle.images.volumes import read_volume
+from bundle.phantom.canvas import Tissue
+from bundle.phantom.pairs import make_head
+from bundle.training.heads.pairs import VALIDATION
+from bundle.training.heads.volumes import head_volume_pair
+
+SUITES = {"validation": ("rigid", "spatial_small", "spatial", "spatial_large")}
+"""Names of suites, and the misalignments of each."""
+
+BRAIN = (Tissue.GREY_MATTER, Tissue.BRAINSTEM)
+"""The first and the last tissue of the phantom's brain; the liquid around it is not among them."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where aligned pairs of one kind come from.
+
+    Attributes:
+        kind: such as ``head CT``.
+        make: of a seed, an aligned pair.
+    """
+
+    kind: str
+    make: Callable[[int], AlignedPair]
+
+
+def sources(data: Path, kinds: Sequence[str] = ()) -> list[Source]:
+    """The sources of the suite: painted heads, a slab of BrainWeb, real stacks, the phantom.
+
+    Args:
+        data: folder of ``heads``, ``volumes`` and ``stacks``; the phantom needs none of it.
+        kinds: beginnings of the kinds that are wanted, such as ``head`` or ``stack CT``; all of
+            them by default.
+
+    Raises:
+        InputError: a beginning fits no kind, or a folder is missing.
+    """
+    found = [
+        *(Source(f"head {m}", partial(painted_pair, data / "heads", m)) for m in MODALITIES),
+        Source("slab PET", lambda seed: slab_pair(data / "volumes")),
+        *(Source(f"stack {m}", partial(stack_pair, data / "stacks", m)) for m in MODALITIES),
+        *(Source(f"phantom {m}", partial(phantom_pair, m)) for m in MODALITIES),
+    ]
+    for kind in kinds:
+        if not any(source.kind.startswith(kind) for source in found):
+            raise InputError(f"{kind}: no kind of pair; there are {_listed(found)}")
+    chosen = [s for s in found if not kinds or s.kind.startswith(tuple(kinds))]
+    folders = {"head": "heads", "slab": "volumes", "stack": "stacks"}
+    for source in chosen:
+        name = folders.get(source.kind.split()[0])
+        if name and not (data / name).is_dir():
+            raise InputError(f"{data / name}: no such folder; check --data, or choose --kinds")
+    return chosen
+
+
+def _listed(found: Sequence[Source]) -> str:
+    return ", ".join(source.kind for source in found)
+
+
+def phantom_pair(modality: str, seed: int) -> AlignedPair:
+    """The T1 volume of a phantom head and its CT, PET or SPECT; errors count in the brain.
+
+    Args:
+        modality: CT (HU), PET or SPECT (1000 = cortex).
+        seed: of the head.
+    """
+    head = make_head(seed, **GRID)
+    scale = 1 if modality == "CT" else 1000
+    fixed = _on_grid(np.round(head.contrast("T1") * 1000), head.affine)
+    moving = _on_grid(np.round(head.contrast(modality) * scale), head.affine)
+    points = np.array([mark.mm for mark in head.landmarks.values()]).reshape(-1, 3)
+    labels = sitk.Cast(_on_grid(head.labels, head.affine), sitk.sitkUInt8)
+    brain = (labels >= int(BRAIN[0])) & (labels <= int(BRAIN[1]))
+    return AlignedPair(fixed, moving, modality, labels, points * [-1, -1, 1], brain)
+
+
+def painted_pair(folder: Path, modality: str, seed: int) -> AlignedPair:
+    """A painted head of the validation as T1 and CT, PET or SPECT; errors count in the brain.
+
+    Args:
+        folder: of tissue maps, see :mod:`bundle.training.heads`.
+        modality: CT, PET or SPECT.
+        seed: chooses the head, and all that is drawn.
+
+    Raises:
+        InputError: the folder holds no head of the validation.
+    """
+    paths = [folder / f"{name}.nii.gz" for name in VALIDATION]
+    paths = [path for path in paths if path.is_file()]
+    if not paths:
+        raise InputError(f"{folder}: holds none of {', '.join(VALIDATION)}; check the folder")
+    pair = head_volume_pair(paths[seed % len(paths)], modality, seed)
+    return AlignedPair(pair.fixed, pair.moving, modality, where=pair.brain)
+
+
+def slab_pair(folder: Path) -> AlignedPair:
+    """The 32 slices of BrainWeb, T1 and PET; errors count in the brain.
+
+    Args:
+        folder: of ``brainweb_T1_dicom`` and ``brainweb_PET_dicom``.
+
+    Raises:
+        InputError: they are not there, or cannot be read.
+    """
+    fixed, moving = (read_volume(folder / f"brainweb_{m}_dicom").image for m in ("T1", "PET"))
+    brain = brain_in_tracer(sitk.GetArrayFromImage(moving), moving.GetSpacing()[0])
+    where = sitk.GetImageFromArray(brain.astype(np.uint8))
+    where.CopyInformation(fixed)
+    return AlignedPair(fixed, moving, "PET", where=where)
+
+
+def _on_grid(values: np.ndarray, affine: np.ndarray) -> sitk.Image:
+    """A volume (I, J, K) whose axes run to the right, front and top, in LPS."""
+    image = sitk.GetImageFromArray(np.ascontiguousarray(values.T.astype(np.float64)))
+    image.SetSpacing(np.diag(affine)[:3].tolist())
+    image.SetDirection([-1, 0, 0, 0, -1, 0, 0, 0, 1])
+    image.SetOrigin((affine[:3, 3] * [-1, -1, 1]).tolist())
+    return image

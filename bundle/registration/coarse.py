@@ -1,0 +1,125 @@
+"""The volumes that fields in three dimensions are sought in, and their way back into space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from scipy.ndimage import gaussian_filter
+from torch.nn import functional
+
+from bundle.geometry.jacobian import volume_determinant
+
+VOXEL = 2.0
+"""Voxel size in mm of the volumes."""
+
+MOST = 2e7
+"""Voxels of the volumes; of a larger field of view the voxels grow."""
+
+LEAST = 0.1
+"""Jacobian determinant that a field keeps everywhere."""
+
+
+@dataclass(frozen=True)
+class Coarse:
+    """A pair in voxels of about 2 mm that cover the fixed volume.
+
+    Attributes:
+        image: (2, H, W, D) in [0, 1], rows from front to back, columns from right to left, slices
+            upwards.
+        head: bool (1, H, W, D).
+        spacing: mm per row, column and slice.
+        grid: the same voxels in space, axes x, y, z of LPS.
+    """
+
+    image: torch.Tensor
+    head: torch.Tensor
+    spacing: tuple[float, float, float]
+    grid: sitk.Image
+
+
+def coarse_pair(image: torch.Tensor, head: torch.Tensor, grid: sitk.Image) -> Coarse:
+    """Bring a pair to voxels of about 2 mm.
+
+    Args:
+        image: (2, H, W, D) in [0, 1], axial slices of the fixed and of the moving volume, rows
+            from front to back, columns from right to left, slices upwards.
+        head: (1, H, W, D), not 0 in the head.
+        grid: the fixed volume.
+    """
+    oriented = sitk.DICOMOrient(grid, "LPS")
+    sides = [n * s for n, s in _sides(oriented)]
+    voxel = max(VOXEL, (np.prod(sides) / MOST) ** (1 / 3))
+    size = [max(2, round(side / voxel)) for side in sides]
+    inside = _resized(head.float(), size) > 0.5
+    rows, columns, slices = (side / count for side, count in zip(sides, size, strict=True))
+    return Coarse(
+        _resized(image, size),
+        inside if inside.any() else torch.ones_like(inside),
+        (rows, columns, slices),
+        _coarse_grid(oriented, size),
+    )
+
+
+def without_folds(field: sitk.Image) -> sitk.Image:
+    """Smooth a field until its Jacobian determinant is at least ``LEAST`` everywhere.
+
+    Args:
+        field: ITK displacement field, millimetres, LPS, pull-back.
+    """
+    width = 1.0
+    while sitk.GetArrayFromImage(volume_determinant(field)).min() < LEAST:
+        sigma = width * min(field.GetSpacing())
+        widths = [sigma / step for step in reversed(field.GetSpacing())]
+        vectors = gaussian_filter(sitk.GetArrayFromImage(field), [*widths, 0])  # ITK: >= 4 voxels
+        smooth = sitk.GetImageFromArray(vectors, isVector=True)
+        smooth.CopyInformation(field)
+        field, width = smooth, width * 1.5
+    return field
+
+
+def _sides(oriented: sitk.Image) -> list[tuple[int, float]]:
+    """Voxels and their size along rows, columns and slices of the axial slices: y, x, z."""
+    sizes, spacing = oriented.GetSize(), oriented.GetSpacing()
+    return [(sizes[axis], spacing[axis]) for axis in (1, 0, 2)]
+
+
+def _resized(volume: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """(C, H, W, D) at another size, with voxel edges as the common frame; means when shrinking."""
+    shrunk = [min(new, old) for new, old in zip(size, volume.shape[1:], strict=True)]
+    mean = functional.interpolate(volume[None].float(), shrunk, mode="area")
+    if shrunk == list(size):
+        return mean[0]
+    return functional.interpolate(mean, list(size), mode="trilinear", align_corners=False)[0]
+
+
+def _coarse_grid(oriented: sitk.Image, size: Sequence[int]) -> sitk.Image:
+    """An empty volume of the same extent in ``size`` voxels (rows, columns, slices)."""
+    counts = [size[1], size[0], size[2]]
+    old = np.array(oriented.GetSpacing())
+    spacing = old * oriented.GetSize() / counts
+    direction = np.reshape(oriented.GetDirection(), (3, 3))
+    coarse = sitk.Image(counts, sitk.sitkUInt8)
+    coarse.SetSpacing(spacing.tolist())
+    coarse.SetDirection(oriented.GetDirection())
+    coarse.SetOrigin((oriented.GetOrigin() + direction @ ((spacing - old) / 2)).tolist())
+    return coarse
+
+
+def vectors(displacement: np.ndarray, grid: sitk.Image) -> sitk.Image:
+    """Displacements (3: x, y, z; H, W, D) along the grid's axes as a field in LPS."""
+    direction = np.reshape(grid.GetDirection(), (3, 3))
+    vectors = np.moveaxis(displacement, (0, 3), (3, 0)) @ direction.T  # (D, H, W, xyz)
+    field = sitk.GetImageFromArray(np.ascontiguousarray(vectors, np.float64), isVector=True)
+    field.CopyInformation(grid)
+    return field
+
+
+def scalar(values: np.ndarray, grid: sitk.Image) -> sitk.Image:
+    """Values (H, W, D) on the grid."""
+    image = sitk.GetImageFromArray(np.ascontiguousarray(np.moveaxis(values, 2, 0), np.float32))
+    image.CopyInformation(grid)
+    return image

@@ -1,0 +1,101 @@
+"""A field in three dimensions by an optimiser, for what the network has not learnt."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from scipy.ndimage import gaussian_filter
+
+from bundle.registration.coarse import Coarse, vectors, without_folds
+from bundle.registration.network_field import NetworkField
+
+SMOOTHED = 2.0
+"""Width in mm of the Gaussian over the field, whose points lie 4 mm apart."""
+
+ROOM = 10
+"""Voxels around the head that are registered; beyond them the outermost displacements go on."""
+
+FEWEST = 18
+"""Voxels along each axis that the search needs."""
+
+SHARE = {"CT": 0.6, "PET": 0.6, "SPECT": 0.3, None: 0.5}
+"""What the optimiser's field counts in the mean with the network's, by modality.
+
+Self-similarities tell most in CT and least in SPECT; measured on heads 15 and 16 of the validation.
+"""
+
+
+def optimised_field(pair: Coarse) -> NetworkField | None:
+    """Register the volumes of a pair by self-similarities, without training.
+
+    MIND-SSC features, a coupled convex search and Adam: ConvexAdam (Siebert et al., IEEE TMI 2024)
+    by its authors' package, with its own settings, which are meant for voxels of about 2 mm.
+
+    Args:
+        pair: the volumes.
+
+    Returns:
+        the field on the pair's grid, without a spread; None where the volumes are too thin.
+    """
+    box = [_side(pair.head, axis, count) for axis, count in enumerate(pair.image.shape[1:], 1)]
+    part = pair.image[(slice(None), *(slice(low, high) for low, high in box))]
+    if min(part.shape[1:]) < FEWEST:
+        return None
+    steps = np.moveaxis(convex_adam(*(one.numpy() for one in part)), -1, 0)
+    if not np.isfinite(steps).all():
+        return None
+    for axis, ((low, high), count) in enumerate(zip(box, pair.image.shape[1:], strict=True), 1):
+        steps = steps.take(np.arange(count).clip(low, high - 1) - low, axis=axis)
+    shifts = [steps[axis] * pair.spacing[axis] for axis in (1, 0, 2)]  # columns, rows, slices
+    widths = [SMOOTHED / step for step in pair.spacing]
+    smooth = np.stack([gaussian_filter(one, widths, mode="nearest") for one in shifts])
+    return NetworkField(vectors(smooth, pair.grid), None, ("optimised",))
+
+
+def mean_of(learnt: NetworkField, optimised: NetworkField, share: float) -> NetworkField:
+    """A weighted mean of two fields on one grid; its Jacobian determinant is ``LEAST`` or more.
+
+    The spread is the learnt one's and how far the two are from their mean, as variances.
+
+    Args:
+        learnt: of the network.
+        optimised: of :func:`optimised_field`.
+        share: what the second one counts, 0 to 1.
+    """
+    first, second = (sitk.GetArrayFromImage(one.field) for one in (learnt, optimised))
+    mean = sitk.GetImageFromArray((1 - share) * first + share * second, isVector=True)
+    mean.CopyInformation(learnt.field)
+    variance = share * (1 - share) * np.square(first - second).sum(axis=-1)
+    if learnt.spread is not None:
+        variance += np.square(sitk.GetArrayFromImage(learnt.spread))
+    spread = sitk.GetImageFromArray(np.sqrt(variance).astype(np.float32))
+    spread.CopyInformation(learnt.field)
+    return NetworkField(without_folds(mean), spread, (*learnt.planes, *optimised.planes))
+
+
+def _side(head: torch.Tensor, axis: int, count: int) -> tuple[int, int]:
+    """First and last voxel (exclusive) along an axis of the head and the room around it."""
+    shown = head.movedim(axis, 0).flatten(1).any(dim=1).nonzero()
+    return max(0, int(shown[0]) - ROOM), min(count, int(shown[-1]) + 1 + ROOM)
+
+
+def convex_adam(fixed: np.ndarray, moving: np.ndarray, **settings: Any) -> np.ndarray:
+    """Displacements (..., 3) in voxels, in the order of the axes, pull-back.
+
+    Args:
+        fixed: (H, W, D).
+        moving: the same shape.
+        **settings: of the package's ``convex_adam_pt``.
+    """
+    # the package silences all warnings as it is imported, and needs gradients
+    with warnings.catch_warnings(), torch.inference_mode(False), torch.enable_grad():
+        from convexAdam.convex_adam_MIND import convex_adam_pt
+
+        found: np.ndarray = convex_adam_pt(
+            fixed, moving, dtype=torch.float32, device=torch.device("cpu"), **settings
+        )
+    return found

@@ -1,0 +1,56 @@
+"""What the search for the rigid start looks at: a coarse volume, scaled robustly, and its head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from bundle.geometry.head import AIR, COARSE, cropped, find_head, shrunk, widened, without_padding
+
+COARSEST = 3
+"""Voxels of the coarse volume that make one of the coarsest, in each direction."""
+
+
+@dataclass(frozen=True)
+class StartVolume:
+    """A coarse volume.
+
+    Attributes:
+        image: float32, 0 to 1, upright, voxels of about 3 mm.
+        head: uint8 on the same grid.
+    """
+
+    image: sitk.Image
+    head: sitk.Image
+
+    def coarsest(self) -> StartVolume:
+        """The same in voxels of about 9 mm."""
+        spacing = COARSEST * COARSE
+        share = shrunk(self.head, spacing)  # of a small head no voxel may be full
+        head = share > min(0.5, float(sitk.GetArrayViewFromImage(share).max()) / 2)
+        return StartVolume(shrunk(self.image, spacing), sitk.Cast(head, sitk.sitkUInt8))
+
+    def around(self, distance: float) -> StartVolume:
+        """Head and image up to a distance in mm from the head, which then counts as head."""
+        near = widened(self.head, distance)
+        # all grids of the search begin at the head and not at the rim of the field of view
+        return StartVolume(cropped(self.image, near), cropped(near, near))
+
+
+def start_volume(volume: sitk.Image) -> StartVolume:
+    """Bring a volume to what the search looks at.
+
+    Values are scaled from the background to the head's 99.5th percentile: neither a bright
+    padding outside the scan circle nor a hot spot counts.
+    """
+    small = shrunk(sitk.DICOMOrient(without_padding(volume), "LPS"), COARSE)
+    head = find_head(small)
+    values = sitk.GetArrayViewFromImage(small).clip(min=AIR)
+    inside = values[sitk.GetArrayViewFromImage(head) > 0]
+    lowest, highest = float(np.percentile(values, 2.0)), float(np.percentile(inside, 99.5))
+    if not lowest < highest:
+        lowest, highest = float(values.min()), float(values.max())
+    scaled = sitk.Clamp((small - lowest) / (highest - lowest), sitk.sitkFloat32, 0.0, 1.0)
+    return StartVolume(scaled, head)

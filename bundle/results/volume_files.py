@@ -1,0 +1,76 @@
+"""The volumes and transforms of a registered pair in files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from bundle.domain import Range
+from bundle.fusion import FusedVolumes
+from bundle.geometry.compact import compact
+from bundle.geometry.transform import as_transform
+from bundle.registration import VolumeRegistration
+from bundle.results.compressed import few_digits, write_transform, write_volume
+
+FEW = 2**22
+"""Voxels up to which values are written as they are: such files are small anyway."""
+
+SHADES = 2048
+"""Steps of warped values from the one displayed as black to the one displayed as white."""
+
+FUSED, UNCERTAINTY = 2.0**-10, 2.0**-4
+"""Steps of these values; a screen shows 256 shades, and the uncertainty is no measurement."""
+
+
+def write_mapping(registration: VolumeRegistration, folder: Path, full: bool) -> None:
+    """Write ``ddf.nii.gz``, ``transform.h5``, ``transform_inverse.h5`` and ``rigid.tfm``.
+
+    Args:
+        registration: what was found.
+        folder: for the files.
+        full: the displacements on the fixed grid, and not on one of about 2 mm.
+    """
+    found = compact(registration.transform, registration.pair.fixed.image)
+    write_volume(registration.field if full else found.displacement, folder / "ddf.nii.gz")
+    write_transform(found.forward, folder / "transform.h5")
+    write_transform(found.backward, folder / "transform_inverse.h5")
+    sitk.WriteTransform(as_transform(found.matrix), str(folder / "rigid.tfm"))
+
+
+def write_values(fused: FusedVolumes, folder: Path) -> None:
+    """Write ``fused.nii.gz``, ``warped.nii.gz`` and what else has values, as float32."""
+    with ThreadPoolExecutor(2) as pool:  # compressing leaves Python alone
+        written = [
+            pool.submit(_write, volume, step, folder / f"{name}.nii.gz")
+            for name, volume, step in _volumes(fused)
+        ]
+    for one in written:
+        one.result()
+
+
+def _write(volume: sitk.Image, step: float | None, path: Path) -> None:
+    large = volume.GetNumberOfPixels() > FEW
+    values = few_digits(volume, step) if large and step else sitk.Cast(volume, sitk.sitkFloat32)
+    write_volume(values, path)
+
+
+def _volumes(fused: FusedVolumes) -> Iterator[tuple[str, sitk.Image, float | None]]:
+    """Names of files, volumes, and to multiples of what they may be rounded."""
+    registration = fused.registration
+    yield "fused", fused.fused, FUSED
+    yield "warped", registration.warped, _shade(registration.initial.windows[1])
+    if registration.uncertainty is not None:
+        yield "uncertainty", registration.uncertainty, UNCERTAINTY
+    for side, volume in (("fixed", registration.pair.fixed), ("moving", registration.pair.moving)):
+        if volume.resampled:  # the transform refers to this volume and not to the slices
+            yield f"{side}_used", volume.image, None
+
+
+def _shade(window: Range) -> float:
+    """A power of two below a shade, in the moving volume's units."""
+    width = window[1] - window[0]
+    return 2.0 ** math.floor(math.log2(width / SHADES)) if width > 0 else 0.0

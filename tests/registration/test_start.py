@@ -1,0 +1,201 @@
+"""The 3D start from anywhere: other coordinates, other postures, other fields of view."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from bundle.errors import InputError
+from bundle.geometry.transform import as_matrix, as_transform
+from bundle.registration.initial_transform import read_initial_transform
+from bundle.registration.rigid import find_start
+from bundle.registration.start_candidates import angle, placements
+
+POINTS = np.array([(20, 0, 0, 1), (0, -30, 0, 1), (0, 0, 25, 1), (-20, 20, -20, 1)], float).T
+
+
+def head(invert=False, size=41):
+    """An egg with two unlike holes, 3 mm, its middle at 0."""
+    axis = (np.arange(size) - size // 2) * 3.0
+    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
+    values = (((x / 36) ** 2 + (y / 46) ** 2 + (z / 40) ** 2) < 1).astype(float)
+    values[((x - 12) ** 2 + (y + 15) ** 2 + (z - 8) ** 2) < 100] = 0.4
+    values[((x + 10) ** 2 + (y - 18) ** 2 + (z + 12) ** 2) < 144] = 0.7
+    if invert:
+        values = np.where(values > 0, 1.2 - values, 0)
+    return like(values, (3.0,) * 3, (axis[0],) * 3)
+
+
+def like(values, spacing, origin):
+    image = sitk.GetImageFromArray(values)
+    image.SetSpacing(spacing)
+    image.SetOrigin(origin)
+    return sitk.SmoothingRecursiveGaussian(image, 3.0)
+
+
+def motion_of(angles=(0.05, -0.04, 0.12), shift=(7.0, -5.0, 4.0)):
+    return sitk.Euler3DTransform((0.0, 0.0, 0.0), *angles, shift)
+
+
+def moved(image, motion):
+    """The image carried along by ``motion``: fixed point x is found at motion(x)."""
+    return sitk.Resample(image, image, motion.GetInverse(), sitk.sitkLinear, 0.0)
+
+
+def errors(found, truth):
+    return np.linalg.norm(((found - truth) @ POINTS)[:3], axis=0)
+
+
+def codes(start):
+    return [remark.code for remark in start.remarks]
+
+
+def test_headers_that_share_no_space_are_told_of_and_not_needed():
+    moving = moved(head(invert=True), motion_of())
+    moving.SetOrigin(np.add(moving.GetOrigin(), (1000.0, 300.0, -500.0)).tolist())
+    truth = as_matrix(motion_of())
+    truth[:3, 3] += (1000.0, 300.0, -500.0)
+    found = find_start(head(), moving)
+    assert errors(found.matrix, truth).mean() < 1.0
+    assert codes(found) == ["no_common_space"]
+    assert found.source in found.remarks[0].text
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_header_with_the_head_the_other_way_round(axis):
+    angles = [np.pi if axis == n else 0.06 for n in range(3)]
+    motion = motion_of(angles)
+    found = find_start(head(), moved(head(invert=True), motion))
+    assert errors(found.matrix, as_matrix(motion)).mean() < 1.0
+    assert codes(found) == ["start_turned"]
+
+
+def test_a_tilted_head_far_from_where_the_headers_say():
+    motion = motion_of((0.5, -0.4, 0.5), (14.0, -16.0, 11.0))
+    moving = moved(head(invert=True), motion)
+    moving.SetOrigin(np.add(moving.GetOrigin(), (40.0, -50.0, 60.0)).tolist())
+    truth = as_matrix(motion)
+    truth[:3, 3] += (40.0, -50.0, 60.0)
+    assert errors(find_start(head(), moving).matrix, truth).mean() < 2.0
+
+
+def test_one_hot_spot_60_times_as_bright_as_the_head():
+    moving = sitk.GetArrayFromImage(moved(head(invert=True), motion_of()))
+    moving[:3, :3, :3] = 60.0
+    hot = like(moving, (3.0,) * 3, (-60.0,) * 3)
+    assert errors(find_start(head(), hot).matrix, as_matrix(motion_of())).mean() < 1.0
+
+
+@pytest.mark.parametrize("padding", [31743.0, 62512.0])
+def test_bright_padding_outside_a_scan_circle(padding):
+    moving = sitk.GetArrayFromImage(moved(head(invert=True), motion_of()))
+    hounsfield = 1040.0 * moving - 1000.0
+    y, x = np.indices(hounsfield.shape[1:]) - 20.0
+    hounsfield[:, np.hypot(x, y) > 20.5] = padding
+    image = sitk.GetImageFromArray(hounsfield)
+    image.CopyInformation(head())
+    assert errors(find_start(head(), image).matrix, as_matrix(motion_of())).mean() < 1.0
+
+
+@pytest.mark.parametrize("part", ["upper", "lower"])
+def test_half_a_head(part):
+    moving = moved(head(invert=True), motion_of())
+    moving = moving[:, :, 18:] if part == "upper" else moving[:, :, :23]
+    moving.SetOrigin(np.add(moving.GetOrigin(), (30.0, 0.0, -25.0)).tolist())
+    truth = as_matrix(motion_of())
+    truth[:3, 3] += (30.0, 0.0, -25.0)
+    assert errors(find_start(head(), moving).matrix, truth).mean() < 2.0
+
+
+def test_the_head_is_found_on_a_body_that_the_headers_put_elsewhere():
+    top = sitk.GetArrayFromImage(moved(head(invert=True, size=61), motion_of()))
+    body = np.zeros((200, 61, 61))
+    z, y, x = np.indices(body.shape)
+    x, y = x - 30, y - 30
+    trunk = ((x / 26) ** 2 + (y / 16) ** 2 < 1) & (z < 140) & (z > 2)
+    body[trunk | ((np.hypot(x, y) < 8) & (z < 160) & (z > 2))] = 0.3
+    body[(((abs(x) - 11) / 8) ** 2 + (y / 11) ** 2 + ((z - 100) / 25) ** 2 < 1) & trunk] = 0.05
+    body[139:] = np.maximum(body[139:], top)
+    image = like(body, (3.0,) * 3, (-80.0, -110.0, -507.0 + 120.0))
+    truth = as_matrix(motion_of())
+    truth[:3, 3] += (10.0, -20.0, 120.0)
+    found = find_start(head(), image)
+    assert errors(found.matrix, truth).mean() < 2.0
+
+
+def test_a_volume_without_the_head_is_warned_of():
+    noise = np.random.default_rng(3).random((41, 41, 41))
+    found = find_start(head(), like(noise, (3.0,) * 3, (-60.0,) * 3))
+    assert "start_doubtful" in codes(found)
+
+
+def test_every_placement_is_a_rotation_and_one_lies_near_the_truth():
+    axis = np.arange(-40, 41, 4.0)
+    points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+    points = points[(points**2 @ [1.0, 0.6, 0.8]) < 1300]
+    motion = as_matrix(motion_of((0.1, 0.2, 3.0), (90.0, -70.0, 50.0)))
+    found = list(placements(points, points @ motion[:3, :3].T + motion[:3, 3]))
+    for one in found:
+        np.testing.assert_allclose(one.matrix[:3, :3] @ one.matrix[:3, :3].T, np.eye(3), atol=1e-9)
+        assert np.linalg.det(one.matrix) == pytest.approx(1.0)
+    assert min(errors(one.matrix, motion).mean() for one in found) < 5.0
+    assert {round(angle(one.matrix, np.eye(4))) for one in found} >= {0, 25, 180}
+
+
+def test_an_initial_transform_is_gone_on_from_or_used_as_it_is():
+    moving = moved(head(invert=True), motion_of())
+    given = as_matrix(motion_of((0.0, 0.0, 0.1), (5.0, -3.0, 2.0)))
+    found = find_start(head(), moving, "header", given)
+    np.testing.assert_array_equal(found.matrix, given)
+    assert (
+        errors(find_start(head(), moving, "rigid", given).matrix, as_matrix(motion_of())).mean() < 1
+    )
+    with pytest.raises(InputError, match="init center takes no initial transform"):
+        find_start(head(), moving, "center", given)
+    with pytest.raises(InputError, match="does not overlap the fixed volume"):
+        find_start(head(), moving, "rigid", as_matrix(sitk.TranslationTransform(3, (900.0, 0, 0))))
+
+
+def test_the_scale_of_an_initial_transform_stays():
+    given = sitk.ScaleTransform(3, (1.15, 0.9, 1.05))
+    truth = sitk.CompositeTransform([given, motion_of()])
+    moving = moved(head(invert=True), truth)
+    found = find_start(head(), moving, "rigid", as_matrix(given)).matrix
+    assert errors(found, as_matrix(truth)).mean() < 1.0
+    np.testing.assert_allclose(np.linalg.svd(found[:3, :3])[1], [1.15, 1.05, 0.9], atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["tfm", "txt", "h5", "mat"])
+def test_linear_itk_transforms_are_read(suffix, tmp_path):
+    motion = motion_of()
+    sitk.WriteTransform(motion, str(tmp_path / f"t.{suffix}"))
+    found = read_initial_transform(tmp_path / f"t.{suffix}")
+    np.testing.assert_allclose(found, as_matrix(motion), atol=1e-12)
+
+
+def test_linear_transforms_in_a_row_are_read(tmp_path):
+    motion, other = motion_of(), sitk.ScaleTransform(3, (1.1, 1.0, 0.9))
+    sitk.WriteTransform(sitk.CompositeTransform([motion, other]), str(tmp_path / "t.h5"))
+    found = read_initial_transform(tmp_path / "t.h5")
+    np.testing.assert_allclose(found, as_matrix(motion) @ as_matrix(other), atol=1e-12)
+    np.testing.assert_allclose(as_matrix(as_transform(found)), found, atol=1e-12)
+
+
+def test_other_files_are_refused_in_one_line(tmp_path):
+    field = sitk.DisplacementFieldTransform(sitk.Image([4] * 3, sitk.sitkVectorFloat64, 3))
+    wrong = {
+        "field.h5": (field, "DisplacementFieldTransform, which is not linear"),
+        "flat.tfm": (sitk.Euler2DTransform(), "2 dimensions; give one of three"),
+        "mirror.mat": (as_transform(np.diag([-1.0, 1, 1, 1])), "mirrors"),
+    }
+    for name, (transform, message) in wrong.items():
+        sitk.WriteTransform(transform, str(tmp_path / name))
+        with pytest.raises(InputError, match=f"{name}: .*{message}"):
+            read_initial_transform(tmp_path / name)
+    (tmp_path / "fsl.mat").write_text("1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n")
+    with pytest.raises(InputError, match=r"fsl\.mat: cannot be read as an ITK transform"):
+        read_initial_transform(tmp_path / "fsl.mat")
+    with pytest.raises(InputError, match=r"warp\.nii\.gz: no such file"):
+        read_initial_transform(tmp_path / "warp.nii.gz")
+    (tmp_path / "warp.nii.gz").touch()
+    with pytest.raises(InputError, match=r"warp\.nii\.gz: is no linear ITK transform"):
+        read_initial_transform(tmp_path / "warp.nii.gz")

@@ -1,0 +1,111 @@
+"""What is written of a registered pair of volumes, and that the files say one thing."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from bundle.geometry.compact import coarse_grid
+from bundle.geometry.transform import compose, displacement_field, field_transform, resample
+from bundle.phantom.pairs import write_volumes
+from bundle.results import volume_files
+from bundle.results.volume_files import write_mapping, write_values
+from tests.geometry.test_compact import START, apart, lengths, smooth_field
+
+
+def read(path, kind=sitk.sitkFloat64):
+    return sitk.ReadImage(str(path), kind)
+
+
+@pytest.fixture
+def registered(ball, tmp_path):
+    """MRI and CT of a phantom in voxels of 1 mm, the head reaching the rim; transform known."""
+    write_volumes(tmp_path, 1, shape=(72, 66, 44), spacing=(1.0, 1.0, 1.0))
+    fixed, moving = (read(tmp_path / f"{name}.nii.gz") for name in ("mri_t1", "ct"))
+    transform = compose(START, smooth_field(coarse_grid(fixed), 8.0, 5.0))
+    total = displacement_field(transform, fixed)
+    known = ball.registration
+    pair = replace(
+        known.pair,
+        fixed=replace(known.pair.fixed, image=fixed),
+        moving=replace(known.pair.moving, image=moving),
+    )
+    initial = replace(known.initial, pair=pair, start=START, windows=((0.0, 800.0), (-20.0, 150.0)))
+    registration = replace(
+        known,
+        initial=initial,
+        transform=transform,
+        field=total,
+        warped=resample(moving, fixed, field_transform(total)),
+        uncertainty=sitk.Cast(fixed / 400, sitk.sitkFloat32),
+    )
+    return replace(ball, registration=registration, fused=sitk.Cast(fixed / 2000, sitk.sitkFloat32))
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_the_files_of_the_mapping_agree(registered, full, tmp_path):
+    registration = registered.registration
+    fixed, moving = registration.pair.fixed.image, registration.pair.moving.image
+    write_mapping(registration, tmp_path, full)
+    field = read(tmp_path / "ddf.nii.gz", sitk.sitkVectorFloat64)
+    assert (field.GetSize() == fixed.GetSize()) == full
+    assert full or field.GetSpacing() == (2.0, 2.0, 2.0)
+    forward, backward, rigid = (
+        sitk.ReadTransform(str(tmp_path / name))
+        for name in ("transform.h5", "transform_inverse.h5", "rigid.tfm")
+    )
+    total = field_transform(registration.field)
+    lowest = float(sitk.GetArrayViewFromImage(moving).min())
+    for transform in (sitk.DisplacementFieldTransform(field), forward):
+        assert apart(transform, total, fixed).max() < 0.05
+        warped = sitk.GetArrayFromImage(
+            sitk.Resample(moving, fixed, transform, sitk.sitkLinear, lowest)
+        )
+        difference = np.abs(warped - sitk.GetArrayFromImage(registration.warped))
+        assert np.ptp(warped) > 1500 and difference.mean() < 1.0  # HU
+        faces = [np.moveaxis(difference, axis, 0)[[0, -1]] for axis in range(3)]
+        assert max(face.mean() for face in faces) < 1.5  # at the rim too
+    assert rigid.IsLinear() and apart(rigid, compose(START), fixed).max() < 1e-4
+    inner = (slice(8, -8),) * 3
+    assert lengths(sitk.CompositeTransform([backward, forward]), fixed)[inner].max() < 0.1
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_values_of_large_volumes_are_rounded_below_their_accuracy(
+    registered, large, tmp_path, monkeypatch
+):
+    if large:
+        monkeypatch.setattr(volume_files, "FEW", 1000)
+    write_values(registered, tmp_path)
+    registration = registered.registration
+    known = {
+        "fused": (registered.fused, 2.0**-11, 0.0),
+        "warped": (registration.warped, 0.05, 0.0005),  # 170 HU from black to white
+        "uncertainty": (registration.uncertainty, 2.0**-5, 0.0005),
+    }
+    assert sorted(path.name for path in tmp_path.glob("[fuw]*.nii.gz")) == sorted(
+        f"{name}.nii.gz" for name in known
+    )
+    for name, (volume, most, share) in known.items():
+        values = sitk.GetArrayFromImage(volume).astype(np.float32)
+        written = sitk.ReadImage(str(tmp_path / f"{name}.nii.gz"))
+        assert written.GetPixelID() == sitk.sitkFloat32
+        assert written.GetSize() == volume.GetSize()
+        error = np.abs(sitk.GetArrayFromImage(written) - values)
+        assert (error <= np.maximum(most, share * np.abs(values))).all()
+        assert (error.max() > 0) == large
+    fused = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "fused.nii.gz")))
+    assert fused.min() >= 0 and fused.max() <= 1
+
+
+def test_what_was_made_regular_is_written_as_it_is(ball, tmp_path, monkeypatch):
+    monkeypatch.setattr(volume_files, "FEW", 1)
+    registration = ball.registration
+    moving = replace(registration.pair.moving, image=registration.pair.moving.image / 3)
+    moving = replace(moving, resampled=True)
+    pair = replace(registration.pair, moving=moving)
+    initial = replace(registration.initial, pair=pair)
+    write_values(replace(ball, registration=replace(registration, initial=initial)), tmp_path)
+    used = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "moving_used.nii.gz")))
+    np.testing.assert_array_equal(used, sitk.GetArrayFromImage(moving.image).astype(np.float32))
