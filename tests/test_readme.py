@@ -99,9 +99,9 @@ def test_command(command, checkout):
     elif "--output_dir" in words:
         out = checkout / words[words.index("--output_dir") + 1]
         names = {path.name.split(".")[0] for path in out.rglob("*.*")}
-        expected = {"fused", "warped", "ddf"}
-        more = {"transform", "report", "uncertainty"} if "volume" in str(out) else set()
-        assert names == expected | more
+        expected = {"fused", "warped", "ddf", "report"}
+        more = {"transform", "transform_inverse", "rigid", "uncertainty"}
+        assert names == expected | (more if "volume" in str(out) else set())
     if "--ckpt_dir" in words:
         assert (checkout / words[words.index("--ckpt_dir") + 1] / "last.pt").is_file()
     if "--resume" in words:

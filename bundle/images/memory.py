@@ -12,7 +12,7 @@ from monai.data import MetaTensor
 from monai.utils import MetaKeys, SpaceKeys
 
 from bundle.errors import InputError, Remark
-from bundle.images.grid import on_grid
+from bundle.images.grid import on_grid, require_affine
 from bundle.images.nifti_forms import TO_LPS, affine_of, unit_mm
 
 
@@ -38,6 +38,7 @@ def from_nibabel(
     if image.affine is None:
         raise InputError(f"{name}: has no affine; give it one")
     affine = TO_LPS @ np.diag([unit_mm(name, image.header)] * 3 + [1.0]) @ image.affine
+    require_affine(name, affine)
     remarks: list[Remark] = []
     if isinstance(image, nibabel.nifti1.Nifti1Pair):
         stated, remarks = affine_of(name, image.header)

@@ -9,14 +9,16 @@ import SimpleITK as sitk
 
 @dataclass(frozen=True)
 class NetworkField:
-    """A displacement field made of the network's fields in slices.
+    """A displacement field of the network, an optimiser, or both.
 
     Attributes:
         field: ITK displacement field, millimetres, LPS, pull-back; applied before the start.
         spread: how much its estimates differ, mm, on the same grid; None if it is not known.
-        planes: of the slices.
+        planes: of the slices that the network saw; () without it.
+        optimiser: what the optimiser's field counts in it, 0 to 1.
     """
 
     field: sitk.Image
     spread: sitk.Image | None
     planes: tuple[str, ...]
+    optimiser: float = 0.0

@@ -53,7 +53,7 @@ def optimised_field(pair: Coarse) -> NetworkField | None:
     shifts = [steps[axis] * pair.spacing[axis] for axis in (1, 0, 2)]  # columns, rows, slices
     widths = [SMOOTHED / step for step in pair.spacing]
     smooth = np.stack([gaussian_filter(one, widths, mode="nearest") for one in shifts])
-    return NetworkField(vectors(smooth, pair.grid), None, ("optimised",))
+    return NetworkField(vectors(smooth, pair.grid), None, (), 1.0)
 
 
 def mean_of(learnt: NetworkField, optimised: NetworkField, share: float) -> NetworkField:
@@ -74,7 +74,7 @@ def mean_of(learnt: NetworkField, optimised: NetworkField, share: float) -> Netw
         variance += np.square(sitk.GetArrayFromImage(learnt.spread))
     spread = sitk.GetImageFromArray(np.sqrt(variance).astype(np.float32))
     spread.CopyInformation(learnt.field)
-    return NetworkField(without_folds(mean), spread, (*learnt.planes, *optimised.planes))
+    return NetworkField(without_folds(mean), spread, learnt.planes, share)
 
 
 def _side(head: torch.Tensor, axis: int, count: int) -> tuple[int, int]:

@@ -84,6 +84,7 @@ class VolumeRegistration:
         uncertainty: how much the estimates of the network's fields and of the planes differ, mm, on
             the fixed grid; None without registration, or if one plane's network does not tell.
         refinement: what became of the B-spline step, if there was one.
+        optimiser: what the optimiser's field counts beside the network's, 0 to 1.
     """
 
     initial: InitializedPair
@@ -94,6 +95,7 @@ class VolumeRegistration:
     planes: tuple[str, ...] = ()
     uncertainty: sitk.Image | None = None
     refinement: Refinement | None = None
+    optimiser: float = 0.0
 
     @property
     def pair(self) -> VolumePair:

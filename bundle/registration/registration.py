@@ -97,6 +97,7 @@ def _register_volumes(
     return VolumeRegistration(
         initial, transform, total, warped, _shown(warped, initial),
         found.planes if found and kept else (), spread, refinement,
+        found.optimiser if found and kept else 0.0,
     )  # fmt: skip
 
 

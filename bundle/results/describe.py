@@ -98,7 +98,12 @@ def volume_report(fused: FusedVolumes, shown: Shown, parameters: Mapping[str, An
     information, ncc = change(shown.fixed[head], shown.start[head], shown.warped[head])
     report = Report(
         modality=pair.modality,
-        parameters={**parameters, "plane": pair.plane, "planes": list(registration.planes)},
+        parameters={
+            **parameters,
+            "plane": pair.plane,
+            "planes": list(registration.planes),
+            "optimiser": registration.optimiser,
+        },
         unit="mm",
         mutual_information=information,
         ncc=ncc,

@@ -141,6 +141,8 @@ def _steps(report: Report) -> str:
     if report.field_kept:
         planes = report.parameters.get("planes", ())
         steps.append(f"network, in {', '.join(planes)} slices")
+        if report.parameters.get("optimiser"):
+            steps.append("mean with the field of an optimiser")
     if refined:
         steps.append("B-spline in 3D")
     return ", then ".join(steps)

@@ -34,7 +34,6 @@ def moved(image):
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_convex_adam_brings_a_volume_back_in_space(setting):
-    pytest.importorskip("convexAdam", reason="convexAdam is not installed")
     fixed, mask = volume()
     found = convex_adam_volumes(fixed, moved(fixed), setting)
     assert mean_error(found, SHIFT, mask) < 2.5  # 5.4 before

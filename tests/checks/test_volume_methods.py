@@ -73,7 +73,6 @@ def test_names_of_methods():
 
 
 def test_all_settings_of_convexadam_go_by_one_name(monkeypatch):
-    monkeypatch.setattr(volume_methods, "require_convex_adam", lambda: None)
     names = ["convexadam_default", "convexadam_abdomen", "convexadam_lung"]
     assert chosen_methods(["convexadam"]) == names
     assert chosen_methods(["convexadam_lung"]) == names[2:]

@@ -112,7 +112,7 @@ def test_stored_orientation_does_not_change_the_result(hounsfield, infer, tmp_pa
 def test_window_can_be_set(hounsfield, infer, tmp_path):
     write_volume(tmp_path / "f.nii.gz", np.pad([[[1.0]]], ((0, 5), (0, 47), (0, 39))))
     write_volume(tmp_path / "m.nii.gz", hounsfield)
-    pair = {"fixed": "f.nii.gz", "moving": "m.nii.gz"}
+    pair = {"fixed": "f.nii.gz", "moving": "m.nii.gz", "modality": "CT"}
     out = infer({"id": "a", **pair}, ct_window=[200, 1100])
     warped, fused = (
         sitk.GetArrayFromImage(sitk.ReadImage(str(out / "a" / f"{name}.nii.gz")))[1:, 6:-6, 6:-6]

@@ -79,11 +79,11 @@ def test_the_mean_and_its_spread():
     ]
     spread = scalar(np.full(shape, 2.0), grid)
     learnt = NetworkField(fields[0], spread, ("axial",))
-    other = NetworkField(fields[1], None, ("optimised",))
+    other = NetworkField(fields[1], None, (), 1.0)
     found = mean_of(learnt, other, 0.25)
     np.testing.assert_allclose(values_of(found.field) - (1.75, 3.0, 0.0), 0, atol=1e-6)
     np.testing.assert_allclose(values_of(found.spread), np.sqrt(4 + 25 * 3 / 16), rtol=1e-6)
-    assert found.planes == ("axial", "optimised")
+    assert found.planes == ("axial",) and found.optimiser == 0.25
     none = mean_of(NetworkField(fields[0], None, ()), other, 0.5)
     np.testing.assert_allclose(values_of(none.spread), 2.5, rtol=1e-6)
 

@@ -117,12 +117,12 @@ def test_the_mean_of_network_and_optimiser(learnt, optimised, kept, monkeypatch)
 
     def optimiser(pair):
         shift = sitk.TranslationTransform(3, (optimised, 0.0, 0.0))
-        return NetworkField(displacement_field(shift, pair.grid), None, ("optimised",))
+        return NetworkField(displacement_field(shift, pair.grid), None, (), 1.0)
 
     monkeypatch.setattr(REGISTRATION, "optimised_field", optimiser)
     found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)), modality="PET")
     alone = optimised < 0  # so far off that the mean has much less information
-    assert found.planes == tuple(PLANES) if alone else (*PLANES, "optimised")
+    assert found.planes == tuple(PLANES) and found.optimiser == (0.0 if alone else 0.6)
     np.testing.assert_allclose(vectors(found.field)[..., 0], kept, atol=1e-4)
 
 
@@ -173,6 +173,7 @@ def test_the_shipped_weights_find_a_displacement_across_the_slices():
         asked = options_of(init="none", modality="CT", plane=plane)
         ready = initialize(read_pair(fixed, moving, asked), asked)
         found = register(ready, network, asked)
-        assert found.planes == (("axial",) if plane == "axial" else (*PLANES, "optimised"))
+        assert found.planes == (("axial",) if plane == "axial" else tuple(PLANES))
+        assert found.optimiser == (0.0 if plane == "axial" else 0.6)
         errors[plane] = mean_error(found.transform, truth, inside)
     assert errors["auto"] < 0.85 * before and errors["auto"] < errors["axial"], (before, errors)

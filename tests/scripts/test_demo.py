@@ -46,7 +46,12 @@ def still(tmp_path, monkeypatch):
     torch.save(Still().state_dict(), tmp_path / "still.pt")
     checkpoint = ["--checkpoint", str(tmp_path / "still.pt")]
     network_def = {"_target_": "tests.scripts.test_demo.Still"}
-    return checkpoint, {"network_def": network_def, "device": "cpu", "init": "none"}
+    return checkpoint, {
+        "network_def": network_def,
+        "device": "cpu",
+        "init": "none",
+        "plane": "axial",
+    }
 
 
 def test_errors_of_a_network_that_does_nothing(still, tmp_path, capsys):

@@ -82,7 +82,6 @@ def test_given_volumes_and_one_plane(tmp_path, small):
         (["--phantom", "CT", "--seeds", "0"], "--seeds, --threads: give at least 1"),
         (["--phantom", "CT", "--slices", "1"], "--slices 1: give at least 2"),
         (["--phantom", "CT", "--methods", "ants"], "antspyx: not installed; run .*, or leave ants"),
-        (["--phantom", "CT", "--methods", "convexadam"], "convexAdam: not installed; run .*, or"),
         (["--heads", "x"], "--heads: name the --modality"),
         (["--suite", "validation"], "--suite: name the --data, or take --kinds phantom"),
         (["--suite", "validation", "--kinds", "head", "--data", "x"], "x/heads: no such folder"),
@@ -91,7 +90,6 @@ def test_given_volumes_and_one_plane(tmp_path, small):
 )
 def test_what_cannot_be_measured_is_one_line(options, message, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ants", None)  # as if they were missing
-    monkeypatch.setitem(sys.modules, "convexAdam", None)
     with pytest.raises(SystemExit, match=f"^error: {message}[^\n]*$"):
         volume_accuracy.main([*options, "--output_dir", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()

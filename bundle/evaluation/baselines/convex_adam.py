@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-import torch
 
-from bundle.errors import InputError
 from bundle.geometry.transform import field_transform
+from bundle.registration.optimised import convex_adam
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -29,24 +27,6 @@ cannot leave out (it then takes grid points for voxels).
 """
 
 
-def require_convex_adam() -> Any:
-    """Import the package.
-
-    Returns:
-        its module ``convex_adam_MIND``.
-
-    Raises:
-        InputError: it is not installed; says how to install it.
-    """
-    try:
-        return importlib.import_module("convexAdam.convex_adam_MIND")
-    except ImportError as error:
-        raise InputError(
-            "convexAdam: not installed; run .venv/bin/python -m pip install -r "
-            "requirements-baselines.txt, or leave convexadam out"
-        ) from error
-
-
 def convex_adam_volumes(
     fixed: sitk.Image, moving: sitk.Image, setting: str = "default"
 ) -> sitk.Transform:
@@ -59,15 +39,9 @@ def convex_adam_volumes(
 
     Returns:
         fixed to moving points, mm, LPS.
-
-    Raises:
-        InputError: the package is not installed.
     """
-    package = require_convex_adam()
     arrays = [sitk.GetArrayFromImage(volume) for volume in (fixed, moving)]
-    steps = package.convex_adam_pt(
-        *arrays, dtype=torch.float32, device=torch.device("cpu"), **SETTINGS[setting]
-    )  # (D, H, W, zyx), voxels, pull-back
+    steps = convex_adam(*arrays, **SETTINGS[setting])  # (D, H, W, zyx), voxels, pull-back
     vectors = steps[..., ::-1] * fixed.GetSpacing()
     vectors = vectors @ np.reshape(fixed.GetDirection(), (3, 3)).T
     field = sitk.GetImageFromArray(np.ascontiguousarray(vectors, np.float64), isVector=True)

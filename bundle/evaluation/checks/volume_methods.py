@@ -16,7 +16,6 @@ from bundle.evaluation.baselines.ants import require_ants, syn_volumes
 from bundle.evaluation.baselines.convex_adam import (
     SETTINGS,
     convex_adam_volumes,
-    require_convex_adam,
 )
 from bundle.geometry.head import widened
 from bundle.geometry.slices import from_slices, in_plane_of
@@ -220,6 +219,4 @@ def chosen_methods(names: Sequence[str]) -> list[str]:
     chosen = [m for m in METHODS if m in names or m.split("_")[0] in names]
     if "ants" in chosen:
         require_ants()
-    if any(name.startswith("convexadam") for name in chosen):
-        require_convex_adam()
     return chosen
