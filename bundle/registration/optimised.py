@@ -95,6 +95,8 @@ def convex_adam(fixed: np.ndarray, moving: np.ndarray, **settings: Any) -> np.nd
     with warnings.catch_warnings(), torch.inference_mode(False), torch.enable_grad():
         from convexAdam.convex_adam_MIND import convex_adam_pt
 
+        warnings.simplefilter("ignore")  # torch's notes on its own defaults
+
         found: np.ndarray = convex_adam_pt(
             fixed, moving, dtype=torch.float32, device=torch.device("cpu"), **settings
         )

@@ -24,7 +24,8 @@ def test_the_client_writes_what_fuse_writes(server, studies, tmp_path, capsys):
     label_client.main([*arguments, "--init", "none", "--output_dir", str(out)])
     names = sorted(path.name for path in out.iterdir())
     volumes = ["ddf.nii.gz", "fused.nii.gz", "uncertainty.nii.gz", "warped.nii.gz"]
-    assert names == sorted([*volumes, "report.html", "report.json", "transform.h5"])
+    transforms = ["rigid.tfm", "transform.h5", "transform_inverse.h5"]
+    assert names == sorted([*volumes, *transforms, "report.html", "report.json"])
     printed = capsys.readouterr().out
     assert json.loads(printed[: printed.rindex("}") + 1]) == json.loads(
         (out / "report.json").read_text(encoding="utf-8")
