@@ -10,6 +10,7 @@ import SimpleITK as sitk
 import torch
 
 from bundle.errors import InputError
+from bundle.geometry.compact import compact
 from bundle.geometry.slices import (
     field_from_slices,
     from_slices,
@@ -91,8 +92,9 @@ def _register_volumes(
         refinement = _refined(initial, compose(np.eye(4), *fields))
         fields += [refinement.field] if refinement.field and refinement.kept else []
     transform = compose(initial.start, *fields)
-    total = displacement_field(transform, grid)
-    warped = resample(pair.moving.image, grid, field_transform(total))  # as ddf.nii.gz gives it
+    written = field_transform(compact(transform, grid).displacement)  # what ddf.nii.gz holds
+    total = displacement_field(written, grid)
+    warped = resample(pair.moving.image, grid, field_transform(total))
     spread = onto(found.spread, grid) if found and found.spread else None
     return VolumeRegistration(
         initial, transform, total, warped, _shown(warped, initial),

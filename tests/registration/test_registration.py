@@ -123,7 +123,7 @@ def test_the_mean_of_network_and_optimiser(learnt, optimised, kept, monkeypatch)
     found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)), modality="PET")
     alone = optimised < 0  # so far off that the mean has much less information
     assert found.planes == tuple(PLANES) and found.optimiser == (0.0 if alone else 0.6)
-    np.testing.assert_allclose(vectors(found.field)[..., 0], kept, atol=1e-4)
+    np.testing.assert_allclose(vectors(found.field)[..., 0], kept, atol=0.01)
 
 
 def test_rigid_only_asks_no_network(monkeypatch):
