@@ -28,7 +28,7 @@ from bundle.images.kinds import PICTURES, VOLUMES
 from bundle.results.folder import RESULTS
 from scripts.command import or_exit
 
-SUFFIXES = (*VOLUMES, *PICTURES, ".h5", ".html", ".json")
+SUFFIXES = (*VOLUMES, *PICTURES, ".h5", ".tfm", ".html", ".json")
 IMAGES = ("fused.nii.gz", "fused.png", "warped.nii.gz", "warped.png")
 MODELS = ("bimsrec", "bimsrec_register", "bimsrec_fuse")
 

@@ -19,12 +19,12 @@ TAGS = {
     "warped": "warped.*",
     "ddf": "ddf.nii.gz",
     "transform": "transform.h5",
-    "inverse": "transform_inverse.h5",
+    "transform_inverse": "transform_inverse.h5",
     "rigid": "rigid.tfm",
     "uncertainty": "uncertainty.nii.gz",
     "moving_used": "moving_used.nii.gz",
     "overlay": "overlay.png",
-    "color": "fused_color.nii.gz",
+    "fused_color": "fused_color.nii.gz",
     "report": "report.html",
     "figures": "report.json",
 }
@@ -57,7 +57,7 @@ MODELS = {
     "bimsrec_register": Model(
         "Registers a moving CT, PET or SPECT image onto a fixed MRI; answers with the warped image",
         "warped",
-        tuple(tag for tag in TAGS if tag not in ("fused", "overlay", "color")),
+        tuple(tag for tag in TAGS if tag not in ("fused", "overlay", "fused_color")),
     ),
     "bimsrec_fuse": Model(
         "Fuses two images that lie on each other already; nothing is moved",
