@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from bundle.geometry.grid import same_extent
 from bundle.geometry.inverse import inverse_field
 from bundle.geometry.transform import (
     as_matrix,
@@ -93,13 +94,7 @@ def coarse_grid(volume: sitk.Image, voxel: float = VOXEL) -> sitk.Image:
     old, sizes = np.array(volume.GetSpacing()), np.array(volume.GetSize())
     fewer = np.maximum(np.round(old * sizes / voxel), 2)
     counts = np.where(old < voxel, np.minimum(fewer, sizes), sizes).astype(int)
-    spacing = old * sizes / counts
-    direction = np.reshape(volume.GetDirection(), (3, 3))
-    grid = sitk.Image(counts.tolist(), sitk.sitkUInt8)
-    grid.SetSpacing(spacing.tolist())
-    grid.SetDirection(volume.GetDirection())
-    grid.SetOrigin((volume.GetOrigin() + direction @ ((spacing - old) / 2)).tolist())
-    return grid
+    return same_extent(volume, counts.tolist())
 
 
 def rounded(field: sitk.Image, pixel: int) -> sitk.Image:

@@ -11,7 +11,10 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch.nn import functional
 
+from bundle.geometry.grid import same_extent
 from bundle.geometry.jacobian import volume_determinant
+from bundle.geometry.slices import in_plane_of
+from bundle.registration.pairs import InitializedPair
 
 VOXEL = 2.0
 """Voxel size in mm of the volumes."""
@@ -60,8 +63,15 @@ def coarse_pair(image: torch.Tensor, head: torch.Tensor, grid: sitk.Image) -> Co
         _resized(image, size),
         inside if inside.any() else torch.ones_like(inside),
         (rows, columns, slices),
-        _coarse_grid(oriented, size),
+        same_extent(oriented, (size[1], size[0], size[2])),
     )
+
+
+def coarse_of(initial: InitializedPair) -> Coarse:
+    """Bring a pair after its start to voxels of about 2 mm."""
+    plane = initial.pair.plane
+    image, head = (in_plane_of(part, plane, "axial") for part in (initial.image, initial.head))
+    return coarse_pair(image, head, initial.pair.fixed.image)
 
 
 def without_folds(field: sitk.Image) -> sitk.Image:
@@ -94,19 +104,6 @@ def _resized(volume: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     if shrunk == list(size):
         return mean[0]
     return functional.interpolate(mean, list(size), mode="trilinear", align_corners=False)[0]
-
-
-def _coarse_grid(oriented: sitk.Image, size: Sequence[int]) -> sitk.Image:
-    """An empty volume of the same extent in ``size`` voxels (rows, columns, slices)."""
-    counts = [size[1], size[0], size[2]]
-    old = np.array(oriented.GetSpacing())
-    spacing = old * oriented.GetSize() / counts
-    direction = np.reshape(oriented.GetDirection(), (3, 3))
-    coarse = sitk.Image(counts, sitk.sitkUInt8)
-    coarse.SetSpacing(spacing.tolist())
-    coarse.SetDirection(oriented.GetDirection())
-    coarse.SetOrigin((oriented.GetOrigin() + direction @ ((spacing - old) / 2)).tolist())
-    return coarse
 
 
 def vectors(displacement: np.ndarray, grid: sitk.Image) -> sitk.Image:

@@ -14,7 +14,6 @@ from bundle.geometry.compact import compact
 from bundle.geometry.slices import (
     field_from_slices,
     from_slices,
-    in_plane_of,
     plane_spacing,
     to_slices,
 )
@@ -32,7 +31,7 @@ from bundle.images.pair import LoadedPair, PicturePair
 from bundle.networks import device_of
 from bundle.options import Options
 from bundle.registration.bspline import Refinement, refine
-from bundle.registration.coarse import coarse_pair
+from bundle.registration.coarse import coarse_of
 from bundle.registration.initialize import initialize
 from bundle.registration.network_field import NetworkField
 from bundle.registration.optimised import SHARE, mean_of, optimised_field
@@ -135,14 +134,12 @@ def _in_space(initial: InitializedPair, network: Any) -> NetworkField:
 
     The network's alone where the mean has clearly less mutual information.
     """
-    pair = initial.pair
-    image, head = (in_plane_of(p, pair.plane, "axial") for p in (initial.image, initial.head))
-    coarse = coarse_pair(image, head, pair.fixed.image)
+    coarse = coarse_of(initial)
     learnt, optimised = three_plane_field(coarse, network), optimised_field(coarse)
     require_finite(torch.from_numpy(sitk.GetArrayFromImage(learnt.field)))
     if optimised is None:
         return learnt
-    mean = mean_of(learnt, optimised, SHARE[pair.modality])
+    mean = mean_of(learnt, optimised, SHARE[initial.pair.modality])
     alone, together = (information(initial, one.field) for one in (learnt, mean))
     return learnt if alone > CLEARLY * together else mean
 

@@ -18,13 +18,13 @@ from bundle.evaluation.baselines.convex_adam import (
     convex_adam_volumes,
 )
 from bundle.geometry.head import widened
-from bundle.geometry.slices import from_slices, in_plane_of
+from bundle.geometry.slices import from_slices
 from bundle.geometry.transform import as_transform, compose, field_transform, onto
 from bundle.images.pair import VolumePair, read_pair
 from bundle.options import Options
 from bundle.registration import InitializedPair, VolumeRegistration, initialize, register
 from bundle.registration.bspline import spline_field
-from bundle.registration.coarse import Coarse, coarse_pair
+from bundle.registration.coarse import coarse_of
 from bundle.registration.one_thread import one_thread
 from bundle.registration.rigid import RIM
 from bundle.registration.three_planes import three_plane_field
@@ -138,7 +138,7 @@ def three_planes(task: Task) -> Found:
     initial, seconds = task.started
     began = Seconds.now()
     with torch.no_grad():
-        found = three_plane_field(_coarse(initial), task.network)
+        found = three_plane_field(coarse_of(initial), task.network)
     uncertainty = onto(found.spread, task.fixed) if found.spread else None
     seconds += Seconds.now().since(began)
     return Found(compose(initial.start, found.field), seconds, uncertainty=uncertainty)
@@ -178,17 +178,11 @@ def _baseline(
     """
     initial, seconds = task.started
     began = Seconds.now()
-    coarse = _coarse(initial)
+    coarse = coarse_of(initial)
     fixed, moving = (from_slices(part[None], coarse.grid) for part in coarse.image)
     head = sitk.Cast(from_slices(coarse.head.float(), coarse.grid) > 0.5, sitk.sitkUInt8)
     transform = sitk.CompositeTransform([task.start, method(fixed, moving, head)])
     return Found(transform, seconds + Seconds.now().since(began))
-
-
-def _coarse(initial: InitializedPair) -> Coarse:
-    plane = initial.pair.plane
-    image, head = (in_plane_of(part, plane, "axial") for part in (initial.image, initial.head))
-    return coarse_pair(image, head, initial.pair.fixed.image)
 
 
 METHODS: dict[str, Callable[[Task], Found]] = {
