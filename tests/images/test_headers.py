@@ -1,5 +1,5 @@
-"""Every input is read right, read with a warning, or refused in one line: geometry and units come
-from the file or from the user."""
+"""Volumes in one file are read right, read with a warning, or refused in one line: geometry and
+units come from the file or from the user."""
 
 from __future__ import annotations
 
@@ -8,25 +8,20 @@ import struct
 
 import nibabel
 import numpy as np
-import pydicom
 import pytest
 import SimpleITK as sitk
 
 from bundle.errors import InputError
 from bundle.images.volumes import read_volume, volume_from
-from bundle.phantom.head import make_head
-from tests.images.series import dicom_of, rewrite
-
-SHAPE, SPACING = (80, 96, 40), (2.0, 2.0, 4.0)
-HEAD = make_head(0, SHAPE, SPACING)
-TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-TURN = np.eye(4)
-TURN[:3, :3] = np.reshape(sitk.VersorTransform((0.3, -0.5, 1.0), 0.3).GetMatrix(), (3, 3))
-AFFINE = TURN @ HEAD.affine
-"""RAS; oblique, so that no axis hides an error of another."""
-
-T1 = (1000 * HEAD.contrast("T1")).astype(np.int16)
-CT = HEAD.contrast("CT").astype(np.int16)
+from tests.images.oblique_head import (
+    AFFINE,
+    HEAD,
+    SPACING,
+    T1,
+    TO_LPS,
+    codes,
+    require_right,
+)
 
 
 def write_nifti(path, values=T1, affine=AFFINE, change=None, kind=nibabel.Nifti1Image):
@@ -48,22 +43,6 @@ def edit(path, change):
     raw = header.binaryblock + raw[348:]
     path.write_bytes(gzip.compress(raw, 1) if path.suffix == ".gz" else raw)
     return path
-
-
-def require_right(volume, affine=AFFINE, values=T1, within=0.1):
-    """A voxel that is told by its value lies where the phantom has it."""
-    image = volume.image
-    stored = sitk.GetArrayFromImage(image).T
-    corners = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(values.shape) - 1)
-    for corner in corners:
-        found = image.TransformIndexToPhysicalPoint([int(k) for k in corner])
-        expected = (TO_LPS @ affine @ [*corner, 1])[:3]
-        assert np.linalg.norm(np.subtract(found, expected)) <= within
-    np.testing.assert_allclose(stored, values, rtol=1e-6)
-
-
-def codes(volume):
-    return [one.code for one in volume.remarks]
 
 
 @pytest.fixture
@@ -285,145 +264,3 @@ def test_in_memory_the_answers_are_the_same():
     tiny.SetSpacing((0.002, 0.002, 0.004))
     with pytest.raises(InputError, match=r"^image: its field of view is 0\.16 x 0\.192 x 0\.16 mm"):
         volume_from(tiny, "image")
-
-
-@pytest.fixture(scope="module")
-def scans(tmp_path_factory):
-    """The phantom as a DICOM series."""
-    return dicom_of(tmp_path_factory.mktemp("scan") / "ct", CT, AFFINE, "CT")
-
-
-@pytest.fixture
-def scan(scans, tmp_path):
-    """A copy that a test may change."""
-    for path in scans.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    return tmp_path
-
-
-def test_a_whole_series_is_read_without_a_word(scans):
-    volume = read_volume(scans)
-    require_right(volume, values=CT)
-    assert volume.remarks == () and volume.modality == "CT"
-
-
-@pytest.mark.parametrize("other", [None, "ImagerPixelSpacing", "NominalScannedPixelSpacing"])
-def test_a_pixel_size_that_is_missing_is_asked_for(other, scan):
-    def change(file, _):
-        if other:
-            setattr(file, other, file.PixelSpacing)
-        del file.PixelSpacing
-
-    rewrite(scan, change)
-    with pytest.raises(
-        InputError, match=r"lack the pixel size \(PixelSpacing\); .*--spacing X Y Z"
-    ):
-        read_volume(scan)
-    require_right(read_volume(scan, spacing=SPACING), values=CT)
-
-
-def test_an_orientation_that_is_missing_is_asked_for(scan):
-    def change(file, number):
-        del file.ImageOrientationPatient, file.ImagePositionPatient
-        file.InstanceNumber = number + 1
-
-    rewrite(scan, change)
-    with pytest.raises(
-        InputError, match=r"where the slices lie \(ImageOrientationPatient\); .*--sp"
-    ):
-        read_volume(scan)
-    volume = read_volume(scan, spacing=SPACING)
-    np.testing.assert_array_equal(sitk.GetArrayFromImage(volume.image).T, CT)
-    assert volume.image.GetSpacing() == SPACING
-    assert codes(volume) == ["orientation_missing"] and volume.remarks[0].warning
-
-
-def test_positions_that_are_missing_are_asked_for(scan):
-    rewrite(scan, lambda file, _: file.__delattr__("ImagePositionPatient"))
-    with pytest.raises(
-        InputError, match=r"where the slices lie \(ImagePositionPatient\); .*--spac"
-    ):
-        read_volume(scan)
-
-
-@pytest.mark.parametrize(
-    ("keyword", "value"),
-    [
-        ("ImageOrientationPatient", [1, 0, 0, 0, 1]),
-        ("ImageOrientationPatient", [1, 0, 0, 1, 0, 0]),
-        ("ImageOrientationPatient", [0, 0, 0, 0, 1, 0]),
-        ("ImageOrientationPatient", [2, 0, 0, 0, 2, 0]),
-        ("PixelSpacing", [0, 2]),
-        ("PixelSpacing", [2]),
-    ],
-)
-def test_a_geometry_that_cannot_be_is_named(keyword, value, scan):
-    rewrite(scan, lambda file, _: setattr(file, keyword, value))
-    with pytest.raises(InputError, match=rf"\.dcm: its {keyword} cannot be used"):
-        read_volume(scan)
-
-
-@pytest.mark.parametrize("value", [0, -4, 40, None])
-def test_positions_count_and_not_the_spacing_between_slices(value, scan):
-    rewrite(scan, lambda file, _: setattr(file, "SpacingBetweenSlices", value))
-    volume = read_volume(scan)
-    require_right(volume, values=CT)
-    assert volume.remarks == ()
-
-
-@pytest.mark.parametrize("keyword", ["Rows", "Columns"])
-def test_pixels_that_the_header_leaves_out_are_not_left_out(keyword, scan):
-    rewrite(scan, lambda file, _: setattr(file, keyword, file[keyword].value - 1))
-    with pytest.raises(InputError, match=r"\.dcm: its pixels are damaged"):
-        read_volume(scan)
-
-
-@pytest.mark.parametrize(
-    ("keyword", "values"),
-    [
-        ("EchoTime", [4.6, 11.5]),
-        ("ImageType", [["ORIGINAL", "PRIMARY", "M"], ["ORIGINAL", "PRIMARY", "P"]]),
-        ("TemporalPositionIdentifier", [2, 10]),
-    ],
-)
-def test_volumes_of_one_series_are_told_apart(keyword, values, scan):
-    for number, path in enumerate(sorted(scan.iterdir())):
-        file = pydicom.dcmread(path)
-        setattr(file, keyword, values[0])
-        file.save_as(path)
-        setattr(file, keyword, values[1])
-        file.SOPInstanceUID = file.file_meta.MediaStorageSOPInstanceUID = f"1.9.{number}"
-        file.PixelData = (2 * file.pixel_array).astype("<i2").tobytes()
-        file.save_as(scan / f"again_{path.name}")
-    message = rf"its series holds 2 volumes, told apart by {keyword} \(0: .*, 1: .*--frame 0 to 1"
-    with pytest.raises(InputError, match=message):
-        read_volume(scan)
-    require_right(read_volume(scan, frame=0), values=CT)
-    require_right(read_volume(scan, frame=1), values=2 * CT)
-
-
-@pytest.mark.parametrize("shown", ["PALETTE COLOR", "RGB", "YBR_FULL"])
-def test_colours_are_no_values(shown, scan):
-    rewrite(scan, lambda file, _: setattr(file, "PhotometricInterpretation", shown))
-    with pytest.raises(
-        InputError, match=r"\.dcm: holds a colour picture; export the series of grey"
-    ):
-        read_volume(scan)
-
-
-def test_what_systems_leave_in_a_folder_is_no_slice(scan):
-    first = sorted(scan.iterdir())[0]
-    for name in (".DS_Store", "Thumbs.db", f"._{first.name}"):
-        (scan / name).write_bytes(b"\x00\x05\x16\x07" + 200 * b"\0")
-    require_right(read_volume(scan), values=CT)
-
-
-def test_slices_far_aside_of_each_other_are_no_volume(scan):
-    def change(file, number):
-        file.ImagePositionPatient = np.add(
-            file.ImagePositionPatient, 1000 * number * np.array(file.ImageOrientationPatient[:3])
-        ).tolist()
-
-    rewrite(scan, change)
-    with pytest.raises(InputError, match="aside of each other, more than they are wide"):
-        read_volume(scan)
