@@ -27,7 +27,7 @@ LEAST = 0.1
 
 
 @dataclass(frozen=True)
-class Coarse:
+class CoarsePair:
     """A pair in voxels of about 2 mm that cover the fixed volume.
 
     Attributes:
@@ -44,7 +44,7 @@ class Coarse:
     grid: sitk.Image
 
 
-def coarse_pair(image: torch.Tensor, head: torch.Tensor, grid: sitk.Image) -> Coarse:
+def coarse_pair(image: torch.Tensor, head: torch.Tensor, grid: sitk.Image) -> CoarsePair:
     """Bring a pair to voxels of about 2 mm.
 
     Args:
@@ -59,7 +59,7 @@ def coarse_pair(image: torch.Tensor, head: torch.Tensor, grid: sitk.Image) -> Co
     size = [max(2, round(side / voxel)) for side in sides]
     inside = _resized(head.float(), size) > 0.5
     rows, columns, slices = (side / count for side, count in zip(sides, size, strict=True))
-    return Coarse(
+    return CoarsePair(
         _resized(image, size),
         inside if inside.any() else torch.ones_like(inside),
         (rows, columns, slices),
@@ -67,7 +67,7 @@ def coarse_pair(image: torch.Tensor, head: torch.Tensor, grid: sitk.Image) -> Co
     )
 
 
-def coarse_of(initial: InitializedPair) -> Coarse:
+def coarse_of(initial: InitializedPair) -> CoarsePair:
     """Bring a pair after its start to voxels of about 2 mm."""
     plane = initial.pair.plane
     image, head = (in_plane_of(part, plane, "axial") for part in (initial.image, initial.head))

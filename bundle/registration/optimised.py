@@ -10,8 +10,8 @@ import SimpleITK as sitk
 import torch
 from scipy.ndimage import gaussian_filter
 
-from bundle.registration.coarse import Coarse, vectors, without_folds
-from bundle.registration.network_field import NetworkField
+from bundle.registration.coarse import CoarsePair, vectors, without_folds
+from bundle.registration.elastic_field import ElasticField
 
 SMOOTHED = 2.0
 """Width in mm of the Gaussian over the field, whose points lie 4 mm apart."""
@@ -29,7 +29,7 @@ Self-similarities tell most in CT and least in SPECT; measured on heads 15 and 1
 """
 
 
-def optimised_field(pair: Coarse) -> NetworkField | None:
+def optimised_field(pair: CoarsePair) -> ElasticField | None:
     """Register the volumes of a pair by self-similarities, without training.
 
     MIND-SSC features, a coupled convex search and Adam: ConvexAdam (Siebert et al., IEEE TMI 2024)
@@ -53,10 +53,10 @@ def optimised_field(pair: Coarse) -> NetworkField | None:
     shifts = [steps[axis] * pair.spacing[axis] for axis in (1, 0, 2)]  # columns, rows, slices
     widths = [SMOOTHED / step for step in pair.spacing]
     smooth = np.stack([gaussian_filter(one, widths, mode="nearest") for one in shifts])
-    return NetworkField(vectors(smooth, pair.grid), None, (), 1.0)
+    return ElasticField(vectors(smooth, pair.grid), None, (), 1.0)
 
 
-def mean_of(learnt: NetworkField, optimised: NetworkField, share: float) -> NetworkField:
+def mean_of(learnt: ElasticField, optimised: ElasticField, share: float) -> ElasticField:
     """A weighted mean of two fields on one grid; its Jacobian determinant is ``LEAST`` or more.
 
     The spread is the learnt one's and how far the two are from their mean, as variances.
@@ -74,7 +74,7 @@ def mean_of(learnt: NetworkField, optimised: NetworkField, share: float) -> Netw
         variance += np.square(sitk.GetArrayFromImage(learnt.spread))
     spread = sitk.GetImageFromArray(np.sqrt(variance).astype(np.float32))
     spread.CopyInformation(learnt.field)
-    return NetworkField(without_folds(mean), spread, learnt.planes, share)
+    return ElasticField(without_folds(mean), spread, learnt.planes, share)
 
 
 def _side(head: torch.Tensor, axis: int, count: int) -> tuple[int, int]:

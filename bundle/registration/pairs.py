@@ -81,8 +81,9 @@ class VolumeRegistration:
         warped: the moving volume on the fixed grid, in its own units, its minimum outside.
         shown: float32 (H, W, D) in [0, 1], ``warped`` as displayed, in the slices of the plane.
         planes: from which the network's field is made; () where the start is the result.
-        uncertainty: how much the estimates of the network's fields and of the planes differ, mm, on
-            the fixed grid; None without registration, or if one plane's network does not tell.
+        uncertainty: how much the network's fields, the planes and the optimiser differ, standard
+            deviation in mm, on the fixed grid; None without registration, or where a single plane's
+            network does not tell.
         refinement: what became of the B-spline step, if there was one.
         optimiser: what the optimiser's field counts beside the network's, 0 to 1.
     """

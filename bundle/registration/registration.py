@@ -32,8 +32,8 @@ from bundle.networks import device_of
 from bundle.options import Options
 from bundle.registration.bspline import Refinement, refine
 from bundle.registration.coarse import coarse_of
+from bundle.registration.elastic_field import ElasticField
 from bundle.registration.initialize import initialize
-from bundle.registration.network_field import NetworkField
 from bundle.registration.optimised import SHARE, mean_of, optimised_field
 from bundle.registration.pairs import (
     InitializedPair,
@@ -102,7 +102,7 @@ def _register_volumes(
     )  # fmt: skip
 
 
-def _best(initial: InitializedPair, network: Any, options: Options) -> tuple[NetworkField, bool]:
+def _best(initial: InitializedPair, network: Any, options: Options) -> tuple[ElasticField, bool]:
     """The best field that is found, and whether it is better than the start."""
     found = list(_candidates(initial, network, options))
     for one in found:
@@ -115,7 +115,7 @@ def _best(initial: InitializedPair, network: Any, options: Options) -> tuple[Net
     return found[best], kept
 
 
-def _candidates(initial: InitializedPair, network: Any, options: Options) -> Iterator[NetworkField]:
+def _candidates(initial: InitializedPair, network: Any, options: Options) -> Iterator[ElasticField]:
     """A field in 3D, unless a plane is asked for; of thick slices also that of their own plane."""
     pair, grid = initial.pair, initial.pair.fixed.image
     spacing = plane_spacing(grid, pair.plane)
@@ -126,10 +126,10 @@ def _candidates(initial: InitializedPair, network: Any, options: Options) -> Ite
         ddf, widths = slice_fields(on_device, initial.head, spacing, network, options.through_plane)
         field = field_from_slices(ddf.cpu(), grid, pair.plane)
         spread = None if widths is None else from_slices(widths, grid, pair.plane)
-        yield NetworkField(field, spread, (pair.plane,))
+        yield ElasticField(field, spread, (pair.plane,))
 
 
-def _in_space(initial: InitializedPair, network: Any) -> NetworkField:
+def _in_space(initial: InitializedPair, network: Any) -> ElasticField:
     """The mean of the network's field and an optimiser's, which knows contrasts it never saw.
 
     The network's alone where the mean has clearly less mutual information.

@@ -17,8 +17,8 @@ from scipy.ndimage import gaussian_filter
 from bundle.geometry.frame import head_frame
 from bundle.geometry.slices import in_plane_of
 from bundle.networks import device_of
-from bundle.registration.coarse import Coarse, scalar, vectors, without_folds
-from bundle.registration.network_field import NetworkField
+from bundle.registration.coarse import CoarsePair, scalar, vectors, without_folds
+from bundle.registration.elastic_field import ElasticField
 from bundle.registration.slicewise import SLICES, framed_fields
 
 STEP = 6.0
@@ -38,7 +38,7 @@ COMPONENTS = {
 """Per plane: channel of its field (rows, columns), body axis in LPS, and sign."""
 
 
-def three_plane_field(pair: Coarse, network: Any) -> NetworkField:
+def three_plane_field(pair: CoarsePair, network: Any) -> ElasticField:
     """Register the axial, coronal and sagittal slices of a volume.
 
     Args:
@@ -55,7 +55,7 @@ def three_plane_field(pair: Coarse, network: Any) -> NetworkField:
     smooth = np.stack([gaussian_filter(part.numpy(), widths) for part in displacement])
     uncertain = np.sqrt(gaussian_filter(variance.numpy(), widths))
     field = without_folds(vectors(smooth, pair.grid))
-    return NetworkField(field, scalar(uncertain, pair.grid), tuple(COMPONENTS))
+    return ElasticField(field, scalar(uncertain, pair.grid), tuple(COMPONENTS))
 
 
 def _combined(

@@ -11,7 +11,7 @@ from bundle.geometry.jacobian import volume_determinant
 from bundle.geometry.slices import to_slices
 from bundle.registration import optimised as module
 from bundle.registration.coarse import LEAST, coarse_pair, scalar, vectors
-from bundle.registration.network_field import NetworkField
+from bundle.registration.elastic_field import ElasticField
 from bundle.registration.optimised import ROOM, SHARE, mean_of, optimised_field
 from tests.inference.images import smooth
 from tests.registration.test_three_planes import TILT, UPRIGHT, coded
@@ -78,20 +78,20 @@ def test_the_mean_and_its_spread():
         for one in ((1.0, 2.0, 0.0), (4.0, 6.0, 0.0))
     ]
     spread = scalar(np.full(shape, 2.0), grid)
-    learnt = NetworkField(fields[0], spread, ("axial",))
-    other = NetworkField(fields[1], None, (), 1.0)
+    learnt = ElasticField(fields[0], spread, ("axial",))
+    other = ElasticField(fields[1], None, (), 1.0)
     found = mean_of(learnt, other, 0.25)
     np.testing.assert_allclose(values_of(found.field) - (1.75, 3.0, 0.0), 0, atol=1e-6)
     np.testing.assert_allclose(values_of(found.spread), np.sqrt(4 + 25 * 3 / 16), rtol=1e-6)
     assert found.planes == ("axial",) and found.optimiser == 0.25
-    none = mean_of(NetworkField(fields[0], None, ()), other, 0.5)
+    none = mean_of(ElasticField(fields[0], None, ()), other, 0.5)
     np.testing.assert_allclose(values_of(none.spread), 2.5, rtol=1e-6)
 
 
 def test_the_mean_does_not_fold():
     grid = pair_of(coded((40, 40, 40), (2.0, 2.0, 2.0))).grid
     noise = np.random.default_rng(0).normal(0, 6, (2, 3, 40, 40, 40))
-    fields = [NetworkField(vectors(one, grid), None, ()) for one in noise]
+    fields = [ElasticField(vectors(one, grid), None, ()) for one in noise]
     found = mean_of(*fields, 0.5).field
     assert values_of(volume_determinant(found)).min() >= LEAST
 

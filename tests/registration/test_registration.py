@@ -19,7 +19,7 @@ from bundle.networks import load_network
 from bundle.options import options_of
 from bundle.phantom.pairs import make_head
 from bundle.registration import initialize, register
-from bundle.registration.network_field import NetworkField
+from bundle.registration.elastic_field import ElasticField
 from bundle.registration.registration import information
 from tests.inference.images import smooth
 
@@ -51,7 +51,7 @@ def candidates(monkeypatch, three, own):
     def three_planes(pair, network):
         asked.append("three")
         shift = sitk.TranslationTransform(3, (three, 0.0, 0.0))
-        return NetworkField(displacement_field(shift, pair.grid), None, tuple(PLANES))
+        return ElasticField(displacement_field(shift, pair.grid), None, tuple(PLANES))
 
     def slice_fields(image, head, spacing, network, through_plane):
         asked.append("own")
@@ -117,7 +117,7 @@ def test_the_mean_of_network_and_optimiser(learnt, optimised, kept, monkeypatch)
 
     def optimiser(pair):
         shift = sitk.TranslationTransform(3, (optimised, 0.0, 0.0))
-        return NetworkField(displacement_field(shift, pair.grid), None, (), 1.0)
+        return ElasticField(displacement_field(shift, pair.grid), None, (), 1.0)
 
     monkeypatch.setattr(REGISTRATION, "optimised_field", optimiser)
     found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)), modality="PET")

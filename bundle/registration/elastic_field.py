@@ -1,4 +1,4 @@
-"""What the network finds in a volume."""
+"""What is found in a volume after its linear start."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 
 @dataclass(frozen=True)
-class NetworkField:
+class ElasticField:
     """A displacement field of the network, an optimiser, or both.
 
     Attributes:
