@@ -18,7 +18,7 @@ from bundle.errors import Remark
 from bundle.registration.similarity import mutual_information
 
 UNCERTAIN = 5.0
-"""Millimetres by which the network's estimates may differ without a warning; the page's scale."""
+"""Millimetres by which the estimates may differ without a warning; the page's scale."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Report:
         start: (4, 4), millimetres, LPS, fixed to moving points; volumes only.
         overlap: share of the fixed head that the moving volume covers; volumes only.
         display: values of ``fixed`` and ``moving`` shown as 0 and 1; volumes only.
-        uncertainty: how much the network's estimates differ in the head, mm.
+        uncertainty: how much the estimates of the displacement differ in the head, mm.
         refinement: what became of the B-spline step.
         notes: information.
         warnings: what a person should look at.
@@ -188,6 +188,8 @@ def result_warnings(report: Report) -> list[Remark]:
         text = "Some displacements exceed 60 mm: check the headers."
         found.append(Remark("large_displacement", text))
     if report.uncertainty is not None and report.uncertainty.p95 > UNCERTAIN:
-        text = f"The network's estimates differ by more than {UNCERTAIN:.0f} mm in places."
+        text = (
+            f"The estimates of the displacement differ by more than {UNCERTAIN:.0f} mm in places."
+        )
         found.append(Remark("uncertain", text))
     return found
