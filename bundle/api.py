@@ -99,7 +99,7 @@ class Result:
 
     @property
     def uncertainty(self) -> sitk.Image | None:
-        """How much the estimates of the displacement differ, mm, on the fixed grid; None of pictures."""
+        """How much the displacement's estimates differ, mm, on the fixed grid; None of pictures."""
         if isinstance(self.pair, FusedPictures):
             return None
         return self.pair.registration.uncertainty
