@@ -6,7 +6,7 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 LABEL := .venv-label
 PORT ?= 8000
 
-.PHONY: demo test lint train weights clean label label-setup test-label
+.PHONY: demo test lint docs train weights clean label label-setup test-label
 
 demo: $(VENV)/installed
 	$(VENV)/bin/python -m scripts.demo --output_dir out/demo
@@ -18,6 +18,10 @@ lint: $(VENV)/installed-dev
 	$(VENV)/bin/python -m ruff check .
 	$(VENV)/bin/python -m ruff format --check .
 	$(VENV)/bin/python -m mypy
+
+# the pages of docs/ as a site in site/
+docs: $(VENV)/installed-dev
+	$(VENV)/bin/python -m mkdocs build --strict --quiet && echo site/index.html
 
 # ARGS="--dataset_dir DIR --max_epochs 50" overrides the configuration
 train: $(VENV)/installed

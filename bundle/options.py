@@ -246,6 +246,11 @@ def check_value(name: str, value: Any) -> None:
                 raise InputError(_sentence(error.errors()[0], {name: value}, "--")) from error
 
 
+def values_of(name: str) -> str:
+    """What an option takes, in words."""
+    return _remedy(name).removeprefix("give ")
+
+
 def _sentence(problem: ErrorDetails, values: Mapping[str, Any], prefix: str = "") -> str:
     """What is wrong with an option, in one line."""
     name = str(problem["loc"][0])

@@ -76,17 +76,17 @@ def _if_there(path: Path) -> Results | None:
     """Means of a summary or of a table of pairs; None where there is no such file."""
     if not path.is_file():
         return None
-    return _read(path, "mend or delete it")
+    return _read(path, "correct or delete it")
 
 
-def _read(path: Path, mend: str) -> Results:
+def _read(path: Path, remedy: str) -> Results:
     try:
         if path.suffix == ".csv":
             with path.open(newline="", encoding="utf-8") as file:
                 return Results(summarise([_numbers(row) for row in csv.DictReader(file)]))
         return Results(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path}: not readable; {mend}") from error
+        raise InputError(f"{path}: not readable; {remedy}") from error
 
 
 def _facts(path: Path) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _facts(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: not readable; mend or delete it") from error
+        raise InputError(f"{path}: not readable; correct or delete it") from error
 
 
 def _numbers(row: dict[str, str]) -> dict[str, Any]:

@@ -126,5 +126,7 @@ def test_unreadable_facts_are_one_line(name, content, tmp_path):
         for key in ("evaluation", "ablation", "output_dir")
         for word in (f"--{key}", str(tmp_path))
     ]
-    with pytest.raises(SystemExit, match=f"^error: [^\n]*{name}: not readable; mend or delete it$"):
+    with pytest.raises(
+        SystemExit, match=f"^error: [^\n]*{name}: not readable; correct or delete it$"
+    ):
         main(words)
