@@ -16,8 +16,8 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from bundle.domain import DICOM_MODALITIES
 from bundle.errors import InputError
+from bundle.images.dicom_frames import frames_of
 from bundle.images.dicom_grid import grid_of, in_order
-from bundle.images.dicom_header import numbers
 from bundle.images.dicom_pixels import slice_values
 from bundle.images.dicom_volumes import one_volume
 from bundle.images.slice_positions import regular_volume
@@ -118,7 +118,7 @@ def volume_of(
     """Stack the slices of a series.
 
     Args:
-        series: of which every file holds one slice.
+        series: of which every file holds one slice or several frames.
         frame: number, from 0, of the volume that is meant, where the series holds several.
         spacing: mm along rows, columns and slices; counts where the headers do not say it.
 
@@ -127,17 +127,12 @@ def volume_of(
 
     Raises:
         InputError: slices are missing, of two sizes, pixel sizes or orientations, without
-            positions, in colour or damaged; a file holds several frames; or the series holds
-            several volumes of which none is named.
+            positions, in colour or damaged; frames of a file do not say where they lie; or the
+            series holds several volumes of which none is named.
     """
     folder = series.folder
-    slices: Sequence[Dataset] = series.slices
-    if any((numbers(one, "NumberOfFrames") or [1])[0] > 1 for one in slices):
-        raise InputError(
-            f"{folder}: holds several frames in one DICOM file; convert it to NIfTI, for example "
-            "with dcm2niix"
-        )
-    slices = one_volume(folder, slices, frame)
+    frames = [one for file in series.slices for one in frames_of(file, spacing)]
+    slices = one_volume(folder, in_order(frames), frame)
     grid = grid_of(folder, slices, spacing)
     image = sitk.GetImageFromArray(np.stack([slice_values(one) for one in slices]))
     image.SetSpacing(grid.spacing)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from pydicom import Dataset
@@ -17,13 +16,12 @@ UNIT = 0.01
 """By which the length of a direction in a header may differ from 1."""
 
 
-def numbers(slice_: Dataset, keyword: str, group: str = "") -> list[float]:
+def numbers(slice_: Dataset, keyword: str) -> list[float]:
     """Read the numbers of an attribute.
 
     Args:
         slice_: one slice.
         keyword: name of the attribute.
-        group: the sequence that holds it in enhanced files, among their functional groups.
 
     Returns:
         its finite values, [] if the attribute is absent or empty.
@@ -32,23 +30,20 @@ def numbers(slice_: Dataset, keyword: str, group: str = "") -> list[float]:
         InputError: the values are no finite numbers.
     """
     try:
-        for place in _places(slice_, group):
-            value = place.get(keyword)
-            several = isinstance(value, Sequence) and not isinstance(value, str)
-            given = value if several else [value]
-            values = [float(one) for one in given if one not in (None, "")]
-            if not np.isfinite(values).all():
-                raise ValueError("not finite")
-            if values:
-                return values
+        value = slice_.get(keyword)
+        several = isinstance(value, Sequence) and not isinstance(value, str)
+        given = value if several else [value]
+        values = [float(one) for one in given if one not in (None, "")]
+        if not np.isfinite(values).all():
+            raise ValueError("not finite")
     except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise _unusable(slice_, keyword) from error
-    return []
+    return values
 
 
 def position(slice_: Dataset) -> np.ndarray | None:
     """Centre of the first pixel, (3,) mm LPS; None if the header does not say it."""
-    found = numbers(slice_, "ImagePositionPatient", "PlanePositionSequence")
+    found = numbers(slice_, "ImagePositionPatient")
     if found and len(found) != 3:
         raise _unusable(slice_, "ImagePositionPatient")
     return np.array(found) if found else None
@@ -63,7 +58,7 @@ def axes(slice_: Dataset) -> np.ndarray | None:
     Raises:
         InputError: what it says are no two perpendicular directions.
     """
-    found = numbers(slice_, "ImageOrientationPatient", "PlaneOrientationSequence")
+    found = numbers(slice_, "ImageOrientationPatient")
     if not found:
         return None
     if len(found) != 6:
@@ -91,21 +86,10 @@ def pixel_size(slice_: Dataset) -> tuple[float, float] | None:
     Raises:
         InputError: it is no size.
     """
-    found = numbers(slice_, "PixelSpacing", "PixelMeasuresSequence")
+    found = numbers(slice_, "PixelSpacing")
     if found and (len(found) != 2 or min(found) <= 0):
         raise _unusable(slice_, "PixelSpacing")
     return (found[1], found[0]) if found else None
-
-
-def _places(slice_: Dataset, group: str) -> Iterator[Any]:
-    """Where an attribute may stand: in functional groups, at the top, with an NM detector."""
-    if group:
-        for groups in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
-            for functional in (slice_.get(groups) or [])[:1]:
-                yield from (functional.get(group) or [])[:1]
-    yield slice_
-    if group:
-        yield from (slice_.get("DetectorInformationSequence") or [])[:1]
 
 
 def _unusable(slice_: Dataset, keyword: str) -> InputError:

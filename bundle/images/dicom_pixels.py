@@ -54,8 +54,8 @@ def slice_values(slice_: Dataset) -> np.ndarray:
             "was made from"
         )
     values = _stored(slice_).astype(np.float64)
-    slope = numbers(slice_, "RescaleSlope", "PixelValueTransformationSequence") or [1.0]
-    intercept = numbers(slice_, "RescaleIntercept", "PixelValueTransformationSequence") or [0.0]
+    slope = numbers(slice_, "RescaleSlope") or [1.0]
+    intercept = numbers(slice_, "RescaleIntercept") or [0.0]
     return values * (slope[0] or 1.0) + intercept[0]  # a slope of 0 is a slope not filled in
 
 

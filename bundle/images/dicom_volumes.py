@@ -1,9 +1,12 @@
-"""Several volumes in one DICOM series: frames of a dynamic scan, echoes, magnitude and phase."""
+"""Several volumes in one DICOM series: of a dynamic or gated scan, echoes, magnitude and phase."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydicom import Dataset
@@ -13,20 +16,36 @@ from bundle.images.dicom_header import position
 
 APART = (
     "TemporalPositionIdentifier",
+    "TemporalPositionIndex",
+    "TimeSlotVector",
+    "TimeSliceVector",
+    "PhaseVector",
+    "RRIntervalVector",
+    "EnergyWindowVector",
+    "DetectorVector",
     "EchoNumbers",
     "EchoTime",
+    "EffectiveEchoTime",
     "InversionTime",
+    "InversionTimes",
     "DiffusionBValue",
     "FlipAngle",
     "ImageType",
+    "FrameType",
+    "ComplexImageComponent",
+    "NominalCardiacTriggerDelayTime",
     "FrameReferenceTime",
     "TriggerTime",
     "AcquisitionNumber",
+    "FrameAcquisitionNumber",
     "AcquisitionDateTime",
     "AcquisitionTime",
     "ConvolutionKernel",
 )
 """Attributes that tell the volumes of one series apart, the clearest first."""
+
+STACKS = ("StackID", "filename")
+"""What tells stacks of frames apart that may differ in size and place."""
 
 SAME = 1e-3
 """Millimetres within which two slices lie at one position."""
@@ -49,47 +68,66 @@ def one_volume(folder: Path, slices: Sequence[Dataset], frame: int | None) -> Se
     Raises:
         InputError: there are several, and none of them is named.
     """
-    if not _repeated(slices):
+    apart = _stacked(slices)
+    if not apart and not _repeated(slices):
         return slices
-    for keyword in APART:
-        volumes = _parted(slices, keyword)
-        if volumes is None:
+    stacks = STACKS if len({_text(one, "filename") for one in slices}) < len(slices) else ()
+    ways = [*((name,) for name in (*APART, *stacks)), *combinations((*stacks, *APART), 2)]
+    for way in ways:
+        volumes = _parted(slices, way)
+        if volumes is None or (apart and apart not in way):
             continue
         if frame is not None and 0 <= frame < len(volumes):
             return list(volumes.values())[frame]
         listed = [f"{number}: {value}" for number, value in enumerate(volumes)]
         dots = ["..."] if len(listed) > SHOWN else []
         raise InputError(
-            f"{folder}: its series holds {len(volumes)} volumes, told apart by {keyword} "
+            f"{folder}: its series holds {len(volumes)} volumes, told apart by {' and '.join(way)} "
             f"({', '.join(listed[:SHOWN] + dots)}); name one of them: --frame 0 to "
             f'{len(volumes) - 1} ("frame" in a list)'
         )
     return slices
 
 
+def _stacked(slices: Sequence[Dataset]) -> str:
+    """What parts frames of enhanced files into stacks, '' if all of them are one."""
+    if len({_text(one, "StackID") for one in slices}) > 1:
+        return "StackID"
+    files = Counter(_text(one, "filename") for one in slices)
+    several = len(files) > 1 and min(files.values()) > 1
+    return "filename" if several and not slices[0].get("ConcatenationUID") else ""
+
+
 def _repeated(slices: Sequence[Dataset]) -> bool:
-    """Whether two slices lie at one position."""
+    """Whether two slices lie at one position, or, where these are unknown, have one number."""
     places = [position(one) for one in slices]
-    known = [np.round(place / SAME).astype(int) for place in places if place is not None]
-    return len({tuple(place) for place in known}) < len(known)
+    known: list[Any] = [
+        tuple(np.round(place / SAME).astype(int)) for place in places if place is not None
+    ]
+    known = known or [_text(one, "InstanceNumber") for one in slices]
+    return len(set(known)) < len(known)
 
 
-def _parted(slices: Sequence[Dataset], keyword: str) -> Mapping[str, list[Dataset]] | None:
-    """Volumes by what an attribute says, in its order; None unless it makes whole ones."""
-    found: dict[str, list[Dataset]] = {}
+def _parted(slices: Sequence[Dataset], way: Sequence[str]) -> Mapping[str, list[Dataset]] | None:
+    """Volumes by what attributes say, in their order; None unless they make whole ones."""
+    found: dict[tuple[str, ...], list[Dataset]] = {}
     for one in slices:
-        found.setdefault(_text(one, keyword), []).append(one)
-    counts = {len(volume) for volume in found.values()}
-    if len(found) < 2 or len(counts) > 1 or any(map(_repeated, found.values())):
+        found.setdefault(tuple(_text(one, keyword) for keyword in way), []).append(one)
+    unequal = len({len(volume) for volume in found.values()}) > 1
+    if len(found) < 2 or any(map(_repeated, found.values())):
+        return None
+    if unequal and not set(way) & set(STACKS):
         return None
     try:
-        names = sorted(found, key=float)
+        names = sorted(found, key=lambda values: [float(value) for value in values])
     except ValueError:
         names = sorted(found)
-    return {name: found[name] for name in names}
+    return {", ".join(values): found[values] for values in names}
 
 
 def _text(slice_: Dataset, keyword: str) -> str:
+    if keyword == "filename":
+        return Path(slice_.filename).name
     value = slice_.get(keyword)
     several = isinstance(value, Sequence) and not isinstance(value, str)
     return " ".join(map(str, value)) if several else str("" if value is None else value)

@@ -7,8 +7,6 @@ The fields: https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h.
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,14 +19,12 @@ from nibabel.spatialimages import HeaderDataError
 from bundle.errors import InputError, Remark
 from bundle.images.grid import require_plausible
 from bundle.images.nifti_forms import affine_of
+from bundle.images.stored import TIGHTEST, content, damaged, too_long
 
 SUFFIXES = (".nii", ".nii.gz")
 
 KINDS = {348: (Nifti1Header, b"n+1\0", 344), 540: (Nifti2Header, b"n+2\0", 4)}
 """By the size of the header: its class, its magic and where that stands."""
-
-CHUNK = 2**24
-"""Bytes that are decompressed at once."""
 
 BEFORE = 4
 """Bytes between header and data at least, which say whether there are extensions."""
@@ -65,11 +61,9 @@ def read_nifti(
     offset, noticed = _offset(path, header, size)
     whole = _bytes(path, offset + size + 1)
     if len(whole) < offset + size:
-        raise InputError(f"{path}: is damaged or cut short; copy or export it anew")
+        raise damaged(path)
     if len(whole) > offset + size:
-        raise InputError(
-            f"{path}: holds more data than its header says (dim, datatype); export it anew"
-        )
+        raise too_long(path)
     values = np.frombuffer(whole, kind, offset=offset).reshape(shape, order="F")
     if len(shape) == 4:
         values = values[..., choose(shape[3])]
@@ -126,9 +120,9 @@ def _offset(path: Path, header: Any, size: int) -> tuple[int, list[Remark]]:
     stated = float(header["vox_offset"])
     least = int(header["sizeof_hdr"]) + BEFORE
     length = path.stat().st_size
-    most = length if path.suffix.lower() != ".gz" else 1040 * length  # deflate packs 1032 to 1
+    most = length * TIGHTEST["gzip" if path.suffix.lower() == ".gz" else "raw"]
     if not size <= most:
-        raise InputError(f"{path}: is damaged or cut short; copy or export it anew")
+        raise damaged(path)
     if least <= stated <= most and stated == int(stated):
         return int(stated), []
     if 0 <= stated < least:
@@ -144,21 +138,10 @@ def _offset(path: Path, header: Any, size: int) -> tuple[int, list[Remark]]:
 
 def _bytes(path: Path, count: int) -> bytearray:
     """The first bytes of a file, or of what it holds compressed; fewer if it ends before."""
-    found = bytearray()
-    packed = path.name.lower().endswith(".gz")
-    try:
-        with (gzip.open if packed else open)(path, "rb") as file:
-            while part := file.read(min(CHUNK, count - len(found))):
-                found += part
-    except gzip.BadGzipFile as error:
-        if found:
-            raise InputError(f"{path}: is damaged or cut short; copy or export it anew") from error
-        raise InputError(f"{path}: is not what its suffix says; export it anew") from error
-    except (EOFError, zlib.error) as error:
-        raise InputError(f"{path}: is damaged or cut short; copy or export it anew") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check its rights") from error
-    return found
+    packing = "gzip" if path.name.lower().endswith(".gz") else "raw"
+    if packing == "gzip" and content(path, 0, 2, "raw") != b"\x1f\x8b":
+        raise InputError(f"{path}: is not what its suffix says; export it anew")
+    return content(path, 0, count, packing)
 
 
 def _scaled(name: str, header: Any, values: np.ndarray) -> np.ndarray:

@@ -16,17 +16,21 @@ from bundle.errors import InputError, Remark
 from bundle.geometry.head import find_head
 from bundle.images.dicom import Series, choose_series, read_folder, volume_of
 from bundle.images.grid import on_grid, require_plausible, size_remarks, straightened
-from bundle.images.headers import read_with_header
-from bundle.images.kinds import require_plain
 from bundle.images.memory import from_metatensor, from_nibabel
+from bundle.images.metaimage import SUFFIXES as METAIMAGE
+from bundle.images.metaimage import read_metaimage
 from bundle.images.nifti import SUFFIXES as NIFTI
 from bundle.images.nifti import read_nifti
+from bundle.images.nrrd import read_nrrd
 from bundle.images.volume import Volume
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what ITK warns of is refused or noted here
 
 HUGE = 1e30
 """Values of this size stand for none: -3.4e38 and the like fill what was not measured."""
+
+READERS = ((NIFTI, read_nifti), (METAIMAGE, read_metaimage), ((".nrrd",), read_nrrd))
+"""Who reads which suffixes: values (X, Y, Z), affine to mm in LPS, remarks."""
 
 
 def read_volume(
@@ -58,12 +62,9 @@ def read_volume(
         return _checked(volume_of(chosen, frame, spacing))
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
-    if path.name.lower().endswith(NIFTI):
-        values, affine, remarks = read_nifti(path, _chooser(name, frame), spacing)
-        return _checked(Volume(name, on_grid(values, affine, name), remarks=tuple(remarks)))
-    require_plain(path)
-    image, remarks = read_with_header(path, spacing)
-    return _checked(Volume(name, _scalar(name, image, frame), remarks=tuple(remarks)))
+    read = next(read for suffixes, read in READERS if path.name.lower().endswith(suffixes))
+    values, affine, remarks = read(path, _chooser(name, frame), spacing)
+    return _checked(Volume(name, on_grid(values, affine, name), remarks=tuple(remarks)))
 
 
 def volume_from(image: Any, name: str, frame: int | None = None) -> Volume:

@@ -10,15 +10,6 @@ from bundle.images.dicom import volume_of
 from tests.images.test_dicom import array_of, read, rewrite, series_of, write_series
 
 
-def test_a_file_of_several_frames_is_named_with_a_way_out(tmp_path):
-    frames = sitk.Image([12, 10, 4], sitk.sitkInt16)
-    frames.SetMetaData("0008|0060", "NM")
-    (tmp_path / "nm").mkdir()
-    sitk.WriteImage(frames, str(tmp_path / "nm" / "one.dcm"))
-    with pytest.raises(InputError, match="several frames in one DICOM file; convert it"):
-        read(tmp_path / "nm")
-
-
 def enhance(file, _):
     """Move geometry and rescale to where enhanced MR has them."""
 

@@ -36,14 +36,10 @@ def renamed(path: Path, name: str) -> Path:
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
-def test_a_volume_of_any_name_is_read_or_refused(suffix, tmp_path):
+def test_a_volume_of_any_name_is_read(suffix, tmp_path):
     sitk.WriteImage(scan(), str(tmp_path / f"m{suffix}"))
     path = renamed(tmp_path / f"m{suffix}", ODD + suffix)
-    if suffix == ".nii.gz":  # which ITK does not open
-        assert read_volume(path).image.GetSize() == (8, 9, 10)
-        return
-    with pytest.raises(InputError, match=r"m\\udcfcller.*: its name is not UTF-8; rename it"):
-        read_volume(path)
+    assert read_volume(path).image.GetSize() == (8, 9, 10)
 
 
 def test_a_pair_of_such_a_name_is_refused_and_the_others_are_found(tmp_path):
