@@ -21,13 +21,15 @@ from bundle.images.dicom_grid import grid_of, in_order
 from bundle.images.dicom_pixels import slice_values
 from bundle.images.dicom_volumes import one_volume
 from bundle.images.slice_positions import regular_volume
-from bundle.images.volume import Volume
+from bundle.images.volume import Instance, Volume
 
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 # Else it warns of every value that breaks a rule, and shows it: what matters is refused here.
 
 LARGE = ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "IconImageSequence")
 OVERLAYS = range(0x6000, 0x6100)
+PHILIPS_PET = 0x7053
+"""The private group with the factors of Philips' standardised uptake values."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ def volume_of(
         remarks=(*grid.remarks, *remarks),
         resampled=bool(remarks),
         header=_without_pixels(slices[0]),
+        sources=tuple(map(_instance, slices)),
     )
 
 
@@ -185,6 +188,11 @@ def _class(file: Dataset) -> str | None:
     return file.file_meta.get("MediaStorageSOPClassUID") or file.get("SOPClassUID")
 
 
+def _instance(file: Dataset) -> Instance:
+    uid = file.get("SOPInstanceUID") or file.file_meta.get("MediaStorageSOPInstanceUID")
+    return Instance(str(_class(file) or ""), str(uid or ""))
+
+
 def _open_bare(stream: Any, head: bytes, options: dict[str, Any]) -> Dataset | None:
     """A file without the preamble, as old archives export them."""
     try:
@@ -203,7 +211,7 @@ def _without_pixels(slice_: Dataset) -> Dataset:
     """What a slice says of patient, study and series: small, and free of its file."""
     header = Dataset()
     for tag in sorted(slice_.keys()):
-        if tag.is_private or tag.group in OVERLAYS:
+        if (tag.is_private and tag.group != PHILIPS_PET) or tag.group in OVERLAYS:
             continue
         try:
             element = slice_[tag]

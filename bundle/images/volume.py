@@ -11,6 +11,19 @@ from bundle.errors import Remark
 
 
 @dataclass(frozen=True)
+class Instance:
+    """A DICOM object.
+
+    Attributes:
+        sop_class: UID of its kind.
+        uid: of the object itself.
+    """
+
+    sop_class: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class Volume:
     """A scalar volume with what was noticed while it was read.
 
@@ -22,6 +35,7 @@ class Volume:
         resampled: whether slices had to be brought to a regular grid first.
         header: of a DICOM series the ``pydicom.Dataset`` of its first slice without pixels:
             patient, study and frame of reference.
+        sources: of a DICOM series its files, in the order of the slices.
     """
 
     name: str
@@ -30,3 +44,4 @@ class Volume:
     remarks: tuple[Remark, ...] = ()
     resampled: bool = False
     header: Any = None
+    sources: tuple[Instance, ...] = ()

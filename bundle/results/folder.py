@@ -22,7 +22,7 @@ except ImportError:  # Windows: what a killed run left stays
 SLICE = re.compile(r"\d{4,}\.dcm")  # a file of a series
 PARTIAL = ".result-"
 MOVING = ".moving"
-SERIES = ("dicom", "dicom_color")
+SERIES = ("dicom", "dicom_color", "dicom_registered")
 FUSED = ("fused.nii.gz", "fused.png")
 """Written last: where one of them is, so is a whole result."""
 RESULTS = (
@@ -38,6 +38,8 @@ RESULTS = (
     "transform.h5",
     "transform_inverse.h5",
     "rigid.tfm",
+    "spatial_registration.dcm",
+    "deformable_registration.dcm",
     "report.json",
     "report.html",
     "overlay.png",

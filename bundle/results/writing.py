@@ -13,13 +13,13 @@ from bundle.domain import MODALITIES, Modality
 from bundle.errors import refuse_warnings
 from bundle.fusion import FusedPair, FusedPictures, FusedVolumes, color_volume, colormap_of
 from bundle.geometry.fields import write_field
-from bundle.images.dicom_write import write_series
 from bundle.images.nifti_write import write_rgb
 from bundle.images.pictures import write_picture
 from bundle.networks.weights import weights_sha256
 from bundle.options import Options
 from bundle.results.compressed import gzipped
 from bundle.results.describe import picture_report, shown_volumes, volume_report
+from bundle.results.dicom_files import write_dicom
 from bundle.results.folder import staged
 from bundle.results.picture_page import write_picture_page
 from bundle.results.report import Report
@@ -104,19 +104,13 @@ def _write_volumes(
     activity = pair.modality in MODALITIES and Modality[str(pair.modality)].activity
     if activity:
         write_picture(overlay(shown, registration.field), folder / "overlay.png")
-    study = pair.fixed.header
+    colors = color_volume(fused, colormap) if activity or options.colormap else None
+    if colors is not None:
+        with gzipped(folder / "fused_color.nii.gz") as plain:
+            write_rgb(colors, plain)
     if options.dicom_output:
-        study = write_series(fused.fused, folder / "dicom", study)
-    if activity or options.colormap:
-        _write_colors(color_volume(fused, colormap), folder, study, options.dicom_output)
+        write_dicom(fused, colors, folder)
     return report
-
-
-def _write_colors(colors: sitk.Image, folder: Path, study: Any, dicom: bool) -> None:
-    with gzipped(folder / "fused_color.nii.gz") as plain:
-        write_rgb(colors, plain)
-    if dicom:
-        write_series(colors, folder / "dicom_color", study)
 
 
 def _bytes(volume: sitk.Image) -> int:

@@ -5,7 +5,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from bundle.images.nifti_write import affine_of, nifti_of, write_rgb
-from tests.images.test_dicom_write import oblique
+from tests.images.dicom_out.volumes import oblique
 
 
 def test_colours_are_rgb24_on_the_same_grid(tmp_path):

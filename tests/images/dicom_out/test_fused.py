@@ -5,28 +5,18 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
-from bundle.images.dicom import choose_series, read_folder, volume_of
-from bundle.images.dicom_write import write_series
+from bundle.images.dicom_out.fused import write_fused
+from bundle.images.dicom_out.study import study_of
+from bundle.images.volume import Volume
+from tests.images.dicom_out.volumes import oblique, read, read_by_gdcm, still
 from tests.images.test_dicom import write_series as write_scan
 
 
-def oblique(shape=(5, 40, 36), orientation="LPS"):
-    values = np.random.default_rng(4).uniform(0, 1, shape)
-    volume = sitk.GetImageFromArray(values)
-    volume.SetDirection(sitk.VersorTransform((0.3, -0.5, 1.0), 0.3).GetMatrix())
-    volume.SetSpacing((0.9, 1.2, 3.0))
-    volume.SetOrigin((-20.0, 35.0, 7.5))
-    return sitk.DICOMOrient(volume, orientation)
-
-
-def read(folder):
-    return volume_of(choose_series(folder, read_folder(folder)))
-
-
-def read_by_gdcm(folder):
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
-    return reader.Execute()
+def write_series(volume, folder, fixed=None):
+    """Write a fused volume; of no fixed series patient and study are nobody's."""
+    fixed = fixed or Volume("fixed", volume)
+    moving = Volume("moving", volume)
+    write_fused(volume, still(volume), folder, study_of(fixed, moving))
 
 
 def header(path):
@@ -54,7 +44,7 @@ def test_geometry_and_values_come_back(orientation, tmp_path):
 def test_patient_study_and_frame_are_those_of_the_fixed_series(tmp_path):
     more = {"0010|0010": "Doe^J", "0020|0052": "1.2.7", "0010|1010": "042Y"}
     scan = read(write_scan(tmp_path / "scan", [0.0, 2.0, 4.0], more=more))
-    write_series(scan.image / 1000 + 0.5, tmp_path / "dicom", scan.header)
+    write_series(scan.image / 1000 + 0.5, tmp_path / "dicom", scan)
     headers = [header(path) for path in sorted((tmp_path / "dicom").iterdir())]
     for tag, value in {**more, "0020|000d": "1.2.3"}.items():
         assert {h.GetMetaData(tag).strip("\0 ") for h in headers} == {value}
@@ -109,7 +99,7 @@ def test_names_in_other_character_sets_survive(charset, codec, name, tmp_path):
     assert raw.count(marked.encode()) == 1
     template.write_bytes(raw.replace(marked.encode(), raw_name))
     volume = read(scan)
-    write_series(volume.image / 1000 + 0.5, tmp_path / "dicom", volume.header)
+    write_series(volume.image / 1000 + 0.5, tmp_path / "dicom", volume)
     written = (tmp_path / "dicom" / "0001.dcm").read_bytes()
     assert name.encode("utf-8") in written and b"ISO_IR 192" in written
     assert str(pydicom.dcmread(tmp_path / "dicom" / "0001.dcm").PatientName) == name
@@ -122,7 +112,7 @@ def test_what_the_fixed_series_says_against_the_rules_is_copied_all_the_same(tmp
     rewritten["StudyDate"]._value = "12.03.2020"
     rewritten.save_as(scan / "1.2.3.4_000.dcm")
     volume = read(scan)
-    write_series(volume.image / 1000 + 0.5, tmp_path / "dicom", volume.header)
+    write_series(volume.image / 1000 + 0.5, tmp_path / "dicom", volume)
     first = header(tmp_path / "dicom" / "0001.dcm")
     assert first.GetMetaData("0010|0020") == patient
     assert first.GetMetaData("0008|0020") == "12.03.2020"
@@ -133,8 +123,8 @@ def test_colours_are_secondary_captures_of_the_same_study(tmp_path):
     values = np.random.default_rng(2).integers(0, 256, (4, 41, 37, 3), dtype=np.uint8)
     volume = sitk.GetImageFromArray(values, isVector=True)
     volume.CopyInformation(grid)
-    study = write_series(grid, tmp_path / "dicom")
-    write_series(volume, tmp_path / "dicom_color", study)
+    write_series(grid, tmp_path / "dicom", Volume("fixed", grid))
+    write_series(volume, tmp_path / "dicom_color", Volume("fixed", grid))
     grey, color = (
         [pydicom.dcmread(path) for path in sorted((tmp_path / name).iterdir())]
         for name in ("dicom", "dicom_color")
@@ -145,6 +135,7 @@ def test_colours_are_secondary_captures_of_the_same_study(tmp_path):
         assert one.SeriesInstanceUID != other.SeriesInstanceUID
         assert other.SOPClassUID == pydicom.uid.SecondaryCaptureImageStorage
         assert other.PhotometricInterpretation == "RGB"
+        assert other.PatientOrientation == ["LPH", "PR"]
     np.testing.assert_array_equal(np.stack([one.pixel_array for one in color]), values)
     back = read_by_gdcm(tmp_path / "dicom_color")
     np.testing.assert_allclose(back.GetOrigin(), grid.GetOrigin(), atol=1e-4)

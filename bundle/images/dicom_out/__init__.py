@@ -1,0 +1,1 @@
+"""Write registered and fused volumes, and the transform between them, as DICOM."""
