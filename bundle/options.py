@@ -177,7 +177,9 @@ class Options(BaseModel):
     ddf_full: bool = Field(
         False, description="write the field of volumes on the fixed grid, not on about 2 mm"
     )
-    dicom_output: bool = Field(False, description="write the fused volumes as DICOM series too")
+    dicom_output: bool = Field(
+        False, description="write the results as DICOM series and registration objects too"
+    )
     strict: bool = Field(False, description="refuse what would be warned of")
     overwrite: bool = Field(False, description="replace existing results")
     checkpoint: Checkpoint = Field(MODEL, description="file of the weights")
