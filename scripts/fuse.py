@@ -4,11 +4,13 @@ Run from the repository root::
 
     python -m scripts.fuse --fixed MRI.png --moving CT.png --output_dir OUT
     python -m scripts.fuse --input_dir STUDIES --output_dir OUT --skip_existing
+    python -m scripts.fuse --bids DATASET --derivatives OUT
 
 Writes ``fused``, ``warped`` (PNG for pictures, ``.nii.gz`` for volumes) and ``ddf.nii.gz``,
 for volumes also a transform and a report: of one pair directly into ``OUT``, of many into
 ``OUT/<id>`` with a table ``OUT/summary.csv`` and its page ``OUT/summary.html``; under ``torchrun``
-each process does its share. This is ``configs/inference.json``.
+each process does its share. This is ``configs/inference.json``. Of a BIDS dataset it writes
+derivatives and one page of all, see :mod:`scripts.bids`.
 """
 
 from __future__ import annotations
@@ -62,20 +64,23 @@ def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
     Raises:
         SystemExit: with status 1 and one line on stderr if a pair cannot be done.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     show_traces(options.debug)
     or_report(_run, options, or_report(_records, options), overrides)
-    print(f"results in {options.output_dir}")
+    print(f"results in {options.derivatives or options.output_dir}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
     parser = argparse.ArgumentParser(prog="python -m scripts.fuse")
     parser.description = "Register the moving image onto the fixed one and fuse the two."
     parser.add_argument("--fixed", help="reference image (MRI)")
     parser.add_argument("--moving", help="image to register (CT, PET or SPECT)")
     parser.add_argument("--datalist", help="pairs.json, instead of --fixed and --moving")
     parser.add_argument("--input_dir", help="folder with NAME_fixed and NAME_moving, or BIDS")
-    parser.add_argument("--output_dir", required=True, help="folder for the results")
+    parser.add_argument("--output_dir", help="folder for the results")
+    parser.add_argument("--bids", help="BIDS dataset: every CT, PET and SPECT onto its T1w")
+    parser.add_argument("--derivatives", help="folder for the BIDS derivatives of --bids")
     add_options(parser, "modality", *OF_ONE, *SHARED, "device")
     parser.add_argument("--workers", type=int, default=0, help="processes that read pairs ahead")
     parser.add_argument("--skip_existing", action="store_true", help="leave what is done")
@@ -88,9 +93,15 @@ def _records(options: argparse.Namespace) -> list[dict[str, str]]:
     given_options(options)
     if options.workers < 0:
         raise InputError(f"--workers {options.workers}: give 0 or more")
-    ways = [options.fixed or options.moving, options.datalist, options.input_dir]
+    ways = [options.fixed or options.moving, options.datalist, options.input_dir, options.bids]
     if sum(way is not None for way in ways) != 1:
-        raise InputError("name --fixed and --moving, or --datalist, or --input_dir")
+        raise InputError("name --fixed and --moving, or --datalist, or --input_dir, or --bids")
+    if options.bids is not None:
+        from scripts.bids import records_of
+
+        return records_of(options)
+    if options.output_dir is None:
+        raise InputError("name a folder for the results: --output_dir")
     single = [name for name in OF_ONE if getattr(options, name) not in (None, ())]
     if single and (options.datalist or options.input_dir):
         raise InputError(f"--{single[0]}: is for one pair; name it in a --datalist")
@@ -123,7 +134,7 @@ def _run(
 ) -> None:
     """Do the pairs; what needs torch is imported from here on."""
     if options.fixed is None:
-        _run_many(records, options, overrides)
+        run_many(records, options, overrides)
         return
     from bundle.results.held import held
     from bundle.workflow import run_pairs
@@ -135,10 +146,19 @@ def _run(
         run_pairs(_evaluator(records, options, overrides))
 
 
-def _run_many(
+def run_many(
     records: list[dict[str, str]], options: argparse.Namespace, overrides: dict[str, Any]
 ) -> None:
-    """Do the pairs, this process's share of them under torchrun, and write one table of all."""
+    """Do the pairs, this process's share of them under torchrun, and write one table of all.
+
+    Args:
+        records: of the pairs.
+        options: of the command.
+        overrides: see :func:`main`.
+
+    Raises:
+        SystemExit: with status 1 if a pair failed.
+    """
     from bundle.results.summary import summary_rows
     from bundle.workflow import parallel
 
@@ -154,17 +174,23 @@ def _run_many(
         finally:
             rows = parallel.gather_dealt(summary_rows(records, states))
             if parallel.is_main_process():
-                _write_table(rows, Path(options.output_dir) / "summary.csv")
+                _write_table(rows, options)
             # processes end together: a launcher stops all as soon as one fails
             failed = parallel.any_process(failed)
     if failed:
         raise SystemExit(1)
 
 
-def _write_table(rows: Sequence[Mapping[str, object]], path: Path) -> None:
+def _write_table(rows: Sequence[Mapping[str, object]], options: argparse.Namespace) -> None:
     """Write what became of the pairs; their results do not depend on it."""
     from bundle.results.summary import write_index, write_summary
 
+    if options.bids is not None:
+        from scripts.bids import write_logs
+
+        write_logs(rows, options)
+        return
+    path = Path(options.output_dir) / "summary.csv"
     try:
         write_summary(rows, path)
         write_index(rows, path.with_suffix(".html"))
@@ -197,6 +223,10 @@ def _run_share(
 
 
 def _is_done(record: dict[str, str]) -> bool:
+    if "derivatives" in record:
+        from bundle.workflow.bids.find import is_finished
+
+        return is_finished(record)
     from bundle.results.folder import has_results
 
     return "output_dir" in record and has_results(Path(record["output_dir"]))
@@ -211,7 +241,8 @@ def _evaluator(
     from bundle.networks import usable_device
 
     config = ConfigParser()
-    config.read_config(ROOT / "configs" / "inference.json")
+    overlays = ["inference.json"] if options.bids is None else ["inference.json", "bids.json"]
+    config.read_config([ROOT / "configs" / name for name in overlays])
     config["bundle_root"] = str(ROOT)
     config["dataset"]["data"] = tuple(records)  # the parser leaves '@' in a tuple's paths alone
     config["dataloader"]["num_workers"] = options.workers

@@ -34,7 +34,8 @@ def summary_rows(
     """The lines of the table.
 
     Args:
-        records: of the pairs, with ``id`` and, unless they were unusable, ``output_dir``.
+        records: of the pairs, with ``id`` and, unless they were unusable, ``output_dir``, or
+            ``report_file`` where the measures lie elsewhere.
         states: by id: ``done``, ``skipped``, ``not done``, or the message of what failed.
     """
     return [_row(record, states[record["id"]]) for record in records]
@@ -78,7 +79,7 @@ def _row(record: Mapping[str, str], state: str) -> dict[str, object]:
     if state not in ("done", "skipped", "not done"):
         return {"id": record["id"], "status": "failed", "remarks": state}
     row: dict[str, object] = {"id": record["id"], "status": state}
-    report = Path(record.get("output_dir", "")) / "report.json"
+    report = Path(record.get("report_file") or Path(record.get("output_dir", "")) / "report.json")
     if state == "not done" or not report.is_file():  # pictures have none
         return row
     try:

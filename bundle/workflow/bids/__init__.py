@@ -1,0 +1,1 @@
+"""Datasets in the layout of BIDS: their pairs, and results as BIDS derivatives."""

@@ -1,0 +1,112 @@
+"""What makes a folder of results a BIDS dataset of derivatives."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from bundle import __version__
+from bundle.errors import InputError
+from bundle.results.whole_file import whole_file
+from bundle.workflow.bids.sidecars import LINK
+
+BIDS_VERSION = "1.10.0"
+
+IGNORED = """\
+*_xfm.*
+*_ct.*
+*_spect.*
+*_nm.*
+*.html
+group_*
+figures
+logs
+ct
+spect
+nm
+"""
+"""What the standard has no names for yet, in the words of ``.gitignore``.
+
+The validator looks at folders without the ``/`` that would end their names there.
+"""
+
+README = """\
+# BiMSRec: CT, PET and SPECT registered to the T1w and fused with it
+
+Made by the BiMSRec bundle from the dataset that dataset_description.json names as DatasetLinks.
+Research use only: not a medical device.
+
+- space-T1w_desc-registered: the image on the grid of the T1w, in its own units
+- space-T1w_desc-fused, desc-fusedcolor: the fusion of both, grey from 0 to 1 and in colours
+- space-T1w_desc-uncertainty: how much the estimates of the displacement differ, in mm
+- from-X_to-Y_mode-image_xfm.h5: ITK transform that brings images of X onto Y (antsApplyTransforms)
+- sub-*/figures: the page and the measures of each registration
+- group_registration.html and .tsv: all of them in one table, outliers first
+- logs: what could not be done
+"""
+
+
+def write_dataset(derivatives: Path, root: Path) -> None:
+    """Write ``dataset_description.json``, ``.bidsignore`` and a README, unless they are there.
+
+    Args:
+        derivatives: the folder of results, made if necessary.
+        root: the dataset that they are made of.
+
+    Raises:
+        InputError: the folder holds derivatives of another program, or cannot be written to.
+    """
+    path = derivatives / "dataset_description.json"
+    try:
+        derivatives.mkdir(parents=True, exist_ok=True)
+        if path.is_file():
+            _require_ours(path)
+            return
+        _write(derivatives / ".bidsignore", IGNORED)
+        _write(derivatives / "README.md", README)
+        _write(path, as_json(_description(derivatives, root)))  # last: the others are there
+    except OSError as error:
+        raise InputError(
+            f"{derivatives}: cannot be written to ({error.strerror}); choose another folder"
+        ) from error
+
+
+def as_json(content: dict[str, Any]) -> str:
+    """The text of a JSON file."""
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole, also where other processes write the same one."""
+    with whole_file(path, len(text), overwrite=True) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _description(derivatives: Path, root: Path) -> dict[str, Any]:
+    link = Path(os.path.relpath(root.resolve(), derivatives.resolve())).as_posix()
+    return {
+        "Name": "BiMSRec: CT, PET and SPECT registered to the T1w",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [
+            {
+                "Name": "BiMSRec",
+                "Version": __version__,
+                "Description": "Registration and fusion of CT, PET and SPECT with MRI",
+            }
+        ],
+        "DatasetLinks": {LINK: quote(link)},
+    }
+
+
+def _require_ours(path: Path) -> None:
+    try:
+        made = json.loads(path.read_text(encoding="utf-8"))["GeneratedBy"]
+        ours = any(one["Name"] == "BiMSRec" for one in made)
+    except (ValueError, KeyError, TypeError):
+        ours = False
+    if not ours:
+        raise InputError(f"{path}: is the dataset of another program; choose a folder of its own")

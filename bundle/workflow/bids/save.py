@@ -1,0 +1,106 @@
+"""Write what a registered pair leaves as BIDS derivatives."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from monai.transforms import Transform
+
+from bundle.errors import InputError
+from bundle.fusion import FusedVolumes
+from bundle.images.pictures import write_picture
+from bundle.options import Options
+from bundle.results.describe import UNKNOWN_UNIT, unit_of
+from bundle.results.held import held
+from bundle.results.report import Report
+from bundle.results.thumbnail import thumbnail
+from bundle.results.writing import write
+from bundle.workflow.bids.dataset import as_json
+from bundle.workflow.bids.find import image_of_record
+from bundle.workflow.bids.names import SPACE, BidsImage
+from bundle.workflow.bids.sidecars import sidecars
+
+IMAGES = {
+    "fused": "fused.nii.gz",
+    "fusedcolor": "fused_color.nii.gz",
+    "uncertainty": "uncertainty.nii.gz",
+    "registered": "warped.nii.gz",
+}
+"""Values of ``desc``, and the files of a result that they stand for; not all are always there."""
+
+
+class SaveDerivatived(Transform):
+    """Write what lies under ``pred`` under the names of BIDS; adds ``report``.
+
+    A folder of results is filled first, out of sight, and its files are moved from there; the JSON
+    file of the registered image comes last, see :func:`bundle.workflow.bids.find.is_finished`.
+
+    Args:
+        options: what the pair was made with; ``overwrite`` is about the hidden folder, in which a
+            run that was killed may have left results.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options.model_copy(update={"overwrite": True})
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Write the results of one record of :func:`bundle.workflow.bids.find.find_bids`."""
+        work, out = Path(data["output_dir"]), Path(data["derivatives"])
+        try:
+            with held(work):
+                report = write(data["pred"], work, self.options)
+                for source, target in _moves(data, work, report):
+                    (out / target).parent.mkdir(parents=True, exist_ok=True)
+                    source.replace(out / target)
+                shutil.rmtree(work)
+        except OSError as error:
+            raise InputError(
+                f"{out}: cannot be written to ({error.strerror or error}); choose another folder"
+            ) from error
+        return {**data, "report": report}
+
+
+def _moves(record: dict[str, Any], work: Path, report: Report) -> Iterator[tuple[Path, Path]]:
+    """Complete files in the hidden folder, and where among the derivatives they belong, in order.
+
+    What an earlier run left under these names, and this one does not make, is older only where
+    the options differ; it stays.
+    """
+    image, fused = image_of_record(record), record["pred"]
+    said = sidecars(
+        image, Path(record["fixed"]), Path(record["bids_dir"]), report.as_json(), _unit(fused)
+    )
+    write_picture(thumbnail(fused), work / "thumbnail.png")
+    yield work / "thumbnail.png", image.figure("thumbnail").with_suffix(".png")
+    yield work / "report.html", image.figure("report").with_suffix(".html")
+    yield work / "report.json", image.report
+    for file, stem in _transforms(image).items():
+        yield work / file, stem.with_suffix(".h5")
+        yield _json(work, file, said["transform"]), stem.with_suffix(".json")
+    for description, file in IMAGES.items():
+        if (work / file).is_file():
+            stem = image.derivative(description)
+            yield work / file, stem.with_suffix(".nii.gz")
+            yield _json(work, file, said[description]), stem.with_suffix(".json")
+
+
+def _transforms(image: BidsImage) -> dict[str, Path]:
+    """Files of a result to their places; ITK's maps points the other way than images go."""
+    return {
+        "transform.h5": image.transform(image.suffix, SPACE),
+        "transform_inverse.h5": image.transform(SPACE, image.suffix),
+    }
+
+
+def _json(work: Path, file: str, content: dict[str, Any]) -> Path:
+    path = work / f"{file}.json"
+    path.write_text(as_json(content), encoding="utf-8")
+    return path
+
+
+def _unit(fused: FusedVolumes) -> str | None:
+    unit = unit_of(fused.registration.pair)
+    return None if unit == UNKNOWN_UNIT else unit

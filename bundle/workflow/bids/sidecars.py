@@ -1,0 +1,96 @@
+"""What the JSON files beside images say, in the words of BIDS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from bundle import __version__
+from bundle.workflow.bids.names import BidsImage
+
+LINK = "raw"
+"""Name of the dataset with the images, in the derivatives' ``DatasetLinks``."""
+
+
+def uri(path: Path, root: Path) -> str:
+    """A file of the dataset as a BIDS URI."""
+    return f"bids:{LINK}:{quote(path.relative_to(root).as_posix())}"
+
+
+def inherited(image: BidsImage, root: Path) -> dict[str, Any]:
+    """What the dataset's JSON files say of an image; the nearest one counts.
+
+    By the principle of inheritance they lie in its folder or above, and the entities of their
+    names are among the image's. One that cannot be read is left out.
+    """
+    found: dict[str, Any] = {}
+    folders = [root.joinpath(*image.folder.parts[:n]) for n in range(len(image.folder.parts) + 1)]
+    ours = set(image.stem.split("_"))
+    for folder in folders:
+        files = [path for path in folder.glob(f"*{image.suffix}.json") if _applies(path, ours)]
+        for path in sorted(files, key=lambda path: len(path.name)):
+            try:
+                found |= json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError, TypeError):
+                continue
+    return found
+
+
+def _applies(path: Path, ours: set[str]) -> bool:
+    *parts, suffix = path.stem.split("_")
+    return set(parts) <= ours and not path.name.startswith(".") and suffix.isalnum()
+
+
+def sidecars(
+    image: BidsImage, fixed: Path, root: Path, report: Mapping[str, Any], unit: str | None
+) -> dict[str, dict[str, Any]]:
+    """The JSON content of each kind of result.
+
+    Args:
+        image: the moving image.
+        fixed: the T1w.
+        root: the dataset.
+        report: the content of ``report.json``.
+        unit: of the moving image, where it is known.
+
+    Returns:
+        by ``registered``, ``fused``, ``fusedcolor``, ``uncertainty`` and ``transform``.
+    """
+    reference = uri(fixed, root)
+    common = {
+        "Sources": [uri(image.path, root), reference],
+        "RegistrationSoftware": "BiMSRec",
+        "RegistrationSoftwareVersion": __version__,
+        "RegistrationParameters": report["parameters"],
+    }
+    placed = {**common, "SpatialReference": reference, "SkullStripped": False}
+    said = inherited(image, root)
+    units = {"Units": unit} if unit and "Units" not in said else {}
+    modality = report["modality"]
+    return {
+        "registered": {
+            "Description": f"{modality} registered to the T1w, in its own units",
+            **said,
+            **units,
+            **placed,
+        },
+        "fused": {
+            "Description": f"Fusion of the T1w and the registered {modality}, 0 to 1",
+            "Units": "arbitrary",
+            **placed,
+        },
+        "fusedcolor": {
+            "Description": f"Fusion of the T1w and the registered {modality} in colours (RGB)",
+            "Units": "arbitrary",
+            **placed,
+        },
+        "uncertainty": {
+            "Description": "How much the estimates of the displacement differ",
+            "Units": "mm",
+            **placed,
+        },
+        "transform": common,
+    }

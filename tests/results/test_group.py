@@ -1,0 +1,48 @@
+"""The table of many registrations: what a person should see first is on top."""
+
+import csv
+
+import pytest
+
+from bundle.results.group import write_group
+from bundle.results.outliers import worst_scores
+
+
+def row(name, mi, displacement=2.0, modality="PET", **more):
+    measures = {"mi_after": mi, "overlap": 1.0, "displacement_mean_mm": displacement}
+    return {"id": name, "status": "done", "modality": modality, **measures, "remarks": "", **more}
+
+
+ROWS = [
+    row("sub-01_pet", 0.50),
+    row("sub-02_pet", 0.52),
+    row("sub-03_pet", 0.54),
+    row("sub-04_pet", 0.10),
+    row("sub-05_pet", 0.56),
+    row("sub-06_pet", 0.58),
+    row("sub-07_ct", 0.01, modality="CT"),
+    {"id": "sub-08_pet", "status": "failed", "remarks": "a.nii: no <such> file"},
+    {"id": "sub-09_pet", "status": "not done"},
+]
+
+
+def test_scores_by_hand():
+    """Median 0.53, median deviation 0.03: 0.6745 * 0.43 / 0.03."""
+    scores = worst_scores(ROWS)
+    assert scores[3] == (pytest.approx(9.67, abs=0.005), "mi_after")
+    assert scores[0] == (pytest.approx(0.67, abs=0.005), "mi_after")
+    assert scores[5] == (0.0, "")  # better than the others
+    assert scores[6:] == [None] * 3  # too few of the modality, and without measures
+
+
+def test_what_failed_and_outliers_come_first(tmp_path):
+    write_group(ROWS, {}, tmp_path)
+    with (tmp_path / "group_registration.tsv").open(encoding="utf-8") as file:
+        found = list(csv.DictReader(file, delimiter="\t"))
+    names = [one["id"].partition("_")[0] for one in found]
+    assert names == [f"sub-0{k}" for k in (8, 9, 4, 1, 2, 3, 5, 6, 7)]
+    assert found[0]["mi_after"] == found[6]["uncertainty_p95_mm"] == "n/a"
+    assert found[2]["outlier_measure"] == "mi_after"
+    page = (tmp_path / "group_registration.html").read_text(encoding="utf-8")
+    assert page.count('class="mi_after outlier"') == 1
+    assert "no &lt;such&gt; file" in page and "http" not in page
