@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import SimpleITK as sitk
 import torch
 
-from bundle.errors import refuse_warnings
+from bundle.errors import InputError, refuse_warnings
 from bundle.fusion import FusedPair, FusedPictures, FusedVolumes, fuse
 from bundle.images.pair import read_pair
 from bundle.networks import load_network
@@ -23,9 +24,24 @@ from bundle.results.describe import describe
 from bundle.results.folder import require_writable
 
 
+@overload
+def register_and_fuse(
+    fixed: Any,
+    moving: list[Any] | tuple[Any, ...],
+    modality: Sequence[str] | None = None,
+    **options: Any,
+) -> list[Result]: ...
+
+
+@overload
 def register_and_fuse(
     fixed: Any, moving: Any, modality: str | None = None, **options: Any
-) -> Result:
+) -> Result: ...
+
+
+def register_and_fuse(
+    fixed: Any, moving: Any, modality: str | Sequence[str] | None = None, **options: Any
+) -> Result | list[Result]:
     """Register the moving image onto the fixed one and fuse the two.
 
     The weights are loaded once for all calls. Nothing is written.
@@ -33,12 +49,14 @@ def register_and_fuse(
     Args:
         fixed: the reference image, an MRI: a path, a ``SimpleITK.Image``, a nibabel image, a MONAI
             ``MetaTensor`` (1, X, Y, Z), or a picture as an array (H, W) or (H, W, 3).
-        moving: the CT, PET or SPECT image, likewise.
-        modality: of the moving image; by default what its DICOM header says, if it says it.
+        moving: the CT, PET or SPECT image, likewise; or a list of them, which are registered
+            one after the other onto the fixed volume, read once.
+        modality: of the moving image; by default what its DICOM header says, if it says it. Of a
+            list of images a list as long.
         **options: of :class:`bundle.options.Options`, which are those of ``scripts.fuse``.
 
     Returns:
-        the result.
+        the result; of a list of images the list of their results.
 
     Raises:
         InputError: an option or an image cannot be used; the message is one line.
@@ -47,11 +65,33 @@ def register_and_fuse(
         >>> result = register_and_fuse("mri.nii.gz", "ct.nii.gz", modality="CT")  # doctest: +SKIP
         >>> result.save("out")  # doctest: +SKIP
     """
-    settings = options_of(modality=modality, **options)
+    if not isinstance(moving, (list, tuple)):
+        return _fused(fixed, moving, options_of(modality=modality, **options), fixed)
+    return list(_each_fused(fixed, moving, modality, options))
+
+
+def _each_fused(
+    fixed: Any, moving: Sequence[Any], modality: Any, options: dict[str, Any]
+) -> Iterator[Result]:
+    """The results of several moving images; what is wrong with an option is told before any."""
+    modalities = [None] * len(moving) if modality is None else modality
+    if isinstance(modalities, str) or len(modalities) != len(moving):
+        raise InputError(f"modality: give a list of {len(moving)}, one for each moving image")
+    settings = [options_of(modality=one, **options) for one in modalities]
+    source = fixed
+    for image, one in zip(moving, settings, strict=True):
+        result = _fused(source, image, one, fixed)
+        if isinstance(result.pair, FusedVolumes) and not one.series:
+            source = result.pair.registration.pair.fixed
+        yield result
+
+
+def _fused(fixed: Any, moving: Any, settings: Options, file: Any) -> Result:
+    """The result of one pair; ``file`` is where the fixed image, perhaps read before, is from."""
     pair = read_pair(fixed, moving, settings)
     network = load_network(settings.checkpoint, settings.device)
     fused = fuse(register(pair, network, settings), network)
-    paths = tuple(Path(one) for one in (fixed, moving) if isinstance(one, (str, PathLike)))
+    paths = tuple(Path(one) for one in (file, moving) if isinstance(one, (str, PathLike)))
     result = Result(fused, settings, paths)
     if settings.strict:
         refuse_warnings("result", result.report.warnings)

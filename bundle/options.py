@@ -109,7 +109,11 @@ Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
 Natural = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Frame = Annotated[Natural | None, BeforeValidator(_blank), _remedied("give its number, from 0")]
+Frame = Annotated[
+    Natural | Literal["mean"] | None,
+    BeforeValidator(_blank),
+    _remedied("give its number, from 0, or mean"),
+]
 Spacing = Annotated[
     tuple[float, float, float] | None,
     BeforeValidator(_three_sizes),
@@ -136,12 +140,19 @@ class Options(BaseModel):
     modality: Annotated[Modality | None, BeforeValidator(_upper)] = Field(
         None, description="modality of the moving image; by default what its DICOM header says"
     )
-    frame: Frame = Field(None, description="number of the frame of a 4D file, from 0")
+    frame: Frame = Field(
+        None, description="number of the frame of a 4D file, from 0, or mean: that of all frames"
+    )
+    apply_to_all_frames: bool = Field(
+        False,
+        description="resample all frames of the moving 4D file by the registration of one, by "
+        "default of their mean",
+    )
     series: Uids = Field(
         (), description="UIDs, where folders hold several series; of one folder the fixed one first"
     )
     fixed_frame: Frame = Field(
-        None, description="number of the frame of the fixed file, where both are 4D"
+        None, description="frame of the fixed file, likewise, where both are 4D"
     )
     spacing: Spacing = Field(
         None, description="voxel size in mm along x, y, z of a volume whose header lacks it"

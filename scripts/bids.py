@@ -39,16 +39,16 @@ def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
     Raises:
         SystemExit: with status 1 and one line on stderr for each image that cannot be done.
     """
-    given = parser().parse_args(arguments)
-    options = fuse.parser().parse_args(["--bids", given.bids, "--derivatives", given.derivatives])
+    given = _parser().parse_args(arguments)
+    options = fuse._parser().parse_args(["--bids", given.bids, "--derivatives", given.derivatives])
     vars(options).update(vars(given))
     show_traces(options.debug)
     or_report(_run, options, overrides)
     print(f"results in {options.derivatives}")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command's options, as BIDS Apps have them."""
+def _parser() -> argparse.ArgumentParser:
+    """The options that BIDS Apps have, and those of ``scripts.fuse`` that fit."""
     parser = argparse.ArgumentParser(prog="python -m scripts.bids")
     parser.description = "Register every CT, PET and SPECT of a BIDS dataset onto the T1w."
     parser.add_argument("bids", metavar="bids_dir", help="the dataset")

@@ -105,6 +105,8 @@ def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
         field = Options.model_fields[name]
         choices = MODALITIES if name == "modality" else _texts(get_args(field.annotation))
         kind: dict[str, Any] = {"choices": choices} if choices else {}
+        if name == "modality":
+            kind["nargs"] = "+"
         if field.annotation is bool:
             kind = {"action": "store_true"}
         elif name == "series":
@@ -116,13 +118,18 @@ def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
         parser.add_argument(f"--{name}", default=field.default, help=field.description, **kind)
 
 
-def given_options(parsed: argparse.Namespace) -> dict[str, Any]:
+def given_options(parsed: argparse.Namespace, *others: str) -> dict[str, Any]:
     """What a command was given for options of :class:`bundle.options.Options`.
+
+    Args:
+        parsed: the command line.
+        *others: options that are looked at elsewhere.
 
     Raises:
         InputError: a value cannot be.
     """
-    given = {name: vars(parsed)[name] for name in Options.model_fields if name in vars(parsed)}
+    names = [name for name in Options.model_fields if name not in others]
+    given = {name: vars(parsed)[name] for name in names if name in vars(parsed)}
     for name, value in given.items():
         if value != Options.model_fields[name].default:
             check_value(name, value)

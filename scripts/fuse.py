@@ -4,6 +4,8 @@ Run from the repository root::
 
     python -m scripts.fuse --fixed MRI.png --moving CT.png --output_dir OUT
     python -m scripts.fuse --input_dir STUDIES --output_dir OUT --skip_existing
+    python -m scripts.fuse --fixed MRI.nii.gz --moving CT.nii.gz PET.nii.gz --modality CT PET \\
+        --output_dir OUT
     python -m scripts.fuse --bids DATASET --derivatives OUT
 
 Writes ``fused``, ``warped`` (PNG for pictures, ``.nii.gz`` for volumes) and ``ddf.nii.gz``,
@@ -26,6 +28,7 @@ from bundle.images import kinds
 from bundle.paths import ROOT
 from bundle.workflow.datalist import pair_record, read_datalist
 from bundle.workflow.folders import find_pairs
+from bundle.workflow.several import records_of_several
 from scripts.command import (
     add_debug,
     add_options,
@@ -50,8 +53,18 @@ SHARED = (
 )
 """Options of all pairs, which ``configs/inference.json`` takes under the same names."""
 
-OF_ONE = ("frame", "fixed_frame", "series", "spacing", "initial_transform")
+OF_ONE = (
+    "frame",
+    "apply_to_all_frames",
+    "fixed_frame",
+    "series",
+    "spacing",
+    "initial_transform",
+)
 """Options of one pair, which a list takes pair by pair."""
+
+OF_EACH = ("frame", "fixed_frame")
+"""Those that also go with several moving images; one without frames is not concerned."""
 
 
 def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
@@ -64,18 +77,22 @@ def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
     Raises:
         SystemExit: with status 1 and one line on stderr if a pair cannot be done.
     """
-    options = parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
+    for name in ("moving", "modality"):  # one stands for itself
+        if len(getattr(options, name) or ()) == 1:
+            setattr(options, name, getattr(options, name)[0])
     show_traces(options.debug)
     or_report(_run, options, or_report(_records, options), overrides)
     print(f"results in {options.derivatives or options.output_dir}")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command's options."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scripts.fuse")
     parser.description = "Register the moving image onto the fixed one and fuse the two."
     parser.add_argument("--fixed", help="reference image (MRI)")
-    parser.add_argument("--moving", help="image to register (CT, PET or SPECT)")
+    parser.add_argument(
+        "--moving", nargs="+", metavar="IMAGE", help="image to register (CT, PET or SPECT), or more"
+    )
     parser.add_argument("--datalist", help="pairs.json, instead of --fixed and --moving")
     parser.add_argument("--input_dir", help="folder with NAME_fixed and NAME_moving, or BIDS")
     parser.add_argument("--output_dir", help="folder for the results")
@@ -90,7 +107,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _records(options: argparse.Namespace) -> list[dict[str, str]]:
     """The pairs that the command names; refuses what else it cannot use."""
-    given_options(options)
+    given_options(options, *(("modality",) if isinstance(options.modality, list) else ()))
     if options.workers < 0:
         raise InputError(f"--workers {options.workers}: give 0 or more")
     ways = [options.fixed or options.moving, options.datalist, options.input_dir, options.bids]
@@ -102,7 +119,7 @@ def _records(options: argparse.Namespace) -> list[dict[str, str]]:
         return records_of(options)
     if options.output_dir is None:
         raise InputError("name a folder for the results: --output_dir")
-    single = [name for name in OF_ONE if getattr(options, name) not in (None, ())]
+    single = [name for name in OF_ONE if getattr(options, name) not in (None, (), False)]
     if single and (options.datalist or options.input_dir):
         raise InputError(f"--{single[0]}: is for one pair; name it in a --datalist")
     if options.datalist is not None:
@@ -111,7 +128,28 @@ def _records(options: argparse.Namespace) -> list[dict[str, str]]:
         return read_datalist(options.datalist, options.output_dir)
     if options.input_dir is not None:
         return find_pairs(options.input_dir, options.output_dir, options.modality)
+    if isinstance(options.moving, list):
+        return _several(options)
+    if isinstance(options.modality, list):
+        raise InputError("--modality: names several for one moving image; name one")
     return [_single(options)]
+
+
+def _several(options: argparse.Namespace) -> list[dict[str, str]]:
+    """The records of several moving images, whose files are there."""
+    if options.fixed is None:
+        raise InputError("name both --fixed and --moving")
+    given = [name for name in OF_ONE if getattr(options, name) not in (None, (), False)]
+    unfit = [name for name in given if name not in OF_EACH]
+    if unfit:
+        raise InputError(f"--{unfit[0]}: is for one moving image; name it in a --datalist")
+    for path in (options.fixed, *options.moving):
+        kinds.require_file(path)
+        kinds.is_volume(path)
+    modalities = [options.modality] if isinstance(options.modality, str) else options.modality
+    parts = {name: getattr(options, name) for name in OF_EACH}
+    files = options.fixed, options.moving, modalities or (), options.output_dir
+    return records_of_several(*files, **parts)
 
 
 def _single(options: argparse.Namespace) -> dict[str, str]:
@@ -133,7 +171,7 @@ def _run(
     options: argparse.Namespace, records: list[dict[str, str]], overrides: dict[str, Any]
 ) -> None:
     """Do the pairs; what needs torch is imported from here on."""
-    if options.fixed is None:
+    if options.fixed is None or isinstance(options.moving, list):
         run_many(records, options, overrides)
         return
     from bundle.results.held import held

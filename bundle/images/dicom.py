@@ -19,7 +19,7 @@ from bundle.errors import InputError
 from bundle.images.dicom_frames import frames_of
 from bundle.images.dicom_grid import grid_of, in_order
 from bundle.images.dicom_pixels import slice_values
-from bundle.images.dicom_volumes import one_volume
+from bundle.images.dicom_volumes import one_volume, volumes_in
 from bundle.images.slice_positions import regular_volume
 from bundle.images.volume import Instance, Volume
 
@@ -150,6 +150,13 @@ def volume_of(
         header=_without_pixels(slices[0]),
         sources=tuple(map(_instance, slices)),
     )
+
+
+def count_of(series: Series, spacing: Sequence[float] | None = None) -> int:
+    """How many volumes a series holds, see :func:`volume_of`."""
+    frames = [one for file in series.slices for one in frames_of(file, spacing)]
+    parted = volumes_in(in_order(frames))
+    return 1 if parted is None else len(parted[1])
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -68,25 +68,39 @@ def one_volume(folder: Path, slices: Sequence[Dataset], frame: int | None) -> Se
     Raises:
         InputError: there are several, and none of them is named.
     """
+    parted = volumes_in(slices)
+    if parted is None:
+        return slices
+    way, volumes = parted
+    if frame is not None and 0 <= frame < len(volumes):
+        return list(volumes.values())[frame]
+    listed = [f"{number}: {value}" for number, value in enumerate(volumes)]
+    dots = ["..."] if len(listed) > SHOWN else []
+    raise InputError(
+        f"{folder}: its series holds {len(volumes)} volumes, told apart by {' and '.join(way)} "
+        f"({', '.join(listed[:SHOWN] + dots)}); name one of them: --frame 0 to "
+        f'{len(volumes) - 1} ("frame" in a list)'
+    )
+
+
+def volumes_in(
+    slices: Sequence[Dataset],
+) -> tuple[Sequence[str], Mapping[str, list[Dataset]]] | None:
+    """The volumes of a series and the attributes that tell them apart; None of a single one.
+
+    Args:
+        slices: of a series, in order of their positions.
+    """
     apart = _stacked(slices)
     if not apart and not _repeated(slices):
-        return slices
+        return None
     stacks = STACKS if len({_text(one, "filename") for one in slices}) < len(slices) else ()
     ways = [*((name,) for name in (*APART, *stacks)), *combinations((*stacks, *APART), 2)]
     for way in ways:
         volumes = _parted(slices, way)
-        if volumes is None or (apart and apart not in way):
-            continue
-        if frame is not None and 0 <= frame < len(volumes):
-            return list(volumes.values())[frame]
-        listed = [f"{number}: {value}" for number, value in enumerate(volumes)]
-        dots = ["..."] if len(listed) > SHOWN else []
-        raise InputError(
-            f"{folder}: its series holds {len(volumes)} volumes, told apart by {' and '.join(way)} "
-            f"({', '.join(listed[:SHOWN] + dots)}); name one of them: --frame 0 to "
-            f'{len(volumes) - 1} ("frame" in a list)'
-        )
-    return slices
+        if volumes is not None and (not apart or apart in way):
+            return way, volumes
+    return None
 
 
 def _stacked(slices: Sequence[Dataset]) -> str:

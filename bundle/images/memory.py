@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import nibabel
@@ -12,19 +11,18 @@ from monai.data import MetaTensor
 from monai.utils import MetaKeys, SpaceKeys
 
 from bundle.errors import InputError, Remark
+from bundle.images.frames import Choose, picked
 from bundle.images.grid import on_grid, require_affine
 from bundle.images.nifti_forms import TO_LPS, affine_of, unit_mm
 
 
-def from_nibabel(
-    image: Any, name: str, choose: Callable[[int], int]
-) -> tuple[sitk.Image, list[Remark]]:
+def from_nibabel(image: Any, name: str, choose: Choose) -> tuple[sitk.Image, list[Remark]]:
     """A nibabel image, by its affine, and what is odd about its header.
 
     Args:
         image: a ``nibabel.spatialimages.SpatialImage`` of three or four axes.
         name: of the image, for messages.
-        choose: the number of the frame that is wanted, of this many.
+        choose: which frame is wanted; called if it is 4D.
 
     Raises:
         InputError: it has other axes, no scalar values or no affine, or its affine is singular or
@@ -45,7 +43,7 @@ def from_nibabel(
         declared = int(image.header["sform_code"]) or int(image.header["qform_code"])
         affine = stated if declared else affine
     values = np.asanyarray(image.dataobj).reshape(shape)
-    values = values[..., choose(shape[3])] if len(shape) == 4 else values
+    values = picked(values, choose(shape[3])) if len(shape) == 4 else values
     return _scalar_on_grid(values, affine, name), remarks
 
 

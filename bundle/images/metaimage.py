@@ -6,12 +6,13 @@ allocates what the header claims. The fields: https://docs.itk.org, "MetaIO/Docu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from bundle.errors import InputError, Remark
+from bundle.images.frames import Choose, picked
 from bundle.images.grid import require_plausible
 from bundle.images.stored import Stored, stored_values
 from bundle.images.text_header import (
@@ -47,14 +48,14 @@ UNIT = 0.02
 
 def read_metaimage(
     path: Path,
-    choose: Callable[[int], int],
+    choose: Choose,
     spacing: Sequence[float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, list[Remark]]:
     """Read one scalar volume.
 
     Args:
         path: the file.
-        choose: the number of the frame that is wanted, of this many; called if the file is 4D.
+        choose: which frame is wanted; called if the file is 4D.
         spacing: mm, counts where the header says no voxel size.
 
     Returns:
@@ -73,7 +74,7 @@ def read_metaimage(
     affine, remarks = _affine(name, fields, count, spacing)
     require_plausible(name, shape[:3], np.linalg.norm(affine[:3, :3], axis=0))
     values = stored_values(_stored(path, fields, after, shape))
-    return (values[..., choose(shape[3])] if count == 4 else values), affine, remarks
+    return (picked(values, choose(shape[3])) if count == 4 else values), affine, remarks
 
 
 def _header(path: Path) -> tuple[dict[str, str], int]:

@@ -7,12 +7,13 @@ spaces but three. The fields: https://teem.sourceforge.net/nrrd/format.html.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from bundle.errors import InputError, Remark
+from bundle.images.frames import Choose, picked
 from bundle.images.grid import require_plausible
 from bundle.images.stored import Stored, stored_values
 from bundle.images.text_header import (
@@ -69,14 +70,14 @@ SPATIAL = ("domain", "space", "???", "none")
 
 def read_nrrd(
     path: Path,
-    choose: Callable[[int], int],
+    choose: Choose,
     spacing: Sequence[float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, list[Remark]]:
     """Read one scalar volume.
 
     Args:
         path: the file.
-        choose: the number of the frame that is wanted, of this many; called if the file is 4D.
+        choose: which frame is wanted; called if the file is 4D.
         spacing: mm, counts where the header says no voxel size.
 
     Returns:
@@ -99,7 +100,7 @@ def read_nrrd(
     require_plausible(name, [shape[a] for a in space], np.linalg.norm(affine[:3, :3], axis=0))
     values = stored_values(_stored(path, fields, after, shape))
     if frames is not None:
-        values = np.take(values, choose(shape[frames]), frames)
+        values = picked(values, choose(shape[frames]), frames)
     return values, affine, remarks
 
 

@@ -20,6 +20,7 @@ from bundle.geometry.slices import plane_size
 from bundle.images.color import luma
 from bundle.images.dicom import Series, read_folder
 from bundle.images.display import is_hounsfield, looks_like_ct
+from bundle.images.frames import MEAN
 from bundle.images.kinds import is_volume
 from bundle.images.pictures import picture_from, read_picture
 from bundle.images.volume import Volume
@@ -83,10 +84,11 @@ def read_pair(fixed: Any, moving: Any, options: Options) -> LoadedPair:
 
     Args:
         fixed: the reference image: a path, or an image in memory: a ``SimpleITK.Image``, a
-            nibabel image, a ``MetaTensor`` (1, X, Y, Z), or a picture as an array (H, W[, 3]).
+            nibabel image, a ``MetaTensor`` (1, X, Y, Z), or a picture as an array (H, W[, 3]); or
+            the :class:`Volume` of another pair, which is not read again.
         moving: the image to register, likewise.
-        options: ``modality``, ``frame``, ``fixed_frame``, ``series``, ``spacing``, ``plane`` and
-            ``strict`` count.
+        options: ``modality``, ``frame``, ``apply_to_all_frames``, ``fixed_frame``, ``series``,
+            ``spacing``, ``plane`` and ``strict`` count.
 
     Raises:
         InputError: the two cannot be used together, or one of them not at all; or, with
@@ -109,6 +111,8 @@ def _is_path(image: Any) -> bool:
 
 def _name(image: Any, side: str) -> str:
     """What messages call an image."""
+    if isinstance(image, Volume):
+        return image.name
     return str(image) if _is_path(image) else f"{side} image"
 
 
@@ -122,6 +126,8 @@ def _is_volume(image: Any, side: str) -> bool:
 
 def _pictures(fixed: Any, moving: Any, options: Options) -> PicturePair:
     began = time.time()
+    if options.apply_to_all_frames:
+        raise InputError("apply_to_all_frames: pictures have no frames; leave it out")
     names = [_name(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
     pictures = [
         read_picture(image) if _is_path(image) else picture_from(image, name)
@@ -146,14 +152,19 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
     began = time.time()
     found = {folder: read_folder(folder) for folder in _folders(fixed, moving)}
     volumes = []
+    mean = MEAN if options.frame is None and options.apply_to_all_frames else options.frame
     own = options.frame if options.fixed_frame is None else options.fixed_frame
-    for image, side, frame in zip((fixed, moving), SIDES, (own, options.frame), strict=True):
+    for image, side, frame in zip((fixed, moving), SIDES, (own, mean), strict=True):
         uids = _series_of(side, fixed, moving, options.series, found)
-        if _is_path(image):
+        if isinstance(image, Volume):
+            one = image
+        elif _is_path(image):
             one = read_volume(image, frame, uids, found.get(Path(image)), options.spacing)
         else:
             one = volume_from(image, _name(image, side), frame)
         volumes.append(one)
+    if options.apply_to_all_frames and volumes[1].frames is None:
+        raise InputError(f"{volumes[1].name}: has one frame; leave out apply_to_all_frames")
     plane = choose_plane(volumes[0].image, options.plane)
     _require_size(volumes[0].name, *plane_size(volumes[0].image, plane), plane)
     values = [torch.from_numpy(sitk.GetArrayFromImage(volume.image)) for volume in volumes]

@@ -86,17 +86,47 @@ def content(path: Path, offset: int, count: int, packing: str) -> bytearray:
         InputError: the file cannot be read, or not be unpacked.
     """
     found = bytearray()
+    with _reading(path), path.open("rb") as file, _unpacked(file, offset, packing) as opened:
+        while part := opened.read(min(CHUNK, count - len(found))):
+            found += part
+    return found
+
+
+def blocks(path: Path, offset: int, length: int, count: int, packing: str) -> Iterator[bytearray]:
+    """Blocks of equal length, one after the other, of what a file holds, raw or gzip.
+
+    Args:
+        path: the file.
+        offset: of the first block, unpacked.
+        length: bytes of a block.
+        count: how many blocks.
+        packing: raw or gzip.
+
+    Raises:
+        InputError: the file cannot be read, or ends before.
+    """
+    with _reading(path), path.open("rb") as file, _unpacked(file, 0, packing) as opened:
+        opened.seek(offset)
+        for _ in range(count):
+            block = bytearray()
+            while part := opened.read(min(CHUNK, length - len(block))):
+                block += part
+            if len(block) < length:
+                raise damaged(path)
+            yield block
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """What goes wrong while a file is read becomes a message."""
     try:
-        with path.open("rb") as file, _unpacked(file, offset, packing) as opened:
-            while part := opened.read(min(CHUNK, count - len(found))):
-                found += part
+        yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise damaged(path) from error
     except OSError as error:
         if error.errno is None:  # of bz2: what it unpacks is not its own
             raise damaged(path) from error
         raise InputError(f"{path}: cannot be read ({error.strerror}); check its rights") from error
-    return found
 
 
 def length_of(path: Path) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import SimpleITK as sitk
 
 from bundle.errors import Remark
+from bundle.images.frames import Frames
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Volume:
         header: of a DICOM series the ``pydicom.Dataset`` of its first slice without pixels:
             patient, study and frame of reference.
         sources: of a DICOM series its files, in the order of the slices.
+        frames: all frames of a 4D image, of which ``image`` is one or the mean.
     """
 
     name: str
@@ -45,3 +47,4 @@ class Volume:
     resampled: bool = False
     header: Any = None
     sources: tuple[Instance, ...] = ()
+    frames: Frames | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from monai.data import MetaTensor
 
 from bundle.errors import InputError, Remark
 from bundle.geometry.head import find_head
-from bundle.images.dicom import Series, choose_series, read_folder, volume_of
+from bundle.images.dicom import Series, choose_series, count_of, read_folder, volume_of
+from bundle.images.frames import MEAN, Choice, Frame, Frames
 from bundle.images.grid import on_grid, require_plausible, size_remarks, straightened
 from bundle.images.memory import from_metatensor, from_nibabel
 from bundle.images.metaimage import SUFFIXES as METAIMAGE
 from bundle.images.metaimage import read_metaimage
 from bundle.images.nifti import SUFFIXES as NIFTI
-from bundle.images.nifti import read_nifti
+from bundle.images.nifti import read_nifti, time_of
 from bundle.images.nrrd import read_nrrd
 from bundle.images.volume import Volume
 
@@ -35,7 +36,7 @@ READERS = ((NIFTI, read_nifti), (METAIMAGE, read_metaimage), ((".nrrd",), read_n
 
 def read_volume(
     path: Path | str,
-    frame: int | None = None,
+    frame: Frame | None = None,
     series: Sequence[str] = (),
     found: Mapping[str, Series] | None = None,
     spacing: Sequence[float] | None = None,
@@ -44,8 +45,8 @@ def read_volume(
 
     Args:
         path: a NIfTI, NRRD or MetaImage file, or a folder with DICOM series.
-        frame: which frame of a 4D file or volume of a series, from 0; not needed where there is
-            one.
+        frame: which frame of a 4D file or volume of a series, from 0, or ``mean``; not needed
+            where there is one.
         series: UIDs out of which one names the series, where a folder holds several.
         found: the folder's series, if it was read already.
         spacing: mm along the volume's three axes; counts where a header says no voxel size.
@@ -59,15 +60,42 @@ def read_volume(
     if path.is_dir():
         found = read_folder(path) if found is None else found
         chosen = choose_series(path, found, series)
-        return _checked(volume_of(chosen, frame, spacing))
+        return checked(_of_series(chosen, frame, uids=tuple(series), spacing=spacing))
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
     read = next(read for suffixes, read in READERS if path.name.lower().endswith(suffixes))
-    values, affine, remarks = read(path, _chooser(name, frame), spacing)
-    return _checked(Volume(name, on_grid(values, affine, name), remarks=tuple(remarks)))
+    choice = Choice(name, frame)
+    values, affine, remarks = read(path, choice, spacing)
+    frames = None
+    if choice.count > 1:
+        time = time_of(path) if read is read_nifti else (1.0, "unknown")
+        frames = Frames(path, name, choice.count, (), spacing and tuple(spacing), *time)
+    image = on_grid(values, affine, name)
+    return checked(Volume(name, image, remarks=tuple(remarks), frames=frames))
 
 
-def volume_from(image: Any, name: str, frame: int | None = None) -> Volume:
+def _of_series(
+    series: Series, frame: Frame | None, uids: tuple[str, ...], spacing: Sequence[float] | None
+) -> Volume:
+    """A volume of a DICOM series, or the mean of all."""
+    count = 1 if frame is None else count_of(series, spacing)
+    if count == 1:
+        return volume_of(series, None, spacing)
+    name = str(series.folder)
+    frames = Frames(series.folder, name, count, uids, spacing and tuple(spacing))
+    if frame != MEAN:
+        return replace(volume_of(series, frame, spacing), frames=frames)
+    first = volume_of(series, 0, spacing)
+    total = first.image
+    for number in range(1, count):
+        image = volume_of(series, number, spacing).image
+        if image.GetSize() != total.GetSize():
+            raise InputError(f"{name}: its volumes are of several sizes; name one with --frame")
+        total = total + image
+    return replace(first, image=total / count, frames=frames)
+
+
+def volume_from(image: Any, name: str, frame: Frame | None = None) -> Volume:
     """Take a volume that is in memory.
 
     Args:
@@ -78,29 +106,35 @@ def volume_from(image: Any, name: str, frame: int | None = None) -> Volume:
     Raises:
         InputError: as for :func:`read_volume`, or it is of another kind.
     """
+    choice = Choice(name, frame)
+    remarks: list[Remark] = []
+    time = 1.0, "unknown"
     if isinstance(image, sitk.Image):
         if "label of" in image.GetPixelIDTypeAsString():
             raise InputError(f"{name}: is a label map; cast it to numbers first")
-        return _checked(Volume(name, _scalar(name, image, frame)))
-    if isinstance(image, MetaTensor):
-        return _checked(Volume(name, from_metatensor(image, name)))
-    if isinstance(image, nibabel.spatialimages.SpatialImage):
-        taken, remarks = from_nibabel(image, name, _chooser(name, frame))
-        return _checked(Volume(name, taken, remarks=tuple(remarks)))
-    raise InputError(
-        f"{name}: is a {type(image).__name__}; give a path, a SimpleITK or nibabel image, a "
-        "MetaTensor, or a picture as an array (H, W) or (H, W, 3)"
-    )
+        taken = _scalar(name, image, choice)
+        time = (image.GetSpacing()[3], "sec") if choice.count > 1 else time
+    elif isinstance(image, MetaTensor):
+        taken = from_metatensor(image, name)
+    elif isinstance(image, nibabel.spatialimages.SpatialImage):
+        taken, remarks = from_nibabel(image, name, choice)
+    else:
+        raise InputError(
+            f"{name}: is a {type(image).__name__}; give a path, a SimpleITK or nibabel image, a "
+            "MetaTensor, or a picture as an array (H, W) or (H, W, 3)"
+        )
+    frames = Frames(image, name, choice.count, (), None, *time) if choice.count > 1 else None
+    return checked(Volume(name, taken, remarks=tuple(remarks), frames=frames))
 
 
-def _scalar(name: str, image: sitk.Image, frame: int | None) -> sitk.Image:
+def _scalar(name: str, image: sitk.Image, choice: Choice) -> sitk.Image:
     """One scalar 3D volume out of an image of any kind, float64."""
     while image.GetDimension() > 4 and image.GetSize()[-1] == 1:
         image = image[(*[slice(None)] * (image.GetDimension() - 1), 0)]
-    if image.GetDimension() == 4:
-        image = image[:, :, :, _frame(name, image.GetSize()[3], frame)]
     if "complex" in image.GetPixelIDTypeAsString():
         raise InputError(f"{name}: holds complex numbers; export its magnitude")
+    if image.GetDimension() == 4 and image.GetNumberOfComponentsPerPixel() == 1:
+        image = _one_of(image, choice(image.GetSize()[3]))
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise InputError(
             f"{name}: is {image.GetDimension()}D with {image.GetNumberOfComponentsPerPixel()} "
@@ -109,7 +143,18 @@ def _scalar(name: str, image: sitk.Image, frame: int | None) -> sitk.Image:
     return sitk.Cast(image, sitk.sitkFloat64)
 
 
-def _checked(volume: Volume) -> Volume:
+def _one_of(image: sitk.Image, frame: Frame) -> sitk.Image:
+    """A frame of a 4D image, or the mean of all."""
+    if frame != MEAN:
+        return image[:, :, :, frame]
+    count = image.GetSize()[3]
+    total = sitk.Cast(image[:, :, :, 0], sitk.sitkFloat64)
+    for number in range(1, count):
+        total += sitk.Cast(image[:, :, :, number], sitk.sitkFloat64)
+    return total / count
+
+
+def checked(volume: Volume) -> Volume:
     """The volume on straight axes, of finite values, with what else is odd about it."""
     name, image = volume.name, volume.image
     if min(image.GetSize()) < 2:
@@ -121,21 +166,6 @@ def _checked(volume: Volume) -> Volume:
     image, filled = _without_gaps(name, image)
     found = (*volume.remarks, *skewed, *size_remarks(image), *filled)
     return replace(volume, image=image, remarks=found)
-
-
-def _chooser(name: str, frame: int | None) -> Callable[[int], int]:
-    return lambda count: _frame(name, count, frame)
-
-
-def _frame(name: str, count: int, frame: int | None) -> int:
-    if count == 1:  # a frame that is named is then one of the other volume
-        return 0
-    if frame is None or not 0 <= frame < count:
-        raise InputError(
-            f"{name}: is 4D with {count} frames; name one of them: --frame 0 to {count - 1} "
-            '("frame" in a list)'
-        )
-    return frame
 
 
 def _without_gaps(name: str, image: sitk.Image) -> tuple[sitk.Image, list[Remark]]:

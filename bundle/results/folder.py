@@ -29,6 +29,7 @@ RESULTS = (
     *FUSED,
     "warped.nii.gz",
     "warped.png",
+    "warped_4d.nii.gz",
     "uncertainty.nii.gz",
     "fused_color.nii.gz",
     *SERIES,

@@ -53,16 +53,20 @@ def write_values(fused: FusedVolumes, folder: Path) -> None:
 
 
 def _write(volume: sitk.Image, step: float | None, path: Path) -> None:
+    write_volume(rounded(volume, step), path)
+
+
+def rounded(volume: sitk.Image, step: float | None) -> sitk.Image:
+    """float32, in a large volume as multiples of a step, see :func:`few_digits`."""
     large = volume.GetNumberOfPixels() > FEW
-    values = few_digits(volume, step) if large and step else sitk.Cast(volume, sitk.sitkFloat32)
-    write_volume(values, path)
+    return few_digits(volume, step) if large and step else sitk.Cast(volume, sitk.sitkFloat32)
 
 
 def _volumes(fused: FusedVolumes) -> Iterator[tuple[str, sitk.Image, float | None]]:
     """Names of files, volumes, and to multiples of what they may be rounded."""
     registration = fused.registration
     yield "fused", fused.fused, FUSED
-    yield "warped", registration.warped, _shade(registration.initial.windows[1])
+    yield "warped", registration.warped, shade_of(registration.initial.windows[1])
     if registration.uncertainty is not None:
         yield "uncertainty", registration.uncertainty, UNCERTAINTY
     for side, volume in (("fixed", registration.pair.fixed), ("moving", registration.pair.moving)):
@@ -70,7 +74,7 @@ def _volumes(fused: FusedVolumes) -> Iterator[tuple[str, sitk.Image, float | Non
             yield f"{side}_used", volume.image, None
 
 
-def _shade(window: Range) -> float:
+def shade_of(window: Range) -> float:
     """A power of two below a shade, in the moving volume's units."""
     width = window[1] - window[0]
     return 2.0 ** math.floor(math.log2(width / SHADES)) if width > 0 else 0.0

@@ -21,6 +21,7 @@ from bundle.results.compressed import gzipped
 from bundle.results.describe import picture_report, shown_volumes, volume_report
 from bundle.results.dicom_files import write_dicom
 from bundle.results.folder import staged
+from bundle.results.frames import write_frames
 from bundle.results.picture_page import write_picture_page
 from bundle.results.report import Report
 from bundle.results.volume_files import write_mapping, write_values
@@ -43,6 +44,8 @@ def parameters_of(options: Options) -> dict[str, Any]:
         "guard": options.guard,
         "refine": options.refine,
         **({"rigid_only": True} if options.rigid_only else {}),
+        **({"frame": options.frame} if options.frame is not None else {}),
+        **({"apply_to_all_frames": True} if options.apply_to_all_frames else {}),
         **({"weights_sha256": weights} if weights else {}),
     }
 
@@ -95,6 +98,8 @@ def _write_volumes(
     require_space(folder, PAGE + sum(_bytes(volume) for volume in volumes))
     write_mapping(registration, folder, options.ddf_full)
     write_values(fused, folder)
+    if options.apply_to_all_frames and pair.moving.frames:
+        write_frames(registration, pair.moving.frames, folder / "warped_4d.nii.gz")
     shown = shown_volumes(fused)
     report = volume_report(fused, shown, parameters)
     text = json.dumps(report.as_json(), indent=1, allow_nan=False)

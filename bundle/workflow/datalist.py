@@ -13,7 +13,15 @@ from bundle.options import Options, options_of
 
 KEY = "testing"
 
-OWN = ("modality", "frame", "fixed_frame", "series", "spacing", "initial_transform")
+OWN = (
+    "modality",
+    "frame",
+    "apply_to_all_frames",
+    "fixed_frame",
+    "series",
+    "spacing",
+    "initial_transform",
+)
 """Options that an entry may have for itself."""
 
 
@@ -23,11 +31,12 @@ def read_datalist(
     """Read ``pairs.json``.
 
     ``{"testing": [{"id": "a", "fixed": "x.png", "moving": "y.png", "modality": "CT"}]}``, where
-    ``modality`` is optional, and so are ``frame`` (number of a frame of a 4D file, from 0),
-    ``fixed_frame`` (of the fixed file, where both are 4D), ``series`` (UIDs out of folders with
-    several series, a list or separated by commas), ``spacing`` (mm along x, y and z, where a
-    header lacks it) and ``initial_transform`` (file of a linear ITK transform). An entry that
-    cannot be used does not spoil the others: it becomes a record with the key ``error``.
+    ``modality`` is optional, and so are ``frame`` (number of a frame of a 4D file, from 0, or
+    ``mean``), ``apply_to_all_frames`` (true: all are resampled), ``fixed_frame`` (of the fixed
+    file, where both are 4D), ``series`` (UIDs out of folders with several series, a list or
+    separated by commas), ``spacing`` (mm along x, y and z, where a header lacks it) and
+    ``initial_transform`` (file of a linear ITK transform). An entry that cannot be used does not
+    spoil the others: it becomes a record with the key ``error``.
 
     Args:
         path: the JSON file; without one there are no pairs.
@@ -81,8 +90,8 @@ def pair_record(
         moving: file of the image to bring onto it.
         output_dir: the folder for the results.
         modality: CT, PET or SPECT.
-        **others: ``frame``, ``fixed_frame``, ``series``, ``spacing`` and ``initial_transform`` as
-            in a list.
+        **others: ``frame``, ``apply_to_all_frames``, ``fixed_frame``, ``series``, ``spacing`` and
+            ``initial_transform`` as in a list.
 
     Returns:
         a record as :func:`read_datalist` gives it.
@@ -144,9 +153,15 @@ def _parts(entry: Mapping[str, Any]) -> dict[str, str]:
     parts = {}
     for key in ("frame", "fixed_frame"):
         if entry.get(key) not in (None, ""):
-            if not str(entry[key]).isdecimal():
-                raise InputError(f"has the {key} {entry[key]!r}; give its number, from 0")
+            if not (str(entry[key]).isdecimal() or entry[key] == "mean"):
+                raise InputError(f"has the {key} {entry[key]!r}; give its number, from 0, or mean")
             parts[key] = str(entry[key])
+    if entry.get("apply_to_all_frames") not in (None, "", False):
+        if str(entry["apply_to_all_frames"]).lower() != "true":
+            raise InputError(
+                f"has 'apply_to_all_frames' = {entry['apply_to_all_frames']!r}; give true or false"
+            )
+        parts["apply_to_all_frames"] = "true"
     if entry.get("spacing") not in (None, "", []):
         try:
             options_of(spacing=entry["spacing"])

@@ -9,7 +9,8 @@ from monai.inferers import Inferer
 from monai.transforms import Transform
 
 from bundle.fusion import FusedPair, fuse
-from bundle.images.pair import read_pair
+from bundle.images.pair import VolumePair, read_pair
+from bundle.images.volume import Volume
 from bundle.options import Options
 from bundle.registration import initialize, register
 from bundle.results.folder import require_writable
@@ -40,17 +41,27 @@ class RefuseExistingd(Transform):
 class ReadPaird(Transform):
     """Read what lies under ``fixed`` and ``moving``; adds ``pair``.
 
+    Where a record has the fixed volume of the one before, it is not read again.
+
     Args:
-        options: how; a record's own ``modality``, ``frame`` and ``series`` come first.
+        options: how; what a record says of itself comes first.
     """
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self._before: tuple[Any, Volume] | None = None
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Read one record, see :func:`bundle.images.pair.read_pair`."""
         options = options_for(data, self.options)
-        return {**data, PAIR: read_pair(data["fixed"], data["moving"], options)}
+        key = (data["fixed"], options.frame, options.fixed_frame, options.spacing)
+        if self._before and (self._before[0] != key or options.series):
+            self._before = None  # before another one takes memory
+        fixed = self._before[1] if self._before else data["fixed"]
+        pair = read_pair(fixed, data["moving"], options)
+        if isinstance(pair, VolumePair) and not options.series:
+            self._before = key, pair.fixed
+        return {**data, PAIR: pair}
 
 
 class InitializePaird(Transform):
@@ -105,4 +116,5 @@ class SavePaird(Transform):
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Write one record, see :func:`bundle.results.write`."""
-        return {**data, "report": write(data["pred"], Path(data["output_dir"]), self.options)}
+        options = options_for(data, self.options)
+        return {**data, "report": write(data["pred"], Path(data["output_dir"]), options)}

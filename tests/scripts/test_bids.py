@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ NAMES = (
     "sub-02/anat/sub-02_T1w",
     "sub-02/pet/sub-02_trc-FDG_pet",
 )
+VALIDATOR = Path(sys.executable).with_name("bids-validator-deno")
 QUICK = ["--init", "none", "--plane", "axial", "--device", "cpu"]
 
 
@@ -96,7 +98,7 @@ def test_the_validator_finds_nothing_wrong(app):
     out = app("participant")
     app("group")
     done = subprocess.run(
-        ["bids-validator-deno", str(out), "--format", "json", "--datasetTypes", "derivative"],
+        [str(VALIDATOR), str(out), "--format", "json", "--datasetTypes", "derivative"],
         capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
     issues = json.loads(done.stdout)["issues"]["issues"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bundle.errors import InputError
 from bundle.images import kinds
+from bundle.images.frames import MEAN
 from bundle.workflow.bids.names import SPACE, SUFFIXES, BidsImage, image_of
 from bundle.workflow.datalist import pair_record
 
@@ -149,7 +150,17 @@ def _record(
     except InputError as error:
         return {"id": kinds.shown(image.name), "error": str(error), **own}
     modality = SUFFIXES[image.suffix].value
-    return {**pair_record(fixed.path, image.path, out / WORK / image.name, modality), **own}
+    parts = {"apply_to_all_frames": True, "frame": MEAN} if _is_4d(image.path) else {}
+    record = pair_record(fixed.path, image.path, out / WORK / image.name, modality, **parts)
+    return {**record, **own}
+
+
+def _is_4d(path: Path) -> bool:
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        return False
+    from bundle.images.nifti import frames_in  # nibabel takes a while to load
+
+    return frames_in(path) > 1
 
 
 def _fixed(image: BidsImage, heads: Sequence[BidsImage], t1w: Collection[str]) -> BidsImage:

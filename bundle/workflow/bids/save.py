@@ -22,14 +22,18 @@ from bundle.workflow.bids.dataset import as_json
 from bundle.workflow.bids.find import image_of_record
 from bundle.workflow.bids.names import SPACE, BidsImage
 from bundle.workflow.bids.sidecars import sidecars
+from bundle.workflow.datalist import options_for
 
 IMAGES = {
     "fused": "fused.nii.gz",
     "fusedcolor": "fused_color.nii.gz",
     "uncertainty": "uncertainty.nii.gz",
-    "registered": "warped.nii.gz",
 }
 """Values of ``desc``, and the files of a result that they stand for; not all are always there."""
+
+LAST = {"registered": "warped.nii.gz"}
+LAST_OF_4D = {"registeredmean": "warped.nii.gz", "registered": "warped_4d.nii.gz"}
+"""Likewise, of an image with frames and of others; the last one says that all are there."""
 
 
 class SaveDerivatived(Transform):
@@ -39,8 +43,8 @@ class SaveDerivatived(Transform):
     file of the registered image comes last, see :func:`bundle.workflow.bids.find.is_finished`.
 
     Args:
-        options: what the pair was made with; ``overwrite`` is about the hidden folder, in which a
-            run that was killed may have left results.
+        options: what the pair was made with; ``overwrite`` does not count, since the hidden folder
+            holds nothing but what a run that was killed has left.
     """
 
     def __init__(self, options: Options) -> None:
@@ -51,7 +55,8 @@ class SaveDerivatived(Transform):
         work, out = Path(data["output_dir"]), Path(data["derivatives"])
         try:
             with held(work):
-                report = write(data["pred"], work, self.options)
+                report = write(data["pred"], work, options_for(data, self.options))
+                (out / image_of_record(data).finished).unlink(missing_ok=True)  # of an older result
                 for source, target in _moves(data, work, report):
                     (out / target).parent.mkdir(parents=True, exist_ok=True)
                     source.replace(out / target)
@@ -64,11 +69,7 @@ class SaveDerivatived(Transform):
 
 
 def _moves(record: dict[str, Any], work: Path, report: Report) -> Iterator[tuple[Path, Path]]:
-    """Complete files in the hidden folder, and where among the derivatives they belong, in order.
-
-    What an earlier run left under these names, and this one does not make, is older only where
-    the options differ; it stays.
-    """
+    """Files in the hidden folder, and where among the derivatives they belong, in order."""
     image, fused = image_of_record(record), record["pred"]
     said = sidecars(
         image, Path(record["fixed"]), Path(record["bids_dir"]), report.as_json(), _unit(fused)
@@ -80,7 +81,8 @@ def _moves(record: dict[str, Any], work: Path, report: Report) -> Iterator[tuple
     for file, stem in _transforms(image).items():
         yield work / file, stem.with_suffix(".h5")
         yield _json(work, file, said["transform"]), stem.with_suffix(".json")
-    for description, file in IMAGES.items():
+    last = LAST_OF_4D if (work / "warped_4d.nii.gz").is_file() else LAST
+    for description, file in (IMAGES | last).items():
         if (work / file).is_file():
             stem = image.derivative(description)
             yield work / file, stem.with_suffix(".nii.gz")

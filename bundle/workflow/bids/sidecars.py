@@ -57,7 +57,8 @@ def sidecars(
         unit: of the moving image, where it is known.
 
     Returns:
-        by ``registered``, ``fused``, ``fusedcolor``, ``uncertainty`` and ``transform``.
+        by ``registered``, ``registeredmean``, ``fused``, ``fusedcolor``, ``uncertainty`` and
+        ``transform``.
     """
     reference = uri(fixed, root)
     common = {
@@ -75,6 +76,11 @@ def sidecars(
             "Description": f"{modality} registered to the T1w, in its own units",
             **said,
             **units,
+            **placed,
+        },
+        "registeredmean": {
+            "Description": f"{modality} registered to the T1w: the mean of its frames",
+            **({"Units": said["Units"]} if "Units" in said else units),
             **placed,
         },
         "fused": {
