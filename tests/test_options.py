@@ -126,7 +126,7 @@ def test_options_stay_as_they_are():
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("frame", "-3", "--frame -3: give its number, from 0"),
+        ("frame", "-3", "--frame -3: give its number, from 0, or mean"),
         ("ct_window", ["80", "x"], "--ct_window 80,x: give two numbers, the lower one first"),
         ("max_epochs", "3.0", "--max_epochs 3.0: give a whole number, 1 or more"),
         ("cache_rate", "2", "--cache_rate 2: give a number from 0 to 1"),

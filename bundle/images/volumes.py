@@ -69,9 +69,13 @@ def read_volume(
     frames = None
     if choice.count > 1:
         time = time_of(path) if read is read_nifti else (1.0, "unknown")
-        frames = Frames(path, name, choice.count, (), spacing and tuple(spacing), *time)
+        frames = Frames(path, name, choice.count, (), _tuple(spacing), *time)
     image = on_grid(values, affine, name)
     return checked(Volume(name, image, remarks=tuple(remarks), frames=frames))
+
+
+def _tuple(spacing: Sequence[float] | None) -> tuple[float, ...] | None:
+    return None if spacing is None else tuple(spacing)
 
 
 def _of_series(
@@ -82,7 +86,7 @@ def _of_series(
     if count == 1:
         return volume_of(series, None, spacing)
     name = str(series.folder)
-    frames = Frames(series.folder, name, count, uids, spacing and tuple(spacing))
+    frames = Frames(series.folder, name, count, uids, _tuple(spacing))
     if frame != MEAN:
         return replace(volume_of(series, frame, spacing), frames=frames)
     first = volume_of(series, 0, spacing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bundle.errors import InputError
@@ -182,14 +182,14 @@ def _fixed(image: BidsImage, heads: Sequence[BidsImage], t1w: Collection[str]) -
     return found[0]
 
 
-def image_of_record(record: dict[str, str]) -> BidsImage:
+def image_of_record(record: Mapping[str, str]) -> BidsImage:
     """The moving image of a record of :func:`find_bids`."""
     image = image_of(Path(record["moving"]), Path(record["bids_dir"]))
     assert image is not None, record
     return image
 
 
-def is_finished(record: dict[str, str]) -> bool:
+def is_finished(record: Mapping[str, str]) -> bool:
     """Whether all results of a record of :func:`find_bids` are there."""
     if "moving" not in record:
         return False
