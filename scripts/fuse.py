@@ -107,32 +107,30 @@ def _parser() -> argparse.ArgumentParser:
 
 def _records(options: argparse.Namespace) -> list[dict[str, str]]:
     """The pairs that the command names; refuses what else it cannot use."""
-    given_options(options, *(("modality",) if isinstance(options.modality, list) else ()))
+    given_options(options, "modality")  # argparse has looked at it
     if options.workers < 0:
         raise InputError(f"--workers {options.workers}: give 0 or more")
     ways = [options.fixed or options.moving, options.datalist, options.input_dir, options.bids]
     if sum(way is not None for way in ways) != 1:
         raise InputError("name --fixed and --moving, or --datalist, or --input_dir, or --bids")
+    if isinstance(options.modality, list) and not isinstance(options.moving, list):
+        raise InputError("--modality: names several for one moving image; name one")
+    single = [name for name in OF_ONE if getattr(options, name) not in (None, (), False)]
+    if single and (options.datalist or options.input_dir or options.bids):
+        raise InputError(f"--{single[0]}: is for one pair; name it in a --datalist")
     if options.bids is not None:
         from scripts.bids import records_of
 
         return records_of(options)
     if options.output_dir is None:
         raise InputError("name a folder for the results: --output_dir")
-    single = [name for name in OF_ONE if getattr(options, name) not in (None, (), False)]
-    if single and (options.datalist or options.input_dir):
-        raise InputError(f"--{single[0]}: is for one pair; name it in a --datalist")
     if options.datalist is not None:
         if options.modality is not None:
             raise InputError('--modality: name it in the list, as "modality" of each pair')
         return read_datalist(options.datalist, options.output_dir)
     if options.input_dir is not None:
         return find_pairs(options.input_dir, options.output_dir, options.modality)
-    if isinstance(options.moving, list):
-        return _several(options)
-    if isinstance(options.modality, list):
-        raise InputError("--modality: names several for one moving image; name one")
-    return [_single(options)]
+    return _several(options) if isinstance(options.moving, list) else [_single(options)]
 
 
 def _several(options: argparse.Namespace) -> list[dict[str, str]]:

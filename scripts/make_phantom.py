@@ -1,9 +1,10 @@
-"""Write the project's own head phantom: 2D pairs for training, or volumes of one head.
+"""Write the project's own head phantom: 2D pairs for training, volumes of one head, or BIDS.
 
 Run from the repository root::
 
     python -m scripts.make_phantom --output_dir DIR
     python -m scripts.make_phantom --output_dir DIR --volumes --seed 3
+    python -m scripts.make_phantom --output_dir DIR --bids 3
 
 The pairs are laid out as the training's ``--dataset_dir`` expects them
 (``CT-MRI/train/MRI/NAME.png`` ...), with about one validation pair for eight training pairs.
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bundle.errors import InputError
+from bundle.phantom.bids import write_bids
 from bundle.phantom.pairs import write_pairs, write_volumes
 from scripts.command import or_exit
 
@@ -38,18 +40,20 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scripts.make_phantom")
     parser.description = "Write a seeded head phantom as 2D pairs, as volumes, or both."
     parser.add_argument("--output_dir", required=True, type=Path, help="new or empty folder")
-    pairs = "training pairs per modality (default: 50, or none with --volumes)"
+    pairs = "training pairs per modality (default: 50, or none with --volumes and --bids)"
     parser.add_argument("--pairs", type=int, help=pairs)
     parser.add_argument("--volumes", action="store_true", help="write the volumes of one head")
+    parser.add_argument("--bids", type=int, default=0, help="subjects of a BIDS dataset to write")
     parser.add_argument("--size", type=int, default=256, help="pixels per side of the pairs")
     parser.add_argument("--seed", type=int, default=0, help="whole number, 0 or more")
     return parser
 
 
 def _write(options: argparse.Namespace) -> None:
-    pairs = options.pairs if options.pairs is not None else 0 if options.volumes else 50
-    if pairs < 0 or (pairs == 0 and not options.volumes):
-        raise InputError(f"--pairs {pairs}: give at least 1 pair, or --volumes")
+    others = options.volumes or options.bids > 0
+    pairs = options.pairs if options.pairs is not None else 0 if others else 50
+    if pairs < 0 or options.bids < 0 or (pairs == 0 and not others):
+        raise InputError(f"--pairs {pairs}: give at least 1 pair, or --volumes, or --bids 1")
     if options.seed < 0 or options.size < 32:
         raise InputError(
             f"--seed {options.seed} --size {options.size}: give a seed of 0 or more "
@@ -65,6 +69,8 @@ def _write(options: argparse.Namespace) -> None:
             write_pairs(folder, max(1, pairs // 8), options.seed, options.size, "val")
         if options.volumes:
             write_volumes(folder, options.seed)
+        if options.bids:
+            write_bids(folder, options.bids, options.seed)
     except OSError as error:
         raise InputError(f"{folder}: cannot write here ({error.strerror or error})") from error
 

@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from PIL import Image
 from scipy.ndimage import binary_dilation
 
+from bundle.phantom.bids import write_bids
 from bundle.phantom.canvas import Tissue
 from bundle.phantom.contrast import MODALITIES, render
 from bundle.phantom.display import PET_PALETTE, SPECT_PALETTE, Display
@@ -254,3 +255,18 @@ def test_command_refuses_what_it_cannot_do(tmp_path):
     with pytest.raises(SystemExit, match="at least 1 pair"):
         main(["--output_dir", str(tmp_path / "new"), "--pairs", "0"])
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_bids_dataset_of_different_heads_away_from_their_t1w(tmp_path):
+    write_bids(tmp_path, 2, shape=(24, 24, 6), spacing=(9.0, 9.0, 30.0))
+    found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.nii.gz"))
+    names = ("anat/{}_T1w", "ct/{}_ct", "pet/{}_trc-FDG_pet")
+    subjects = ("sub-01", "sub-02")
+    assert found == [f"{s}/{name.format(s)}.nii.gz" for s in subjects for name in names]
+    images = [nib.load(tmp_path / name) for name in found]
+    motions = [image.affine @ np.linalg.inv(images[0].affine) for image in images]
+    assert np.array_equal(motions[3], np.eye(4))
+    for motion in (motions[1], motions[2], motions[4], motions[5]):
+        assert np.allclose(motion[:3, :3] @ motion[:3, :3].T, np.eye(3), atol=1e-6)
+        assert 0.1 < np.linalg.norm(motion[:3, 3]) < 14
+    assert not np.array_equal(images[0].get_fdata(), images[3].get_fdata())
