@@ -143,16 +143,16 @@ class Options(BaseModel):
     frame: Frame = Field(
         None, description="number of the frame of a 4D file, from 0, or mean: that of all frames"
     )
-    apply_to_all_frames: bool = Field(
-        False,
-        description="resample all frames of the moving 4D file by the registration of one, by "
-        "default of their mean",
-    )
     series: Uids = Field(
         (), description="UIDs, where folders hold several series; of one folder the fixed one first"
     )
     fixed_frame: Frame = Field(
         None, description="frame of the fixed file, likewise, where both are 4D"
+    )
+    apply_to_all_frames: bool = Field(
+        False,
+        description="resample all frames of the moving 4D file by the registration of one, by "
+        "default of their mean",
     )
     spacing: Spacing = Field(
         None, description="voxel size in mm along x, y, z of a volume whose header lacks it"

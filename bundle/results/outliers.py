@@ -49,7 +49,8 @@ def worst_scores(rows: Sequence[Mapping[str, object]]) -> list[tuple[float, str]
             if not all(isinstance(value, (int, float)) for value in values):
                 continue
             for number, score in zip(numbers, sign * _scores(values), strict=True):
-                found[number] = max(found[number] or (0.0, ""), (round(float(score), 2), name))
+                worst = found[number] or (0.0, "")
+                found[number] = (round(float(score), 2), name) if score > worst[0] else worst
     return found
 
 

@@ -27,7 +27,6 @@ def values():
 @pytest.fixture
 def image(values):
     image = nibabel.Nifti1Image(values, AFFINE)
-    image.header.set_slope_inter(0.5, -3)
     image.header.set_zooms((4, 4, 20, 150.0))
     image.header.set_xyzt_units("mm", "sec")
     return image
@@ -58,7 +57,7 @@ def array(image):
 
 
 def test_the_mean_and_every_frame_of_every_kind(source, image):
-    expected = np.asarray(image.dataobj)  # scaled
+    expected = np.asarray(image.dataobj)
     mean = read(source, "mean")
     assert np.allclose(array(mean.image), expected.mean(axis=3), atol=1e-9)
     assert mean.frames.count == 3
@@ -80,6 +79,17 @@ def test_the_time_axis(image, tmp_path):
     image.header.set_xyzt_units("mm", "msec")
     nibabel.save(image, tmp_path / "b.nii")
     assert read_volume(tmp_path / "b.nii", "mean").frames.unit == "msec"
+
+
+def test_values_are_scaled_as_the_header_says(values, tmp_path):
+    nibabel.save(nibabel.Nifti1Image(values, AFFINE), tmp_path / "a.nii")
+    content = bytearray((tmp_path / "a.nii").read_bytes())
+    content[112:120] = np.array([0.5, -3.0], dtype="<f4").tobytes()  # scl_slope, scl_inter
+    (tmp_path / "a.nii").write_bytes(content)
+    mean = read_volume(tmp_path / "a.nii", "mean")
+    expected = 0.5 * values.astype(float) - 3
+    assert np.allclose(array(mean.image), expected.mean(axis=3))
+    assert np.array_equal(np.stack([array(f) for f in each_frame(mean.frames)], 3), expected)
 
 
 def test_a_file_without_frames_has_none(tmp_path, values):

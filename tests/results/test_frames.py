@@ -21,9 +21,9 @@ def with_frames(ball, frames):
 
 def test_each_frame_is_resampled_as_a_volume_of_its_own(ball, tmp_path):
     moving = ball.registration.pair.moving.image
-    shift = sitk.Image(ball.registration.field.GetSize(), sitk.sitkVectorFloat32, 3)
-    shift.CopyInformation(ball.registration.field)
-    shift = shift + (4.0, 0.0, 0.0)  # two voxels
+    size = ball.registration.field.GetSize()
+    shift = sitk.GetImageFromArray(np.full((*size[::-1], 3), [4.0, 0, 0]), isVector=True)
+    shift.CopyInformation(ball.registration.field)  # two voxels
     series = sitk.JoinSeries([sitk.Cast(moving * (k + 1), sitk.sitkFloat32) for k in range(3)])
     frames = Frames(series, "image", 3, step=90.0, unit="sec")
     registration = replace(with_frames(ball, frames), field=shift)

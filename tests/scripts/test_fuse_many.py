@@ -1,5 +1,6 @@
 """Many pairs at once, by a folder's names or a list."""
 
+import argparse
 import csv
 import json
 import os
@@ -167,7 +168,7 @@ def touch(*paths):
 
 def test_a_table_that_cannot_be_written_is_told(tmp_path, capsys):
     (tmp_path / "summary.csv").mkdir()
-    fuse._write_table([], tmp_path / "summary.csv")
+    fuse._write_table([], argparse.Namespace(bids=None, output_dir=str(tmp_path)))
     assert capsys.readouterr().err.startswith(f"warning: {tmp_path / 'summary.csv'}: cannot be")
 
 

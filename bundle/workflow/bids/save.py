@@ -43,29 +43,35 @@ class SaveDerivatived(Transform):
     file of the registered image comes last, see :func:`bundle.workflow.bids.find.is_finished`.
 
     Args:
-        options: what the pair was made with; ``overwrite`` does not count, since the hidden folder
-            holds nothing but what a run that was killed has left.
+        options: what the pair was made with.
     """
 
     def __init__(self, options: Options) -> None:
-        self.options = options.model_copy(update={"overwrite": True})
+        self.options = options
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Write the results of one record of :func:`bundle.workflow.bids.find.find_bids`."""
         work, out = Path(data["output_dir"]), Path(data["derivatives"])
         try:
             with held(work):
+                _clear(work)
                 report = write(data["pred"], work, options_for(data, self.options))
                 (out / image_of_record(data).finished).unlink(missing_ok=True)  # of an older result
                 for source, target in _moves(data, work, report):
                     (out / target).parent.mkdir(parents=True, exist_ok=True)
                     source.replace(out / target)
-                shutil.rmtree(work)
+                _clear(work)  # the folder itself goes with the lock
         except OSError as error:
             raise InputError(
                 f"{out}: cannot be written to ({error.strerror or error}); choose another folder"
             ) from error
         return {**data, "report": report}
+
+
+def _clear(work: Path) -> None:
+    """Remove what a hidden folder holds: what a run that was killed has left, or is not needed."""
+    for path in work.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _moves(record: dict[str, Any], work: Path, report: Report) -> Iterator[tuple[Path, Path]]:
