@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from bundle.errors import InputError
-from bundle.workflow.bids.find import find_bids, is_finished, require_dataset
+from bundle.workflow.bids.find import WORK, find_bids, is_finished, require_dataset
 from scripts import fuse
 from scripts.command import add_debug, add_options, given_options, or_report, show_traces, tell
 
@@ -138,6 +139,8 @@ def write_table(records: Sequence[Mapping[str, str]], out: Path) -> None:
     from bundle.results.group import write_group
     from bundle.results.summary import summary_rows
 
+    with suppress(OSError):  # something is in it, or it is gone
+        (out / WORK).rmdir()
     states = {record["id"]: _state(record, out) for record in records}
     write_group(
         summary_rows(records, states),

@@ -124,7 +124,7 @@ def test_what_is_done_stays_and_what_failed_is_told(app, dataset, capsys):
     good.write_bytes(kept)
     app("participant")
     assert times == {path: path.stat().st_mtime_ns for path in (out / "sub-01").rglob("*.*")}
-    assert not list((out / "logs").iterdir()) and not (out / ".work").exists()
+    assert not list((out / "logs").iterdir()) and not list((out / ".work").iterdir())
     app("group")
     assert {row["status"] for row in table(out).values()} == {"done"}
     assert table(out)["sub-01_ct"]["participant_id"] == "sub-01"
@@ -146,6 +146,8 @@ def test_a_killed_run_goes_on(app, monkeypatch, dataset):
     out = app("participant", "--participant_label", "01")
     finished = out / "sub-01/ct/sub-01_space-T1w_desc-registered_ct.json"
     assert finished.is_file() and finished.with_suffix("").with_suffix(".nii.gz").is_file()
+    assert not list((out / ".work").iterdir())
+    app("group")
     assert not (out / ".work").exists()
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from bundle import __version__
 from bundle.errors import InputError
 from bundle.results.whole_file import whole_file
+from bundle.workflow.bids.find import WORK
 from bundle.workflow.bids.sidecars import LINK
 
 BIDS_VERSION = "1.10.0"
@@ -52,6 +53,9 @@ Research use only: not a medical device.
 def write_dataset(derivatives: Path, root: Path) -> None:
     """Write ``dataset_description.json``, ``.bidsignore`` and a README, unless they are there.
 
+    Also makes the folder for what is not complete yet, so that runs at one time do not make and
+    remove it under each other.
+
     Args:
         derivatives: the folder of results, made if necessary.
         root: the dataset that they are made of.
@@ -61,9 +65,11 @@ def write_dataset(derivatives: Path, root: Path) -> None:
     """
     path = derivatives / "dataset_description.json"
     try:
-        derivatives.mkdir(parents=True, exist_ok=True)
-        if path.is_file():
+        described = path.is_file()
+        if described:
             _require_ours(path)
+        (derivatives / WORK).mkdir(parents=True, exist_ok=True)
+        if described:
             return
         _write(derivatives / ".bidsignore", IGNORED)
         _write(derivatives / "README.md", README)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,9 @@ class SaveDerivatived(Transform):
                 for source, target in _moves(data, work, report):
                     (out / target).parent.mkdir(parents=True, exist_ok=True)
                     source.replace(out / target)
-                _clear(work)  # the folder itself goes with the lock
+                _clear(work)
+            with suppress(OSError):  # another run may be at work there by now
+                work.rmdir()
         except OSError as error:
             raise InputError(
                 f"{out}: cannot be written to ({error.strerror or error}); choose another folder"
