@@ -18,6 +18,20 @@ from tests.images.series import dicom_of
 SHAPE = (34, 36, 6, 3)
 AFFINE = np.array([[-4.0, 0, 0, 60], [0, 4.0, 0, -70], [0, 0, 20.0, -50], [0, 0, 0, 1]])
 
+NRRD = b"""NRRD0005
+type: short
+dimension: 4
+space: right-anterior-superior
+sizes: 34 36 6 3
+space directions: (-4,0,0) (0,4,0) (0,0,20) none
+kinds: domain domain domain list
+endian: little
+encoding: raw
+space origin: (60,-70,-50)
+
+"""
+"""As 3D Slicer writes a sequence: the axis of frames has no direction."""
+
 
 @pytest.fixture
 def values():
@@ -42,6 +56,9 @@ def source(request, image, tmp_path):
     if request.param == "sitk":
         return read
     path = tmp_path / f"b{request.param}"
+    if request.param == ".nrrd":
+        path.write_bytes(NRRD + np.asarray(image.dataobj).tobytes("F"))
+        return path
     nibabel.save(image, path) if ".nii" in path.name else sitk.WriteImage(read, str(path))
     return path
 
