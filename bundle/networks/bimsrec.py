@@ -12,7 +12,7 @@ from torch.nn import functional
 from bundle.geometry.warp import warp_tokens
 from bundle.networks.blend import blend, local_statistics
 from bundle.networks.feature_extraction import FeatureExtraction
-from bundle.networks.field_outputs import field_outputs, full_size
+from bundle.networks.field_outputs import field_outputs, full_size, in_tokens
 from bundle.networks.layers import pad_to_multiple, resize_as, use_channels_last
 from bundle.networks.m2freg import M2FReg
 from bundle.networks.patch_embedding import COARSEST_STRIDE, MultiScalePatchEmbedding
@@ -148,7 +148,7 @@ class BiMSRec(nn.Module):
         fixed, moving, features = self._tokens(padded)
         guides: list[list[torch.Tensor]] = []
         for scale in fixed:
-            guides.append([self._in_cells(ddf, scale)] * self.flows_per_scale)
+            guides.append([in_tokens(ddf, scale)] * self.flows_per_scale)
         return Match(ddf, guides, fixed, moving, features)
 
     def coefficients(self, image: torch.Tensor, match: Match) -> torch.Tensor:
@@ -275,18 +275,13 @@ class BiMSRec(nn.Module):
             return [[flows[count - 1 - i]] for i in range(count)]
         return [[flows[i]] for i in range(count)]
 
-    def _in_cells(self, ddf: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        """A field in voxels averaged on the grid of tokens, in tokens."""
-        stride = ddf.shape[-1] // tokens.shape[-1]
-        return functional.avg_pool2d(ddf, stride) / stride if stride > 1 else ddf
-
     def _warped(self, padded: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
         return warp_tokens(padded[:, 1:], ddf, padding_mode="zeros")
 
     def _coefficients(
         self, padded: torch.Tensor, warped: torch.Tensor, match: Match
     ) -> torch.Tensor:
-        moving = warp_tokens(match.features[1], self._in_cells(match.ddf, match.features[1]))
+        moving = warp_tokens(match.features[1], in_tokens(match.ddf, match.features[1]))
         statistics = local_statistics(padded[:, :1], warped, self.pool)
         cells = [match.features[0], moving, statistics]
         return self.reconstruction(match.fixed, match.moving, match.guides, cells)
