@@ -33,6 +33,16 @@ class Exported(nn.Module):
         return self.network.match(image)
 
     @torch.jit.export
+    def guided(self, image: torch.Tensor, ddf: torch.Tensor) -> Match:
+        """What :meth:`coefficients` and :meth:`reconstruct` take where the field is given."""
+        return self.network.guided(image, ddf)
+
+    @torch.jit.export
+    def coefficients(self, image: torch.Tensor, match: Match) -> torch.Tensor:
+        """Coefficients of :func:`bundle.networks.blend.blend`, (B, 4, h, w)."""
+        return self.network.coefficients(image, match)
+
+    @torch.jit.export
     def reconstruct(self, image: torch.Tensor, match: Match) -> torch.Tensor:
         """Fuse by what :meth:`match` found: (B, 1, H, W)."""
         return self.network.reconstruct(image, match)

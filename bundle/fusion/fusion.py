@@ -10,15 +10,19 @@ import SimpleITK as sitk
 import torch
 
 from bundle.fusion.recolor import recolor
-from bundle.geometry.slices import from_slices
+from bundle.fusion.volumes import fuse_volumes
+from bundle.geometry.interpolation import interpolation
+from bundle.geometry.slices import from_slices, plane_spacing
+from bundle.geometry.warp import warp_tokens
 from bundle.networks import device_of
+from bundle.networks.blend import blend
 from bundle.registration import (
     PictureRegistration,
     Registration,
     VolumeRegistration,
 )
 from bundle.registration.registration import require_finite
-from bundle.registration.slicewise import by_slices
+from bundle.registration.slicewise import resize_field, working_picture
 
 
 @dataclass(frozen=True)
@@ -82,29 +86,38 @@ def _fuse_pictures(registration: PictureRegistration, network: Any) -> FusedPict
 
 
 def fuse_picture(image: torch.Tensor, ddf: torch.Tensor, match: Any, network: Any) -> torch.Tensor:
-    """Fuse by what :func:`bundle.registration.slicewise.match_picture` found.
+    """Fuse a picture, at its own size or, as its registration, at another one.
 
     Args:
         image: (B, 2, H, W) in [0, 1], fixed and moving luminance.
-        ddf: (B, 2, H, W), voxels, pull-back; guides all scales where there is no ``match``.
-        match: the fields of all scales, or None.
+        ddf: (B, 2, H, W), voxels, pull-back.
+        match: of :func:`bundle.registration.slicewise.match_picture`; None: the field serves all
+            scales.
         network: see :class:`bundle.networks.BiMSRec`.
 
     Returns:
         (B, 1, H, W) in [0, 1].
     """
-    return network.fuse(image, ddf) if match is None else network.reconstruct(image, match)
+    size, small = image.shape[-2:], working_picture(image)
+    if match is None:
+        match = network.guided(small, resize_field(ddf, small.shape[-2:]))
+    cells, padded = network.coefficients(small, match), match.ddf.shape[-2:]
+    rows, columns = (
+        interpolation((torch.arange(n, device=cells.device) + 0.5) / n * part / whole, count)
+        for n, part, whole, count in zip(
+            size, small.shape[-2:], padded, cells.shape[-2:], strict=True
+        )
+    )
+    warped = warp_tokens(image[:, 1:], ddf, padding_mode="zeros")
+    return blend(rows @ cells @ columns.T, image[:, :1], warped)
 
 
 def _fuse_volumes(registration: VolumeRegistration, network: Any) -> FusedVolumes:
-    """Slice by slice; the moving volume is warped already, so the network's field is zero.
-
-    No value lies outside those of the two displayed volumes: nothing is invented, air stays air.
-    """
+    """The moving volume is warped already, so the network's field is zero."""
     pair, fixed = registration.pair, registration.initial.image[0]
-    image = torch.stack([fixed, registration.shown])[None].to(device_of(network))
-    fused = by_slices(image, lambda part: network.fuse(part, torch.zeros_like(part)))
+    image = torch.stack([fixed, registration.shown])
+    spacing = plane_spacing(pair.fixed.image, pair.plane)
+    fused = fuse_volumes(image, registration.initial.head, spacing, network)
     require_finite(fused)
-    fused = fused.clamp(image.amin(dim=1, keepdim=True), image.amax(dim=1, keepdim=True)).cpu()
-    volume = from_slices(fused[0], pair.fixed.image, pair.plane)
+    volume = from_slices(fused, pair.fixed.image, pair.plane)
     return FusedVolumes(registration, volume, time.time() - pair.began)

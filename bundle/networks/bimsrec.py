@@ -10,9 +10,10 @@ from torch import nn
 from torch.nn import functional
 
 from bundle.geometry.warp import warp_tokens
+from bundle.networks.blend import blend, local_statistics
 from bundle.networks.feature_extraction import FeatureExtraction
-from bundle.networks.field_outputs import field_outputs, full_size
-from bundle.networks.layers import pad_to_multiple, use_channels_last
+from bundle.networks.field_outputs import field_outputs, full_size, in_tokens
+from bundle.networks.layers import pad_to_multiple, resize_as, use_channels_last
 from bundle.networks.m2freg import M2FReg
 from bundle.networks.patch_embedding import COARSEST_STRIDE, MultiScalePatchEmbedding
 from bundle.networks.pfrecon import PFRecon
@@ -29,12 +30,14 @@ class Match(NamedTuple):
         guides: per scale, finest first, the fields that HDFA warps with, in tokens.
         fixed: embedded features of the fixed image, finest scale first.
         moving: likewise of the moving image.
+        features: of both images before their embedding.
     """
 
     ddf: torch.Tensor
     guides: List[List[torch.Tensor]]  # noqa: UP006
     fixed: List[torch.Tensor]  # noqa: UP006
     moving: List[torch.Tensor]  # noqa: UP006
+    features: List[torch.Tensor]  # noqa: UP006
 
 
 class BiMSRec(nn.Module):
@@ -128,25 +131,56 @@ class BiMSRec(nn.Module):
             image: (B, 2, H, W) in [0, 1].
         """
         padded = self._pad(image)
-        fixed, moving, pixels = self._tokens(padded)
+        fixed, moving, features = self._tokens(padded)
         flows, logits, _, _ = self.registration(fixed, moving)
-        rounds = self._rounds(self._combine(flows, logits), fixed, moving, pixels)
-        return Match(full_size(rounds[-1], padded), self._by_scale(flows), fixed, moving)
+        rounds = self._rounds(self._combine(flows, logits), fixed, moving, features)
+        guides = self._by_scale(flows)
+        return Match(full_size(rounds[-1], padded), guides, fixed, moving, features)
 
-    def reconstruct(self, image: torch.Tensor, match: Match) -> torch.Tensor:
-        """Fuse under the guidance of all fields that :meth:`match` found.
+    def guided(self, image: torch.Tensor, ddf: torch.Tensor) -> Match:
+        """What :meth:`reconstruct` takes where the field is given.
+
+        Args:
+            image: (B, 2, H, W) in [0, 1].
+            ddf: (B, 2, H, W), voxels, ij, pull-back; serves every scale.
+        """
+        padded, ddf = self._pad(image), self._pad(ddf).float()
+        fixed, moving, features = self._tokens(padded)
+        guides: list[list[torch.Tensor]] = []
+        for scale in fixed:
+            guides.append([in_tokens(ddf, scale)] * self.flows_per_scale)
+        return Match(ddf, guides, fixed, moving, features)
+
+    def coefficients(self, image: torch.Tensor, match: Match) -> torch.Tensor:
+        """What PFRecon says of the fused picture.
 
         Args:
             image: (B, 2, H, W) in [0, 1].
             match: of the same image.
 
         Returns:
-            fused, (B, 1, H, W) in [0, 1].
+            coefficients of :func:`bundle.networks.blend.blend`, (B, 4, h, w), one for each cell
+            of ``pool`` pixels of the padded image.
         """
-        fused = self._reconstruct(
-            self._pad(image), match.fixed, match.moving, match.guides, match.ddf
-        )
-        return fused.clamp(0.0, 1.0)[..., : image.shape[-2], : image.shape[-1]]
+        padded = self._pad(image)
+        return self._coefficients(padded, self._warped(padded, match.ddf), match)
+
+    def reconstruct(self, image: torch.Tensor, match: Match) -> torch.Tensor:
+        """Fuse by what :meth:`match` or :meth:`guided` gave.
+
+        Args:
+            image: (B, 2, H, W) in [0, 1].
+            match: of the same image.
+
+        Returns:
+            fused, (B, 1, H, W) in [0, 1], nowhere outside the range of the fixed and the warped
+            picture.
+        """
+        padded = self._pad(image)
+        warped = self._warped(padded, match.ddf)
+        coefficients = resize_as(self._coefficients(padded, warped, match), padded)
+        fused = blend(coefficients, padded[:, :1].float(), warped)
+        return fused[..., : image.shape[-2], : image.shape[-1]]
 
     def all_fields(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """Every field by itself, at full size.
@@ -161,9 +195,9 @@ class BiMSRec(nn.Module):
             the flows. All in voxels, ij, pull-back, float32.
         """
         padded = self._pad(image)
-        fixed, moving, pixels = self._tokens(padded)
+        fixed, moving, features = self._tokens(padded)
         flows, logits, found, _ = self.registration(fixed, moving)
-        rounds = self._rounds(self._combine(flows, logits), fixed, moving, pixels)
+        rounds = self._rounds(self._combine(flows, logits), fixed, moving, features)
         return field_outputs(image, padded, rounds, flows, found)
 
     def register(self, image: torch.Tensor) -> torch.Tensor:
@@ -180,15 +214,7 @@ class BiMSRec(nn.Module):
         Returns:
             fused, (B, 1, H, W) in [0, 1].
         """
-        padded, ddf = self._pad(image), self._pad(ddf)
-        fixed, moving, _ = self._tokens(padded)
-        flows: list[list[torch.Tensor]] = []
-        for scale in fixed:
-            stride = padded.shape[-1] // scale.shape[-1]
-            flow = functional.avg_pool2d(ddf.float(), stride) / stride
-            flows.append([flow] * self.flows_per_scale)
-        fused = self._reconstruct(padded, fixed, moving, flows, ddf)
-        return fused.clamp(0.0, 1.0)[..., : image.shape[-2], : image.shape[-1]]
+        return self.reconstruct(image, self.guided(image, ddf))
 
     def _pad(self, image: torch.Tensor) -> torch.Tensor:
         return pad_to_multiple(image, self.multiple)
@@ -211,14 +237,14 @@ class BiMSRec(nn.Module):
         ddf: torch.Tensor,
         fixed: list[torch.Tensor],
         moving: list[torch.Tensor],
-        pixels: list[torch.Tensor],
+        features: list[torch.Tensor],
     ) -> list[torch.Tensor]:
         """The combined field and what each round of refinement made of it, in finest tokens.
 
         The last is the one handed out: it does not fold.
         """
         refined = self.refinement(
-            [fixed[0], pixels[0]], [moving[0], pixels[1]], ddf, self.refinements
+            [fixed[0], features[0]], [moving[0], features[1]], ddf, self.refinements
         )
         fields = [ddf] + refined  # noqa: RUF005 (scripting knows no unpacking)
         fields[-1] = without_folds(fields[-1])
@@ -249,32 +275,29 @@ class BiMSRec(nn.Module):
             return [[flows[count - 1 - i]] for i in range(count)]
         return [[flows[i]] for i in range(count)]
 
-    def _reconstruct(
-        self,
-        padded: torch.Tensor,
-        fixed: list[torch.Tensor],
-        moving: list[torch.Tensor],
-        flows: list[list[torch.Tensor]],
-        ddf: torch.Tensor,
+    def _warped(self, padded: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
+        return warp_tokens(padded[:, 1:], ddf, padding_mode="zeros")
+
+    def _coefficients(
+        self, padded: torch.Tensor, warped: torch.Tensor, match: Match
     ) -> torch.Tensor:
-        """PFRecon with the full-size skips pulled back by the handed-out ddf; not clipped."""
-        warped_features = warp_tokens(self.moving_features(padded[:, 1:]), ddf)
-        warped = warp_tokens(padded[:, 1:], ddf, padding_mode="zeros")
-        skips = [self.fixed_features(padded[:, :1]), warped_features, padded[:, :1], warped]
-        return self.reconstruction(fixed, moving, flows, skips)
+        moving = warp_tokens(match.features[1], in_tokens(match.ddf, match.features[1]))
+        statistics = local_statistics(padded[:, :1], warped, self.pool)
+        cells = [match.features[0], moving, statistics]
+        return self.reconstruction(match.fixed, match.moving, match.guides, cells)
 
     def _training_outputs(self, image: torch.Tensor) -> dict[str, Any]:
         padded = self._pad(image)
         with torch.set_grad_enabled(self.stage != "fusion" and torch.is_grad_enabled()):
-            fixed, moving, pixels = self._tokens(padded)
+            fixed, moving, features = self._tokens(padded)
             flows, logits, found, windows = self.registration(fixed, moving)
-            rounds = self._rounds(self._combine(flows, logits), fixed, moving, pixels)
+            rounds = self._rounds(self._combine(flows, logits), fixed, moving, features)
             outputs: dict[str, Any] = field_outputs(image, padded, rounds, flows, found)
             outputs["windows"] = windows
             outputs["padded"] = [padded.shape[-2], padded.shape[-1]]
         if self.stage != "registration":
             guides = [[flow.detach() for flow in pair] for pair in self._by_scale(flows)]
             ddf = full_size(rounds[-1], padded).detach()
-            fused = self._reconstruct(padded, fixed, moving, guides, ddf)
-            outputs["fused"] = fused[..., : image.shape[-2], : image.shape[-1]]
+            match = Match(ddf, guides, fixed, moving, features)
+            outputs["fused"] = self.reconstruct(image, match)
         return outputs

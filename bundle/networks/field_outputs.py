@@ -1,8 +1,9 @@
-"""Fields on token grids brought to the voxels of the picture."""
+"""Fields on token grids brought to the voxels of the picture, and back."""
 
 from __future__ import annotations
 
 import torch
+from torch.nn import functional
 
 from bundle.networks.spline import spline_upsample
 
@@ -11,6 +12,12 @@ def full_size(field: torch.Tensor, padded: torch.Tensor) -> torch.Tensor:
     """A field in tokens, (B, 2, h, w), as voxels at the size of ``padded``; float32."""
     scaled = field * (padded.shape[-1] / field.shape[-1])
     return spline_upsample(scaled, padded.shape[-2], padded.shape[-1])
+
+
+def in_tokens(ddf: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """A field in voxels, (B, 2, H, W), averaged on the grid of tokens (B, C, h, w), in tokens."""
+    stride = ddf.shape[-1] // tokens.shape[-1]
+    return functional.avg_pool2d(ddf, stride) / stride if stride > 1 else ddf
 
 
 def field_outputs(

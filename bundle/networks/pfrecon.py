@@ -7,9 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from bundle.networks.blend import TERMS
 from bundle.networks.hdfa import HDFA
 from bundle.networks.layers import resize_as, small_init
 from bundle.networks.restormer import RestormerBlock
+
+STATISTICS = 7
+"""Channels of :func:`bundle.networks.blend.local_statistics`."""
 
 
 class FusionLevel(nn.Module):
@@ -33,16 +37,17 @@ class FusionLevel(nn.Module):
 class PFRecon(nn.Module):
     """Progressive multi-scale flow-guided reconstruction.
 
-    The finest level works at full size on the features of the extraction and on the pictures
-    themselves; its output is what the fused picture adds to a blend of both sources.
+    It ends where the feature extraction works, at cells of a few pixels, with the coefficients
+    of :func:`bundle.networks.blend.blend`, which makes the fused picture out of them.
 
     Args:
         in_channels: C of the feature extraction.
         embedded: C_i of the embeddings, finest first.
-        channels: channels of the reconstruction per scale, finest first.
+        channels: channels of the reconstruction per scale, finest first; the first ones also of
+            the last level.
         num_flows: fields per scale, 2 for both directions.
-        base_share: share of the maximum of both sources, the rest is the fixed one, in the blend
-            that the output is added to.
+        maximum_share: share of the maximum of both sources, the rest is the fixed one, in the
+            blend that training starts from.
     """
 
     def __init__(
@@ -51,11 +56,10 @@ class PFRecon(nn.Module):
         embedded: Sequence[int] = (32, 64, 80, 80, 80),
         channels: Sequence[int] = (32, 32, 32, 48, 48),
         num_flows: int = 2,
-        base_share: float = 0.8,
+        maximum_share: float = 0.8,
     ) -> None:
         super().__init__()
         self.align = HDFA()
-        self.base_share = base_share
         self.levels = nn.ModuleList()  # coarsest first
         channels = list(channels)[: len(embedded)]
         previous = 0
@@ -63,15 +67,18 @@ class PFRecon(nn.Module):
             given = (num_flows + 1) * embedded[index] + previous
             self.levels.append(FusionLevel(given, channels[index]))
             previous = channels[index]
-        self.finest = FusionLevel(channels[0] + 2 * in_channels + 2, in_channels)
-        self.out = small_init(nn.Conv2d(in_channels, 1, 3, padding=1), std=1e-3)
+        self.finest = FusionLevel(channels[0] + 2 * in_channels + STATISTICS, channels[0])
+        self.out = small_init(nn.Conv2d(channels[0], TERMS, 3, padding=1), std=1e-3)
+        with torch.no_grad():
+            start = torch.tensor([1.0 - maximum_share, 0.0, maximum_share, 0.0])
+            self.out.bias.copy_(start)  # type: ignore[union-attr]
 
     def forward(
         self,
         fixed: list[torch.Tensor],
         moving: list[torch.Tensor],
         flows: list[list[torch.Tensor]],
-        full: list[torch.Tensor],
+        cells: list[torch.Tensor],
     ) -> torch.Tensor:
         """Reconstruct.
 
@@ -79,11 +86,11 @@ class PFRecon(nn.Module):
             fixed: F_A per scale, finest first.
             moving: F_B per scale, finest first.
             flows: per scale the fields of that scale, (B, 2, H_i, W_i) in tokens.
-            full: at full size: fixed features, warped moving features, fixed picture, warped
-                picture, (B, C | C | 1 | 1, H, W).
+            cells: extracted features of the fixed and of the warped moving picture, and their
+                local statistics, (B, C | C | 7, h, w).
 
         Returns:
-            fused luminance (B, 1, H, W), float32, not clipped.
+            the coefficients (B, 4, h, w) of the fused picture, float32.
         """
         state: torch.Tensor | None = None
         for step, level in enumerate(self.levels):
@@ -94,7 +101,6 @@ class PFRecon(nn.Module):
                 parts.append(resize_as(state.float(), aligned))
             state = level(parts)
         assert state is not None
-        parts = [part.float() for part in full]
-        correction = self.out(self.finest([resize_as(state.float(), full[0])] + parts))  # noqa: RUF005
-        maximum = torch.maximum(parts[2], parts[3])
-        return torch.lerp(parts[2], maximum, self.base_share) + correction.float()
+        parts = [part.float() for part in cells]
+        state = self.finest([resize_as(state.float(), cells[0])] + parts)  # noqa: RUF005
+        return self.out(state).float()

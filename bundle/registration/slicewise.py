@@ -40,14 +40,18 @@ def match_picture(image: torch.Tensor, network: Any) -> tuple[torch.Tensor, Any]
 
     Returns:
         ddf (B, 2, H, W), voxels, rows before columns, pull-back; and what the reconstruction
-        takes from the registration at the picture's own size, else None.
+        takes from the registration of :func:`working_picture`.
     """
-    height, width = image.shape[-2:]
-    size = registration_size(height, width)
-    if size == (height, width):
-        match = network.match(image)
-        return match.ddf[..., :height, :width], match
-    return resize_field(network.register(_resize(image, size)), (height, width)), None
+    small = working_picture(image)
+    height, width = small.shape[-2:]
+    match = network.match(small)
+    return resize_field(match.ddf[..., :height, :width], image.shape[-2:]), match
+
+
+def working_picture(image: torch.Tensor) -> torch.Tensor:
+    """A picture (B, C, H, W) at the size at which it is registered and fused."""
+    size = registration_size(*image.shape[-2:])
+    return image if size == tuple(image.shape[-2:]) else _resize(image, size)
 
 
 def slice_fields(

@@ -12,14 +12,14 @@ from bundle.images.pair import read_pair
 from bundle.options import options_of
 from bundle.registration import register
 from tests.inference.images import smooth
+from tests.inference.stubs import Brightest
 
 
-class Inventing(torch.nn.Module):
-    """Fuses to noise from -1 to 2."""
+class Inventing(Brightest):
+    """Has coefficients that are noise."""
 
-    def fuse(self, image, ddf):
-        generator = torch.Generator().manual_seed(0)
-        return 3 * torch.rand(len(image), 1, *image.shape[2:], generator=generator) - 1
+    def coefficients(self, image, match):
+        return 4 * torch.randn(len(image), 4, 64, 64, generator=torch.Generator().manual_seed(0))
 
 
 def volume(seed):

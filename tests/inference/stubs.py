@@ -13,9 +13,20 @@ AMPLITUDE = 0.03
 
 
 class KnownMatch(NamedTuple):
-    """What ``reconstruct`` takes: the field and nothing else."""
+    """What the reconstruction takes: the field and nothing else."""
 
     ddf: torch.Tensor
+
+
+class Brightest(torch.nn.Module):
+    """Whatever the field, fused is max(fixed, warped)."""
+
+    def guided(self, image: torch.Tensor, ddf: torch.Tensor) -> KnownMatch:
+        return KnownMatch(ddf)
+
+    def coefficients(self, image: torch.Tensor, match: KnownMatch) -> torch.Tensor:
+        maximum = torch.tensor([0.0, 0.0, 1.0, 0.0], device=image.device)
+        return maximum.view(1, 4, 1, 1).repeat(len(image), 1, 2, 2)
 
 
 def known_field(height: int, width: int, batch: int = 1) -> torch.Tensor:
@@ -28,7 +39,7 @@ def known_field(height: int, width: int, batch: int = 1) -> torch.Tensor:
     return torch.stack([ddf_i, ddf_j]).expand(batch, -1, -1, -1)
 
 
-class KnownField(torch.nn.Module):
+class KnownField(Brightest):
     """``register`` returns :func:`known_field`; ``fuse`` is max(fixed, warped)."""
 
     def __init__(self) -> None:
@@ -46,9 +57,6 @@ class KnownField(torch.nn.Module):
 
     def match(self, image: torch.Tensor) -> KnownMatch:
         return KnownMatch(self.register(image))
-
-    def reconstruct(self, image: torch.Tensor, match: KnownMatch) -> torch.Tensor:
-        return self.fuse(image, match.ddf)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         ddf = self.register(image)

@@ -121,17 +121,32 @@ def test_fuse_hands_the_given_field_to_every_scale_in_its_tokens():
     assert found == [{(2, 0.25)}, {(2, 0.25)}, {(4, 0.5)}, {(8, 1.0)}, {(16, 2.0)}]
 
 
-def test_fuse_adds_to_the_moving_picture_as_the_field_pulls_it_back():
-    network = BiMSRec().eval()
-    network.reconstruction.base_share = 1.0
-    for parameter in network.reconstruction.out.parameters():
-        torch.nn.init.zeros_(parameter)
+def test_fuse_shows_the_moving_picture_where_the_field_pulls_it_from():
+    network = constant(BiMSRec().eval(), [0.0, 1.0, 0.0, 0.0])
     image, ddf = torch.rand(1, 2, 64, 64), torch.zeros(1, 2, 64, 64)
     ddf[:, 0], ddf[:, 1] = 4.0, -3.0
     with torch.no_grad():
         fused = network.fuse(image, ddf)
-    expected = torch.maximum(image[0, 0], image[0, 1].roll((-4, 3), dims=(0, 1)))
+    expected = image[0, 1].roll((-4, 3), dims=(0, 1))
     torch.testing.assert_close(fused[0, 0, :60, 3:], expected[:60, 3:], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("coefficients", [[3.0, 3.0, 3.0, 1.0], [-3.0, 0.0, 0.0, -1.0]])
+def test_fused_stays_between_its_sources(coefficients):
+    network = constant(BiMSRec().eval(), coefficients)
+    image = torch.rand(1, 2, 70, 90)
+    with torch.no_grad():
+        fused = network.fuse(image, torch.zeros(1, 2, 70, 90))[:, 0]
+    bound = image.amax(dim=1) if coefficients[0] > 0 else image.amin(dim=1)
+    torch.testing.assert_close(fused, bound)
+
+
+def constant(network, coefficients):
+    """The same coefficients everywhere."""
+    with torch.no_grad():
+        network.reconstruction.out.weight.zero_()
+        network.reconstruction.out.bias.copy_(torch.tensor(coefficients))
+    return network
 
 
 def test_reduced_pictures_see_the_same_token_grid():

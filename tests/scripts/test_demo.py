@@ -10,10 +10,10 @@ from bundle.evaluation import demo_pairs
 from bundle.geometry.slices import to_slices
 from bundle.images.volumes import read_volume
 from scripts import demo
-from tests.inference.stubs import KnownMatch
+from tests.inference.stubs import Brightest, KnownMatch
 
 
-class Still(nn.Module):
+class Still(Brightest):
     """Finds no displacement at all."""
 
     def __init__(self) -> None:
@@ -23,17 +23,11 @@ class Still(nn.Module):
     def register(self, image: torch.Tensor) -> torch.Tensor:
         return torch.zeros_like(image)
 
-    def fuse(self, image: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:
-        return image.amax(dim=1, keepdim=True)
-
     def match(self, image: torch.Tensor) -> KnownMatch:
         return KnownMatch(self.register(image))
 
-    def reconstruct(self, image: torch.Tensor, match: KnownMatch) -> torch.Tensor:
-        return self.fuse(image, match.ddf)
-
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return torch.cat([self.fuse(image, image), self.register(image)], dim=1)
+        return torch.cat([image.amax(dim=1, keepdim=True), self.register(image)], dim=1)
 
 
 @pytest.fixture

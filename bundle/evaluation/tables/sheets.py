@@ -52,7 +52,7 @@ def contact_sheet(rows: Mapping[str, Mapping[str, np.ndarray]], path: Path) -> N
     for line, (name, pictures) in zip(axes, rows.items(), strict=True):
         for axis, column in zip(line, columns, strict=True):
             axis.imshow(pictures[column])
-            _bare(axis)
+            bare(axis)
         line[0].set_ylabel(name)
     for axis, column in zip(axes[0], columns, strict=True):
         axis.set_title(column, fontsize=8)
@@ -74,7 +74,7 @@ def field_sheet(
     size = (1.9 * columns, 2.3 * count)
     figure, axes = plt.subplots(count, columns, figsize=size, squeeze=False)
     for axis in axes.flat:
-        _bare(axis)
+        bare(axis)
     for axis, (title, field) in zip(axes.flat, fields.items(), strict=False):
         axis.imshow(pair.fixed[0, 0].numpy(), cmap="gray", vmin=0, vmax=400)
         _draw_grid(axis, field.numpy())
@@ -101,7 +101,7 @@ def _draw_grid(axis: Axes, field: np.ndarray) -> None:
     axis.set_ylim(height - 1, 0)
 
 
-def _bare(axis: Axes) -> None:
+def bare(axis: Axes) -> None:
     """No ticks and no frame, but room for a label."""
     axis.set_xticks([])
     axis.set_yticks([])

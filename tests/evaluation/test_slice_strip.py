@@ -1,0 +1,65 @@
+"""Slices of a result, and the values that are shown in air and in bone."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from PIL import Image
+
+from scripts import slices
+
+
+def write(path, values):
+    image = sitk.GetImageFromArray(values.astype(np.float32))
+    image.SetSpacing((4.0, 4.0, 4.0))
+    sitk.WriteImage(image, str(path))
+
+
+@pytest.fixture
+def result(tmp_path):
+    """Air on the left with one bright voxel, bone on the right with one dark voxel."""
+    fixed, warped = np.zeros((40, 40, 40)), np.full((40, 40, 40), -1000.0)
+    fixed[:, :, 15:25] = 100.0
+    warped[:, :, 25:] = 1500.0
+    fused = np.where(fixed > 0, 0.5, np.where(warped > 0, 1.0, 0.0))
+    fused[:, 5, 5], fused[:, 5, 35] = 0.25, 0.75
+    for name, values in (("fixed", fixed), ("warped", warped), ("fused", fused)):
+        write(tmp_path / f"{name}.nii.gz", values)
+    report = {"modality": "CT", "display": {"fixed": [0.0, 100.0], "moving": [-20.0, 150.0]}}
+    (tmp_path / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    return tmp_path
+
+
+def test_extremes_of_every_slice(result):
+    from bundle.evaluation.tables.slice_strip import fused_slices
+
+    found = fused_slices(result / "fixed.nii.gz", result)
+    assert len(found) == 10
+    for one in found:
+        assert one.air == pytest.approx(0.25)
+        assert one.bone == pytest.approx(0.75)
+        fixed, warped, fused = one.pictures
+        assert fixed.max() == 1.0 and warped.min() == 0.0 and fused.shape == (40, 40)
+
+
+def test_no_bone_is_told_of_other_modalities(result):
+    from bundle.evaluation.tables.slice_strip import fused_slices
+
+    report = json.loads((result / "report.json").read_text(encoding="utf-8"))
+    (result / "report.json").write_text(json.dumps(report | {"modality": "PET"}), encoding="utf-8")
+    assert {one.bone for one in fused_slices(result / "fixed.nii.gz", result)} == {None}
+
+
+def test_the_command_draws_them(result, capsys):
+    files = ["--fixed", str(result / "fixed.nii.gz"), "--results", str(result)]
+    slices.main([*files, "--output", str(result / "slices.png")])
+    assert "slices.png" in capsys.readouterr().out
+    assert Image.open(result / "slices.png").size[0] > 800
+
+
+def test_a_folder_without_results_is_one_line(tmp_path):
+    with pytest.raises(SystemExit, match="name a folder of results"):
+        slices.main(["--fixed", "a", "--results", str(tmp_path), "--output", "b"])
