@@ -97,8 +97,6 @@ def dicomdir(study, folder):
 def test_the_series_of_a_dicomdir(study, tmp_path):
     table = dicomdir(study, tmp_path)
     require_mri(read_volume(table, wanted=("MR",)))
-    for path in tmp_path.rglob("*"):  # as some systems mount a disc
-        assert path == table or path.name.isupper() or path.is_dir() or path.suffix == ""
     first = next(path for path in tmp_path.rglob("*") if path.is_file() and path != table)
     first.rename(first.with_name(first.name.lower() + "_"))
     with pytest.raises(InputError, match="DICOMDIR: lists 1 files that are not there, such as PT"):
