@@ -95,11 +95,11 @@ def test_uptake_values_and_labels(done):
         sitk.GetArrayFromImage(suv), sitk.GetArrayFromImage(plain) * factor, rtol=1e-5
     )
     for name, applied in (("pacs", False), ("suv", True)):
-        report = json.loads((done / "out" / name / "report.json").read_text())
+        report = json.loads((done / "out" / name / "report.json").read_text(encoding="utf-8"))
         assert report["suv"]["factor"] == pytest.approx(factor)
         assert report["suv"]["applied"] == applied
     labels = sitk.GetArrayFromImage(sitk.ReadImage(str(done / "labels.nii.gz")))
-    rows = list(csv.DictReader((done / "out/suv/labels.csv").open()))
+    rows = list(csv.DictReader((done / "out/suv/labels.csv").open(encoding="utf-8")))
     assert [int(row["label"]) for row in rows] == np.unique(labels[labels > 0]).tolist()
     inside = labels == int(rows[0]["label"])
     expected = sitk.GetArrayFromImage(suv)[inside].mean()

@@ -67,13 +67,13 @@ def test_means_of_pet_are_uptake_values_where_these_are_known(ball, tmp_path):
     assert scaled.unit == "SUV (g/ml)"
     assert scaled.registered == pytest.approx(0.01 * plain.registered, rel=1e-5)
     report = write(known, tmp_path / "out", options_of())
-    rows = list(csv.DictReader((tmp_path / "out" / "labels.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "out" / "labels.csv").open(encoding="utf-8")))
     assert [row["label"] for row in rows] == ["7"]
     assert float(rows[0]["registered"]) == scaled.registered
-    written = json.loads((tmp_path / "out" / "report.json").read_text())
+    written = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert written["suv"] == {"factor": 0.01, "method": "weight and dose", "applied": False}
     assert written["labels"][0]["registered"] == scaled.registered == report.labels[0].registered
-    page = (tmp_path / "out" / "report.html").read_text()
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "Means in the labels of the fixed image" in page
     assert "warped * 0.01, from weight and dose" in page
     assert "<span>1</span>" in page and "<span>3 SUV (g/ml)</span>" in page  # 100 to 300
@@ -82,7 +82,8 @@ def test_means_of_pet_are_uptake_values_where_these_are_known(ball, tmp_path):
 def test_a_pair_without_labels_has_no_table(ball, tmp_path):
     write(ball, tmp_path / "out", options_of())
     assert not (tmp_path / "out" / "labels.csv").exists()
-    assert "Means in the labels" not in (tmp_path / "out" / "report.html").read_text()
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Means in the labels" not in page
 
 
 def test_values_become_uptake_values_on_request(scans):
