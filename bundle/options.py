@@ -64,10 +64,10 @@ def _blank(value: Any) -> Any:
 
 
 def _listed(value: Any) -> Any:
-    """UIDs as a list, or one text with commas between them."""
-    if isinstance(value, str):
-        return tuple(uid.strip() for uid in value.split(",") if uid.strip())
-    return value
+    """UIDs or numbers as a list, or one text with commas between them."""
+    if isinstance(value, (list, tuple)):
+        return tuple(str(one) if type(one) is int else one for one in value)
+    return tuple(uid.strip() for uid in str(value).split(",") if uid.strip())
 
 
 def _text(value: Any) -> Any:
@@ -123,6 +123,7 @@ Uids = Annotated[tuple[str, ...], BeforeValidator(_listed), _remedied("give UIDs
 TransformFile = Annotated[
     Path | None, BeforeValidator(_blank), _remedied("give the path of a file")
 ]
+LabelsFile = Annotated[Path | None, BeforeValidator(_blank), _remedied("give the path of a file")]
 Checkpoint = Annotated[Path, _remedied("give the path of a file")]
 ColorMap = Annotated[
     str | None,
@@ -144,7 +145,9 @@ class Options(BaseModel):
         None, description="number of the frame of a 4D file, from 0, or mean: that of all frames"
     )
     series: Uids = Field(
-        (), description="UIDs, where folders hold several series; of one folder the fixed one first"
+        (),
+        description="UIDs or numbers (see --list_series), where paths hold several DICOM series; "
+        "of one path the fixed one first",
     )
     fixed_frame: Frame = Field(
         None, description="frame of the fixed file, likewise, where both are 4D"
@@ -190,6 +193,16 @@ class Options(BaseModel):
     )
     dicom_output: bool = Field(
         False, description="write the results as DICOM series and registration objects too"
+    )
+    suv: bool = Field(
+        False,
+        description="values of PET as SUV by body weight, in warped and what else has its unit; "
+        "by default those of the file",
+    )
+    labels: LabelsFile = Field(
+        None,
+        description="label map of the fixed image: means of the moving image in each label, before "
+        "and after registration",
     )
     strict: bool = Field(False, description="refuse what would be warned of")
     overwrite: bool = Field(False, description="replace existing results")

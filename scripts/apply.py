@@ -113,7 +113,7 @@ def _read(path: str, options: Options) -> sitk.Image:
 
 def _checked(options: argparse.Namespace) -> Options:
     """Refuse what can be told before anything is read."""
-    if not options.output.name.lower().endswith(kinds.VOLUMES):
+    if not options.output.name.lower().endswith(kinds.WRITTEN):
         raise InputError(f"{options.output}: is written as a volume; name it .nii.gz")
     if options.output.exists() and not options.overwrite:
         raise InputError(f"{options.output}: exists already; name another file or add --overwrite")

@@ -48,6 +48,7 @@ SHARED = (
     "colormap",
     "ddf_full",
     "dicom_output",
+    "suv",
     "strict",
     "overwrite",
 )
@@ -60,6 +61,7 @@ OF_ONE = (
     "series",
     "spacing",
     "initial_transform",
+    "labels",
 )
 """Options of one pair, which a list takes pair by pair."""
 
@@ -82,6 +84,9 @@ def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
         if len(getattr(options, name) or ()) == 1:
             setattr(options, name, getattr(options, name)[0])
     show_traces(options.debug)
+    if options.list_series is not None:
+        or_report(_list_series, Path(options.list_series))
+        return
     or_report(_run, options, or_report(_records, options), overrides)
     print(f"results in {options.derivatives or options.output_dir}")
 
@@ -98,11 +103,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output_dir", help="folder for the results")
     parser.add_argument("--bids", help="BIDS dataset: every CT, PET and SPECT onto its T1w")
     parser.add_argument("--derivatives", help="folder for the BIDS derivatives of --bids")
+    parser.add_argument(
+        "--list_series",
+        metavar="PATH",
+        help="print the DICOM series of a path, and end",
+    )
     add_options(parser, "modality", *OF_ONE, *SHARED, "device")
     parser.add_argument("--workers", type=int, default=0, help="processes that read pairs ahead")
     parser.add_argument("--skip_existing", action="store_true", help="leave what is done")
     add_debug(parser)
     return parser
+
+
+def _list_series(path: Path) -> None:
+    """Print the series of a folder, DICOMDIR, ZIP file or slice."""
+    kinds.require_file(path)
+    if not kinds.is_dicom(path):
+        raise InputError(f"{path}: holds no DICOM series; name a folder, DICOMDIR, ZIP or slice")
+    from bundle.images.dicom import read_folder
+    from bundle.images.dicom_choice import series_table
+
+    print("\n".join(series_table(path, read_folder(path, pixels=False))))
 
 
 def _records(options: argparse.Namespace) -> list[dict[str, str]]:

@@ -24,11 +24,11 @@ from monailabel.client import MONAILabelClient
 from monailabel.client.client import MONAILabelClientException
 
 from bundle.errors import InputError
-from bundle.images.kinds import PICTURES, VOLUMES
+from bundle.images.kinds import PICTURES, WRITTEN
 from bundle.results.folder import RESULTS
 from scripts.command import or_exit
 
-SUFFIXES = (*VOLUMES, *PICTURES, ".h5", ".tfm", ".html", ".json")
+SUFFIXES = (*WRITTEN, *PICTURES, ".h5", ".tfm", ".html", ".json")
 IMAGES = ("fused.nii.gz", "fused.png", "warped.nii.gz", "warped.png")
 MODELS = ("bimsrec", "bimsrec_register", "bimsrec_fuse")
 

@@ -34,7 +34,7 @@ def test_the_defaults_of_the_configuration_are_those_of_python():
     given = {name: CONFIG[name] for name in Options.model_fields if name in CONFIG}
     assert eval(given.pop("checkpoint")[1:].replace("@bundle_root", repr(str(ROOT)))) == str(MODEL)
     assert "cuda:0" in given.pop("device")
-    assert len(given) == 14
+    assert len(given) == 16
     assert options_of(**given) == options_of() == Options()
     for name, value in given.items():
         default = Options.model_fields[name].default
@@ -86,7 +86,7 @@ def test_the_command_knows_every_choice():
         ({"frame": "x"}, "frame x: give its number, from 0"),
         ({"frame": -1}, "frame -1: give its number, from 0"),
         ({"frame": True}, "frame True: give its number, from 0"),
-        ({"series": ["1.2", 3]}, "series 1.2,3: give UIDs in quotes"),
+        ({"series": ["1.2", 3.5]}, "series 1.2,3.5: give UIDs in quotes"),
         ({"checkpoint": 5}, "checkpoint 5: give the path of a file"),
         ({"device": 0}, "device 0: give cpu or cuda:0"),
         ({"chekpoint": "m.pt"}, r"chekpoint: unknown option; did you mean checkpoint\?"),

@@ -1,9 +1,9 @@
-"""Read a folder of DICOM series; every file is opened once."""
+"""Read DICOM series; every file is opened once, unless there are very many."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from bundle.domain import DICOM_MODALITIES
 from bundle.errors import InputError
 from bundle.images.dicom_frames import frames_of
 from bundle.images.dicom_grid import grid_of, in_order
+from bundle.images.dicom_header import numbers
+from bundle.images.dicom_paths import Readable, files_of, fit, is_one_file
 from bundle.images.dicom_pixels import slice_values
 from bundle.images.dicom_volumes import one_volume, volumes_in
 from bundle.images.slice_positions import regular_volume
@@ -39,12 +41,14 @@ class Series:
     Attributes:
         uid: its SeriesInstanceUID.
         folder: where its files lie.
-        slices: the files, whole, in order of their position along the normal.
+        slices: the files in order of their position along the normal.
+        whole: whether these hold their pixels; else they are read again for them.
     """
 
     uid: str
     folder: Path
     slices: tuple[Dataset, ...]
+    whole: bool = True
 
     @property
     def modality(self) -> str | None:
@@ -52,11 +56,14 @@ class Series:
         return DICOM_MODALITIES.get(str(self.slices[0].get("Modality", "")))
 
 
-def read_folder(folder: Path) -> dict[str, Series]:
-    """Read all DICOM images that lie in a folder, not in folders in it.
+def read_folder(folder: Path, pixels: bool = True) -> dict[str, Series]:
+    """Read all DICOM images that lie in a folder or in folders in it.
 
     Args:
-        folder: may also hold other files, which are skipped.
+        folder: may also hold other files, which are skipped; or a DICOMDIR, a ZIP file or one
+            file, see :func:`bundle.images.dicom_paths.files_of`. One file stands for its series,
+            if it holds several frames for itself.
+        pixels: whether they are read; of very many files they are not in any case.
 
     Returns:
         the series by their UIDs, in the UIDs' order; {} if there is none.
@@ -65,7 +72,12 @@ def read_folder(folder: Path) -> dict[str, Series]:
         InputError: a file cannot be opened, is cut short before its pixels, or begins as DICOM
             and goes on as something else.
     """
-    files = [file for file in map(_open, _files(folder)) if file is not None]
+    paths = list(files_of(folder))
+    whole = pixels and fit(paths)
+    opened = (_open(path, stop_before_pixels=not whole) for path in paths)
+    files = [file for file in opened if file is not None]
+    if is_one_file(folder):
+        files = _of_series(files)
     classes = {_class(file) for file in files if "Rows" in file}
     found: dict[str, list[Dataset]] = {}
     for file in files:
@@ -73,7 +85,7 @@ def read_folder(folder: Path) -> dict[str, Series]:
             found.setdefault(str(file.get("SeriesInstanceUID") or ""), []).append(file)
         elif _class(file) in classes:  # no report: pydicom leaves out what follows the cut
             raise _unreadable(file.filename)
-    return {uid: Series(uid, folder, in_order(found[uid])) for uid in sorted(found)}
+    return {uid: Series(uid, folder, in_order(found[uid]), whole) for uid in sorted(found)}
 
 
 def holds_series(folder: Path) -> bool:
@@ -88,30 +100,14 @@ def holds_series(folder: Path) -> bool:
     return False
 
 
-def choose_series(folder: Path, found: Mapping[str, Series], uids: Sequence[str] = ()) -> Series:
-    """Choose the folder's only series, or the one that is named.
-
-    Args:
-        folder: named in errors.
-        found: what :func:`read_folder` found there.
-        uids: UIDs out of which one is the series to read, where there are several.
-
-    Raises:
-        InputError: there is no series, or there are several of which none is named.
-    """
-    if not found:
-        raise InputError(f"{folder}: holds no DICOM series; name the folder of the slices")
-    chosen = [uid for uid in found if uid in uids] or list(found)
-    if len(chosen) > 1:
-        listed = ", ".join(
-            f"{uid} ({series.slices[0].get('Modality') or 'unknown'}, {len(series.slices)} files)"
-            for uid, series in found.items()
-        )
-        raise InputError(
-            f"{folder}: holds {len(found)} series: {listed}; name one: --series UID "
-            '("series" in a list)'
-        )
-    return found[chosen[0]]
+def _of_series(files: list[Dataset]) -> list[Dataset]:
+    """The files of the first one's series; the first alone if it holds several frames."""
+    if not files:
+        return []
+    first = files[0]
+    if frames_in(first) > 1:
+        return [first]
+    return [one for one in files if one.get("SeriesInstanceUID") == first.get("SeriesInstanceUID")]
 
 
 def volume_of(
@@ -148,7 +144,7 @@ def volume_of(
         remarks=(*grid.remarks, *remarks),
         resampled=bool(remarks),
         header=_without_pixels(slices[0]),
-        sources=tuple(map(_instance, slices)),
+        sources=tuple(dict.fromkeys(map(_instance, slices))),
     )
 
 
@@ -166,16 +162,16 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _open(path: Path, **options: Any) -> Dataset | None:
+def _open(path: Readable, **options: Any) -> Dataset | None:
     """A file's data set, None if it is no DICOM file."""
     try:
         with path.open("rb") as stream:
             head = stream.read(132)
             stream.seek(0)
             if head[128:] == b"DICM":
-                return pydicom.dcmread(stream, **options)
+                return _named(pydicom.dcmread(stream, **options), path)
             if head[:1] in (b"\x02", b"\x08") and head[1:2] + head[3:4] == b"\0\0":
-                return _open_bare(stream, head, options)
+                return _named(_open_bare(stream, head, options), path)
             return None
     except InvalidDicomError:
         return None
@@ -186,7 +182,33 @@ def _open(path: Path, **options: Any) -> Dataset | None:
         raise _unreadable(path) from error
 
 
-def _unreadable(path: Path) -> InputError:
+def _named(file: Dataset | None, path: Readable) -> Dataset | None:
+    if file is not None:
+        file.filename = str(path)
+    return file
+
+
+def with_pixels(series: Series) -> Series:
+    """A series whose files hold their pixels, read again if there were too many files for them."""
+    if series.whole:
+        return series
+    return replace(series, slices=tuple(map(_whole, series.slices)), whole=True)
+
+
+def _whole(file: Dataset) -> Dataset:
+    """A file with its pixels."""
+    again = _open(Path(file.filename))
+    if again is None:
+        raise _unreadable(file.filename)
+    return again
+
+
+def frames_in(file: Dataset) -> int:
+    """How many frames a file holds."""
+    return max(1, int((numbers(file, "NumberOfFrames") or [1.0])[0]))
+
+
+def _unreadable(path: object) -> InputError:
     return InputError(f"{path}: cannot be read as DICOM; export the series anew")
 
 

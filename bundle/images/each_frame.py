@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from bundle.images.dicom import read_folder
 from bundle.images.frames import Frames
 from bundle.images.grid import on_grid
+from bundle.images.kinds import is_dicom
 from bundle.images.nifti import SUFFIXES as NIFTI
 from bundle.images.nifti import each_nifti_frame
 from bundle.images.volume import Volume
@@ -41,6 +42,6 @@ def each_frame(frames: Frames) -> Iterator[sitk.Image]:
         for values, affine in each_nifti_frame(path, frames.spacing):
             yield checked(Volume(name, on_grid(values, affine, name))).image
         return
-    found = read_folder(path) if path.is_dir() else None
+    found = read_folder(path) if is_dicom(path) else None
     for number in range(frames.count):
         yield read_volume(path, number, frames.series, found, frames.spacing).image

@@ -25,7 +25,7 @@ class Frames:
         source: the file or folder, or the image in memory.
         name: of the image, for messages.
         count: how many there are, 2 or more.
-        series: UIDs out of which one names the series, where a folder holds several.
+        series: UID of the series, where a path holds several.
         spacing: mm, where the header says no voxel size.
         step: of the time axis, in ``unit``.
         unit: ``sec``, ``msec``, ``usec`` or ``unknown``.

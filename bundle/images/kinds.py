@@ -10,8 +10,43 @@ from bundle.errors import InputError
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 """Suffixes, in lower case, of the files that are read as pictures."""
 
-VOLUMES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
+WRITTEN = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
+"""Suffixes, in lower case, of the volumes that are read and written."""
+
+VOLUMES = (*WRITTEN, ".nhdr", ".mgz", ".mgh", ".hdr", ".img")
 """Suffixes, in lower case, of the files that are read as volumes."""
+
+
+DICOM = (".dcm", ".dicom", ".ima", ".zip")
+"""Suffixes, in lower case, of files of DICOM series; most have none."""
+
+
+def is_dicomdir(path: Path | str) -> bool:
+    """Whether a path is that of the table of contents of a disc, by its name."""
+    return Path(path).name.upper() == "DICOMDIR"
+
+
+def is_archive(path: Path | str) -> bool:
+    """Whether a path is that of a ZIP file, by its suffix."""
+    return Path(path).name.lower().endswith(".zip")
+
+
+def is_dicom(path: Path | str) -> bool:
+    """Whether a path holds DICOM series: by its name, else by the first bytes of the file.
+
+    Such are folders, DICOMDIRs, ZIP files, and single slices with or without a suffix.
+    """
+    path = Path(path)
+    if path.is_dir() or is_dicomdir(path) or is_archive(path):
+        return True
+    name = path.name.lower()
+    if name.endswith((*PICTURES, *VOLUMES)) or not path.is_file():
+        return name.endswith(DICOM)
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM" or name.endswith(DICOM)
+    except OSError:
+        return name.endswith(DICOM)
 
 
 def is_volume(path: Path | str) -> bool:
@@ -26,14 +61,12 @@ def is_volume(path: Path | str) -> bool:
     Raises:
         InputError: it is neither.
     """
-    if Path(path).is_dir():
-        return True
     name = Path(path).name.lower()
-    if name.endswith(VOLUMES):
+    if name.endswith(VOLUMES) or is_dicom(path):
         return True
     if name.endswith(PICTURES):
         return False
-    known = ", ".join((*PICTURES, *VOLUMES))
+    known = ", ".join((*PICTURES, *VOLUMES, *DICOM))
     raise InputError(f"{path}: unknown kind of file; name one of {known}")
 
 
@@ -71,9 +104,11 @@ def require_file(path: Path | str) -> None:
 
 
 def stem(path: Path | str) -> str:
-    """The file's name without the suffix of a picture or volume; '' for files of other kinds."""
+    """The file's name without the suffix of a picture or volume; '' for files of other kinds.
+
+    Of a volume in two files the header stands for both.
+    """
     name = Path(path).name
-    suffix = max(
-        (s for s in (*PICTURES, *VOLUMES) if name.lower().endswith(s)), key=len, default=""
-    )
+    known = [suffix for suffix in (*PICTURES, *VOLUMES) if suffix != ".img"]
+    suffix = max((s for s in known if name.lower().endswith(s)), key=len, default="")
     return name[: len(name) - len(suffix)] if suffix else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -18,11 +18,14 @@ from bundle.errors import InputError, Remark, refuse_warnings
 from bundle.geometry.planes import choose_plane
 from bundle.geometry.slices import plane_size
 from bundle.images.color import luma
-from bundle.images.dicom import Series, read_folder
+from bundle.images.dicom import read_folder
+from bundle.images.dicom_choice import ROLES, named_series
 from bundle.images.display import is_hounsfield, looks_like_ct
 from bundle.images.frames import MEAN
-from bundle.images.kinds import is_volume
+from bundle.images.kinds import is_dicom, is_volume
+from bundle.images.labels import read_labels
 from bundle.images.pictures import picture_from, read_picture
+from bundle.images.uptake import with_suv
 from bundle.images.volume import Volume
 from bundle.images.volumes import read_volume, volume_from
 from bundle.options import Options
@@ -65,6 +68,7 @@ class VolumePair:
             user says; of a moving volume of which nobody says anything as its values look.
         remarks: what was noticed about both.
         began: when reading began, seconds since the epoch.
+        labels: int32, a label map of the fixed volume on its grid, if there is one.
     """
 
     fixed: Volume
@@ -74,6 +78,7 @@ class VolumePair:
     hounsfield: tuple[bool, bool]
     remarks: tuple[Remark, ...] = ()
     began: float = 0.0
+    labels: sitk.Image | None = None
 
 
 LoadedPair = PicturePair | VolumePair
@@ -88,7 +93,7 @@ def read_pair(fixed: Any, moving: Any, options: Options) -> LoadedPair:
             the :class:`Volume` of another pair, which is not read again.
         moving: the image to register, likewise.
         options: ``modality``, ``frame``, ``apply_to_all_frames``, ``fixed_frame``, ``series``,
-            ``spacing``, ``plane`` and ``strict`` count.
+            ``spacing``, ``plane``, ``suv``, ``labels`` and ``strict`` count.
 
     Raises:
         InputError: the two cannot be used together, or one of them not at all; or, with
@@ -128,6 +133,9 @@ def _pictures(fixed: Any, moving: Any, options: Options) -> PicturePair:
     began = time.time()
     if options.apply_to_all_frames:
         raise InputError("apply_to_all_frames: pictures have no frames; leave it out")
+    if options.suv or options.labels:
+        option = "suv" if options.suv else "labels"
+        raise InputError(f"{_name(moving, 'moving')}: is a picture; leave out --{option}")
     names = [_name(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
     pictures = [
         read_picture(image) if _is_path(image) else picture_from(image, name)
@@ -150,16 +158,19 @@ def _pictures(fixed: Any, moving: Any, options: Options) -> PicturePair:
 
 def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
     began = time.time()
-    found = {folder: read_folder(folder) for folder in _folders(fixed, moving)}
+    found = {path: read_folder(path) for path in _dicom(fixed, moving)}
+    named = named_series(options.series, fixed, moving, found)
+    wanted = {**ROLES, **({"moving": (options.modality.value,)} if options.modality else {})}
     volumes = []
     mean = MEAN if options.frame is None and options.apply_to_all_frames else options.frame
     own = options.frame if options.fixed_frame is None else options.fixed_frame
     for image, side, frame in zip((fixed, moving), SIDES, (own, mean), strict=True):
-        uids = _series_of(side, fixed, moving, options.series, found)
         if isinstance(image, Volume):
             one = image
         elif _is_path(image):
-            one = read_volume(image, frame, uids, found.get(Path(image)), options.spacing)
+            one = read_volume(
+                image, frame, named[side], found.get(Path(image)), options.spacing, wanted[side]
+            )
         else:
             one = volume_from(image, _name(image, side), frame)
         volumes.append(one)
@@ -171,43 +182,18 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
     for volume, array in zip(volumes, values, strict=True):
         _require_variation(volume.name, array)
     modality = options.modality or volumes[1].modality
+    volumes[1], noted = with_suv(volumes[1], modality and str(modality), options.suv)
     windowed, remarks = _contrasts(volumes, values, modality and str(modality))
     return VolumePair(
         volumes[0], volumes[1], str(modality) if modality in MODALITIES else None, plane, windowed,
-        (*_of_both(volumes), *remarks, *_two_persons(volumes)), began,
+        (*_of_both(volumes), *remarks, *noted, *_two_persons(volumes)), began,
+        read_labels(options.labels, volumes[0].image) if options.labels else None,
     )  # fmt: skip
 
 
-def _folders(*images: Any) -> list[Path]:
+def _dicom(*images: Any) -> list[Path]:
     paths = dict.fromkeys(Path(image) for image in images if _is_path(image))
-    return [path for path in paths if path.is_dir()]
-
-
-def _series_of(
-    side: str,
-    fixed: Any,
-    moving: Any,
-    series: Sequence[str],
-    found: Mapping[Path, Mapping[str, Series]],
-) -> Sequence[str]:
-    """The UIDs that are meant for one side.
-
-    Two UIDs for one folder that holds both images are that of the fixed and that of the moving
-    one, in this order.
-
-    Raises:
-        InputError: neither side has a series that is named.
-    """
-    known = {uid for folder in found.values() for uid in folder}
-    unknown = [uid for uid in series if uid not in known]
-    if unknown:
-        own = _name(fixed if side == "fixed" else moving, side)
-        places = " and ".join(map(str, found)) or own
-        raise InputError(f"{places}: without the series {unknown[0]}; correct --series")
-    both = _is_path(fixed) and _is_path(moving)
-    if len(series) == 2 and both and Path(fixed).resolve() == Path(moving).resolve():
-        return [series[SIDES.index(side)]]
-    return series
+    return [path for path in paths if is_dicom(path)]
 
 
 def _of_both(volumes: Sequence[Volume]) -> Iterator[Remark]:

@@ -9,6 +9,7 @@ import SimpleITK as sitk
 
 from bundle.errors import Remark
 from bundle.images.frames import Frames
+from bundle.images.suv import Suv
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Volume:
             patient, study and frame of reference.
         sources: of a DICOM series its files, in the order of the slices.
         frames: all frames of a 4D image, of which ``image`` is one or the mean.
+        suv: of PET, how its values become standardised uptake values, where the header says it.
     """
 
     name: str
@@ -48,3 +50,4 @@ class Volume:
     header: Any = None
     sources: tuple[Instance, ...] = ()
     frames: Frames | None = None
+    suv: Suv | None = None

@@ -14,12 +14,18 @@ from monai.data import MetaTensor
 
 from bundle.errors import InputError, Remark
 from bundle.geometry.head import find_head
-from bundle.images.dicom import Series, choose_series, count_of, read_folder, volume_of
+from bundle.images.analyze import SUFFIXES as ANALYZE
+from bundle.images.analyze import read_analyze
+from bundle.images.dicom import Series, count_of, read_folder, volume_of, with_pixels
+from bundle.images.dicom_choice import choose_series
 from bundle.images.frames import MEAN, Choice, Frame, Frames
 from bundle.images.grid import on_grid, require_plausible, size_remarks, straightened
+from bundle.images.kinds import is_dicom
 from bundle.images.memory import from_metatensor, from_nibabel
 from bundle.images.metaimage import SUFFIXES as METAIMAGE
 from bundle.images.metaimage import read_metaimage
+from bundle.images.mgh import SUFFIXES as MGH
+from bundle.images.mgh import read_mgh
 from bundle.images.nifti import SUFFIXES as NIFTI
 from bundle.images.nifti import read_nifti, time_of
 from bundle.images.nrrd import read_nrrd
@@ -30,7 +36,13 @@ sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what ITK warns of is refuse
 HUGE = 1e30
 """Values of this size stand for none: -3.4e38 and the like fill what was not measured."""
 
-READERS = ((NIFTI, read_nifti), (METAIMAGE, read_metaimage), ((".nrrd",), read_nrrd))
+READERS = (
+    (NIFTI, read_nifti),
+    (METAIMAGE, read_metaimage),
+    ((".nrrd", ".nhdr"), read_nrrd),
+    (MGH, read_mgh),
+    (ANALYZE, read_analyze),
+)
 """Who reads which suffixes: values (X, Y, Z), affine to mm in LPS, remarks."""
 
 
@@ -40,16 +52,20 @@ def read_volume(
     series: Sequence[str] = (),
     found: Mapping[str, Series] | None = None,
     spacing: Sequence[float] | None = None,
+    wanted: Sequence[str] = (),
 ) -> Volume:
     """Read a scalar 3D volume.
 
     Args:
-        path: a NIfTI, NRRD or MetaImage file, or a folder with DICOM series.
+        path: a NIfTI, NRRD or MetaImage file, or what holds DICOM series: a folder with its
+            folders, a DICOMDIR, a ZIP file or a file of a series.
         frame: which frame of a 4D file or volume of a series, from 0, or ``mean``; not needed
             where there is one.
-        series: UIDs out of which one names the series, where a folder holds several.
-        found: the folder's series, if it was read already.
+        series: UIDs, or numbers in the list of series, out of which one names the series, where
+            there are several.
+        found: the series of the path, if they were read already.
         spacing: mm along the volume's three axes; counts where a header says no voxel size.
+        wanted: modalities of which a series is taken where there are several.
 
     Raises:
         InputError: the file is missing, damaged, no scalar 3D volume, a single slice, holds NaN
@@ -57,12 +73,13 @@ def read_volume(
             what is not stated; or the frame or series is not named.
     """
     path, name = Path(path), str(path)
-    if path.is_dir():
-        found = read_folder(path) if found is None else found
-        chosen = choose_series(path, found, series)
-        return checked(_of_series(chosen, frame, uids=tuple(series), spacing=spacing))
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{path}: no such file; check the path")
+    if is_dicom(path):
+        found = read_folder(path) if found is None else found
+        chosen, remarks = choose_series(path, found, series, wanted)
+        volume = _of_series(with_pixels(chosen), frame, spacing)
+        return checked(replace(volume, remarks=(*remarks, *volume.remarks)))
     read = next(read for suffixes, read in READERS if path.name.lower().endswith(suffixes))
     choice = Choice(name, frame)
     values, affine, remarks = read(path, choice, spacing)
@@ -78,15 +95,13 @@ def _tuple(spacing: Sequence[float] | None) -> tuple[float, ...] | None:
     return None if spacing is None else tuple(spacing)
 
 
-def _of_series(
-    series: Series, frame: Frame | None, uids: tuple[str, ...], spacing: Sequence[float] | None
-) -> Volume:
+def _of_series(series: Series, frame: Frame | None, spacing: Sequence[float] | None) -> Volume:
     """A volume of a DICOM series, or the mean of all."""
     count = 1 if frame is None else count_of(series, spacing)
     if count == 1:
         return volume_of(series, None, spacing)
     name = str(series.folder)
-    frames = Frames(series.folder, name, count, uids, _tuple(spacing))
+    frames = Frames(series.folder, name, count, (series.uid,), _tuple(spacing))
     if frame != MEAN:
         return replace(volume_of(series, frame, spacing), frames=frames)
     first = volume_of(series, 0, spacing)

@@ -15,15 +15,10 @@ from bundle.geometry.head import head_mask
 from bundle.geometry.jacobian import jacobian_determinant, volume_determinant
 from bundle.geometry.slices import in_plane_of, to_slices
 from bundle.images.color import luma
-from bundle.images.pair import VolumePair
 from bundle.registration import VolumeRegistration
 from bundle.registration.bspline import MESH, Refinement
+from bundle.results.labels import label_means
 from bundle.results.report import Report, change, determinant, result_warnings, spread
-
-UNITS = {"GML": "SUV (g/ml)", "BQML": "Bq/ml", "CNTS": "counts", "CPS": "counts/s"}
-"""Of a DICOM header's attribute Units."""
-
-UNKNOWN_UNIT = "arbitrary units"
 
 
 @dataclass(frozen=True)
@@ -74,17 +69,6 @@ def shown_volumes(fused: FusedVolumes) -> Shown:
     return Shown(head=head if head.any() else np.ones_like(head), **found)
 
 
-def unit_of(pair: VolumePair) -> str:
-    """The unit of the moving volume's values, as far as its values or its header tell it."""
-    if pair.hounsfield[1]:
-        return "HU"
-    header = pair.moving.header
-    if header is None:
-        return UNKNOWN_UNIT
-    counts = "counts" if header.get("Modality") == "NM" else UNKNOWN_UNIT
-    return UNITS.get(str(header.get("Units", "")), counts)
-
-
 def volume_report(fused: FusedVolumes, shown: Shown, parameters: Mapping[str, Any]) -> Report:
     """Measure a pair of volumes in the head.
 
@@ -116,6 +100,8 @@ def volume_report(fused: FusedVolumes, shown: Shown, parameters: Mapping[str, An
         uncertainty=None if shown.uncertainty is None else spread(shown.uncertainty[head]),
         refinement=_refinement(registration),
         seconds=round(fused.seconds, 1),
+        suv=pair.moving.suv,
+        labels=tuple(label_means(registration)),
     )
     return _with_remarks(report, initial.remarks)
 

@@ -41,6 +41,7 @@ RESULTS = (
     "rigid.tfm",
     "spatial_registration.dcm",
     "deformable_registration.dcm",
+    "labels.csv",
     "report.json",
     "report.html",
     "overlay.png",

@@ -36,11 +36,13 @@ def write_frames(registration: VolumeRegistration, frames: Frames, path: Path) -
     grid = registration.pair.fixed.image
     transform = field_transform(registration.field)
     step = shade_of(registration.initial.windows[1])
+    suv = registration.pair.moving.suv
+    factor = suv.factor if suv is not None and suv.applied else 1.0
     require_space(path.parent, 2 * 4 * grid.GetNumberOfPixels() * frames.count)
     with gzipped(path) as plain, plain.open("wb") as file:
         file.write(_header(grid, frames))
         for frame in each_frame(frames):
-            warped = rounded(resample(frame, grid, transform), step)
+            warped = rounded(resample(frame * factor, grid, transform), step)
             file.write(sitk.GetArrayViewFromImage(warped).astype("<f4").tobytes())
 
 

@@ -15,7 +15,9 @@ import torch
 from bundle import __version__
 from bundle.domain import Range
 from bundle.errors import Remark
+from bundle.images.suv import Suv
 from bundle.registration.similarity import mutual_information
+from bundle.results.labels import LabelMean
 
 UNCERTAIN = 5.0
 """Millimetres by which the estimates may differ without a warning; the page's scale."""
@@ -66,6 +68,8 @@ class Report:
         display: values of ``fixed`` and ``moving`` shown as 0 and 1; volumes only.
         uncertainty: how much the estimates of the displacement differ in the head, mm.
         refinement: what became of the B-spline step.
+        suv: of PET, how values become standardised uptake values, where the header says it.
+        labels: means of the moving volume in the labels of the fixed one, if there are any.
         notes: information.
         warnings: what a person should look at.
     """
@@ -84,6 +88,8 @@ class Report:
     display: Mapping[str, Range] | None = None
     uncertainty: Spread | None = None
     refinement: Mapping[str, Any] = field(default_factory=lambda: {"method": "none"})
+    suv: Suv | None = None
+    labels: tuple[LabelMean, ...] = ()
     notes: tuple[Remark, ...] = ()
     warnings: tuple[Remark, ...] = ()
 
@@ -104,6 +110,8 @@ class Report:
             "jacobian": asdict(self.jacobian),
             **(uncertainty or {}),
             "display": self.display and {side: list(w) for side, w in self.display.items()},
+            **({"suv": asdict(self.suv)} if self.suv else {}),
+            **({"labels": [asdict(one) for one in self.labels]} if self.labels else {}),
             "seconds": self.seconds,
             "warnings": [{"code": one.code, "text": one.text} for one in self.warnings],
             "notes": [{"code": one.code, "text": one.text} for one in self.notes],

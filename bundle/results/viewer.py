@@ -16,8 +16,9 @@ from torch.nn.functional import adaptive_avg_pool3d
 from bundle.domain import Range
 from bundle.fusion import FusedVolumes, color_slices, color_table
 from bundle.images.nifti_write import affine_of, nifti_of
-from bundle.results.describe import UNKNOWN_UNIT, Shown, unit_of
+from bundle.results.describe import Shown
 from bundle.results.report import UNCERTAIN
+from bundle.results.units import UNKNOWN_UNIT, shown_unit
 
 STEP = 2.0
 """Millimetres per voxel; coarser voxels stay as they are."""
@@ -124,9 +125,10 @@ def layers(fused: FusedVolumes, shown: Shown, grid: sitk.Image, colormap: str) -
         grid: see :func:`reduction_to`.
         colormap: of the moving volume.
     """
-    pair, windows = fused.registration.pair, fused.registration.initial.windows
+    pair, windows = fused.registration.pair, list(fused.registration.initial.windows)
     moving = pair.modality or "moving"
-    unit = unit_of(pair)
+    factor, unit = shown_unit(pair)
+    windows[1] = (factor * windows[1][0], factor * windows[1][1])
     reduce = reduction_to(shown.head, grid)
     small = {name: reduce(getattr(shown, name)) for name in ("fixed", "start", "warped", "fused")}
     colors = color_slices(small["fused"], small["warped"], color_table(colormap))

@@ -13,9 +13,10 @@ import torch
 from markupsafe import Markup
 
 from bundle.fusion import FusedVolumes, color_table
-from bundle.results.describe import Shown, unit_of
+from bundle.results.describe import Shown
 from bundle.results.page import TEMPLATES, Case, Panel, grey, heat, write_page
 from bundle.results.report import Report, facts
+from bundle.results.units import shown_unit
 from bundle.results.viewer import layers, viewer_data
 from bundle.results.views import histogram, panels, views
 
@@ -106,8 +107,9 @@ def _spacing(field: sitk.Image) -> tuple[float, ...]:
 
 def _color_bar(fused: FusedVolumes, colormap: str) -> ColorBar:
     lower, upper = fused.registration.initial.windows[1]
-    ticks = [f"{value:.3g}" for value in np.linspace(lower, upper, 5)]
-    ticks[-1] += f" {unit_of(fused.registration.pair)}"
+    factor, unit = shown_unit(fused.registration.pair)
+    ticks = [f"{factor * value:.3g}" for value in np.linspace(lower, upper, 5)]
+    ticks[-1] += f" {unit}"
     return ColorBar(color_table(colormap)[None], tuple(ticks))
 
 
@@ -127,6 +129,11 @@ def _text(report: Report) -> dict[str, str]:
     if report.uncertainty is not None:
         text["uncertainty (how much the estimates differ)"] = (
             f"mean {report.uncertainty.mean} mm, 95 % below {report.uncertainty.p95} mm"
+        )
+    if report.suv is not None:
+        of = "warped holds them: the file's values" if report.suv.applied else "warped"
+        text["standardised uptake values"] = (
+            f"{of} * {report.suv.factor:.6g}, from {report.suv.method}"
         )
     return text
 

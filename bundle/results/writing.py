@@ -22,6 +22,7 @@ from bundle.results.describe import picture_report, shown_volumes, volume_report
 from bundle.results.dicom_files import write_dicom
 from bundle.results.folder import staged
 from bundle.results.frames import write_frames
+from bundle.results.labels import write_labels
 from bundle.results.picture_page import write_picture_page
 from bundle.results.report import Report
 from bundle.results.volume_files import write_mapping, write_values
@@ -30,6 +31,9 @@ from bundle.results.whole_file import require_space
 
 PAGE = 15_000_000
 """Bytes of a page at most."""
+
+DICOM = 2 + 2 + 3 + 12
+"""Bytes of a fixed voxel as DICOM: registered, fused, in colours; a field on the fixed grid."""
 
 
 def parameters_of(options: Options) -> dict[str, Any]:
@@ -46,6 +50,7 @@ def parameters_of(options: Options) -> dict[str, Any]:
         **({"rigid_only": True} if options.rigid_only else {}),
         **({"frame": options.frame} if options.frame is not None else {}),
         **({"apply_to_all_frames": True} if options.apply_to_all_frames else {}),
+        **({"suv": True} if options.suv else {}),
         **({"weights_sha256": weights} if weights else {}),
     }
 
@@ -95,7 +100,8 @@ def _write_volumes(
     registration = fused.registration
     pair = registration.pair
     volumes = (pair.fixed.image, pair.moving.image)
-    require_space(folder, PAGE + sum(_bytes(volume) for volume in volumes))
+    dicom = DICOM * volumes[0].GetNumberOfPixels() if options.dicom_output else 0
+    require_space(folder, PAGE + dicom + sum(_bytes(volume) for volume in volumes))
     write_mapping(registration, folder, options.ddf_full)
     write_values(fused, folder)
     if options.apply_to_all_frames and pair.moving.frames:
@@ -109,6 +115,8 @@ def _write_volumes(
     activity = pair.modality in MODALITIES and Modality[str(pair.modality)].activity
     if activity:
         write_picture(overlay(shown, registration.field), folder / "overlay.png")
+    if report.labels:
+        write_labels(report.labels, folder / "labels.csv")
     colors = color_volume(fused, colormap) if activity or options.colormap else None
     if colors is not None:
         with gzipped(folder / "fused_color.nii.gz") as plain:

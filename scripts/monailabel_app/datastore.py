@@ -14,9 +14,9 @@ from fastapi import HTTPException
 from monailabel.datastore.local import LocalDatastore
 
 from bundle.images.dicom import holds_series
-from bundle.images.kinds import PICTURES, VOLUMES
+from bundle.images.kinds import PICTURES, WRITTEN
 
-SUFFIXES = (*VOLUMES, *PICTURES)
+SUFFIXES = (*WRITTEN, *PICTURES)
 LONGEST_NAME = 120
 """Bytes of an id or a tag, which become file names."""
 

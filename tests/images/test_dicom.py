@@ -12,7 +12,8 @@ import pytest
 import SimpleITK as sitk
 
 from bundle.errors import InputError
-from bundle.images.dicom import choose_series, holds_series, read_folder, volume_of
+from bundle.images.dicom import holds_series, read_folder, volume_of
+from bundle.images.dicom_choice import choose_series
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,7 +58,7 @@ def rewrite(folder, change):
 
 
 def series_of(folder, *uids):
-    return choose_series(folder, read_folder(folder), uids)
+    return choose_series(folder, read_folder(folder), uids)[0]
 
 
 def read(folder, *uids):
@@ -118,7 +119,8 @@ OPENS = """
 import collections, json, sys
 from pathlib import Path
 import SimpleITK as sitk
-from bundle.images.dicom import choose_series, read_folder, volume_of
+from bundle.images.dicom import read_folder, volume_of
+from bundle.images.dicom_choice import choose_series
 folder = Path(sys.argv[1])
 opens = collections.Counter()
 def count(event, args):
@@ -126,7 +128,7 @@ def count(event, args):
         opens[str(args[0])] += 1
 sys.addaudithook(count)
 sitk.ImageFileReader = sitk.ImageSeriesReader = sitk.ReadImage = None  # they open unseen
-size = volume_of(choose_series(folder, read_folder(folder))).image.GetSize()
+size = volume_of(choose_series(folder, read_folder(folder))[0]).image.GetSize()
 print(json.dumps([size, opens]))
 """
 
@@ -153,8 +155,9 @@ def test_what_is_no_image_is_skipped(tmp_path):
     (folder / "empty").touch()
     (folder / ".hidden.dcm").write_bytes((folder / "1.2.3.4_000.dcm").read_bytes())
     write_series(folder / "deeper", [6.0])
-    assert len(series_of(folder).slices) == 3
+    assert len(series_of(folder).slices) == 4  # in folders of it too
     assert holds_series(folder)
+    (folder / "deeper" / "1.2.3.4_000.dcm").unlink()
     for path in folder.glob("1.2.*"):
         path.unlink()
     assert read_folder(folder) == {} and not holds_series(folder)
@@ -238,7 +241,7 @@ def test_one_folder_may_hold_both_images(tmp_path):
     folder = write_series(tmp_path / "both", [0.0, 2.0, 4.0], "MR", series="1.2.3.4")
     write_series(folder, [0.0, 2.0], "PT", series="1.2.3.5")
     found = read_folder(folder)
-    chosen = [choose_series(folder, found, [uid]) for uid in ("1.2.3.4", "1.2.3.5")]
+    chosen = [choose_series(folder, found, [uid])[0] for uid in ("1.2.3.4", "1.2.3.5")]
     assert [(one.modality, len(one.slices)) for one in chosen] == [("MR", 3), ("PET", 2)]
 
 
@@ -286,7 +289,9 @@ def test_a_slice_far_aside_is_a_wrong_header(tmp_path):
 def test_several_series_are_listed(tmp_path):
     write_series(tmp_path / "two", [0.0, 2.0], series="1.2.3.4")
     folder = write_series(tmp_path / "two", [0.0, 2.0, 4.0], series="1.2.3.5")
-    with pytest.raises(InputError, match=r"holds 2 series: .*1\.2\.3\.5 \(CT, 3 files\); name one"):
+    with pytest.raises(
+        InputError, match=r"holds 2 series: .*1\.2\.3\.5 \(CT, 3 slices\); name one"
+    ):
         read(folder)
     assert read(folder, "1.2.3.5").image.GetSize() == (10, 12, 3)
 

@@ -54,8 +54,9 @@ print(json.dumps([report["modality"], opens]))
 
 
 def odd(pair):
-    """What was noticed beside the small field of view of a test's volumes."""
-    return [one for one in pair.remarks if one.code != "small_field_of_view"]
+    """What was noticed beside what the volumes of a test lack."""
+    lacking = ("small_field_of_view", "suv_unknown")
+    return [one for one in pair.remarks if one.code not in lacking]
 
 
 def opens(code, folders, series="", *rest):
@@ -147,9 +148,39 @@ def test_an_unknown_uid_is_refused(both, tmp_path):
         read_pair(sitk.ReadImage(str(files[0])), files[1], given)
 
 
-def test_several_series_have_to_be_named(both):
-    with pytest.raises(InputError, match=r"both: holds 2 series: .*name one: --series UID"):
+def test_the_only_sensible_series_of_one_folder_are_taken(both):
+    pair = read_pair(both, both, options_of())
+    assert (pair.fixed.modality, pair.modality) == ("MR", "PET")
+    notes = [one.text for one in pair.remarks if one.code == "series_chosen"]
+    assert notes == [
+        f"{side} volume: of 2 series the only one that can be meant was taken: {kind}"
+        for side, kind in (("fixed", "MR"), ("moving", "PET"))
+    ]
+
+
+def test_several_series_of_one_kind_have_to_be_named(both):
+    write_series(both, [0.0, 2.0, 4.0], "MR", "1.2.9", shape=SHAPE)
+    with pytest.raises(InputError, match=r"both: holds 3 series: 1: .*name one: --series UID"):
         read_pair(both, both, options_of())
+    with pytest.raises(InputError, match=r"both: holds 3 series: 1: .*name one: --series UID"):
+        read_pair(both, both, options_of(modality="CT"))
+
+
+@pytest.mark.parametrize("series", [[1, 2], "1, 2", ["1", PET]])
+def test_series_are_also_named_by_their_numbers(series, both):
+    pair = read_pair(both, both, options_of(series=series))
+    assert [v.image.GetSize()[2] for v in (pair.fixed, pair.moving)] == [3, 2]
+
+
+def test_a_single_number_is_that_of_the_path_that_holds_several(both, tmp_path):
+    other = write_series(tmp_path / "other", [0.0, 2.0, 4.0, 6.0], "MR", "1.2.9", shape=SHAPE)
+    pair = read_pair(other, both, options_of(series="1"))
+    assert [v.image.GetSize()[2] for v in (pair.fixed, pair.moving)] == [4, 3]
+    write_series(other, [0.0, 2.0], "MR", "1.2.8", shape=SHAPE)
+    with pytest.raises(InputError, match="give two numbers, that of the fixed image first"):
+        read_pair(other, both, options_of(series="1"))
+    with pytest.raises(InputError, match="other and .*both: without the series 3; correct"):
+        read_pair(other, both, options_of(series="3"))
 
 
 def test_the_modality_given_comes_before_that_of_the_header(both):

@@ -72,7 +72,10 @@ def test_without_a_list_there_are_no_pairs():
         ),
         ({**GOOD, "id": "b", "spacing": [1, 2, 0]}, "the spacing 1,2,0: give three sizes in mm"),
         ({**GOOD, "id": "b", "series": 1.2}, "the series 1.2; give UIDs in quotes"),
-        ({**GOOD, "id": "b", "series": ["1.2", 3]}, "the series ['1.2', 3]; give UIDs in quotes"),
+        (
+            {**GOOD, "id": "b", "series": ["1.2", 3.5]},
+            "the series ['1.2', 3.5]; give UIDs in quotes",
+        ),
         (GOOD, "has the id of entry 1"),
         ("x.png", "must be an object"),
     ],

@@ -124,7 +124,12 @@ def _of_all(study: Study) -> Dataset:
 
 
 def same_slice(study: Study, k: int, count: int) -> Sequence[Instance]:
-    """The image of the fixed series on whose pixels slice k lies; () if that is not known."""
+    """The image of the fixed series on whose pixels slice k lies; () if that is not known.
+
+    A file of all frames stands for each of them.
+    """
     sources = study.fixed.sources
+    if len(sources) == 1:
+        return sources
     known = len(sources) == count and not study.fixed.resampled
     return sources[k : k + 1] if known else ()

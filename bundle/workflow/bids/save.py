@@ -14,10 +14,10 @@ from bundle.errors import InputError
 from bundle.fusion import FusedVolumes
 from bundle.images.pictures import write_picture
 from bundle.options import Options
-from bundle.results.describe import UNKNOWN_UNIT, unit_of
 from bundle.results.held import held
 from bundle.results.report import Report
 from bundle.results.thumbnail import thumbnail
+from bundle.results.units import UNKNOWN_UNIT, unit_of
 from bundle.results.writing import write
 from bundle.workflow.bids.dataset import as_json
 from bundle.workflow.bids.find import image_of_record

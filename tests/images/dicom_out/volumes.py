@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from bundle.images.dicom import choose_series, read_folder, volume_of
+from bundle.images.dicom import read_folder, volume_of
 from bundle.images.volume import Volume
 from tests.images.series import dicom_of
 
@@ -49,7 +49,8 @@ def as_modality(volume: Volume, modality: str) -> Volume:
 
 
 def read(folder):
-    return volume_of(choose_series(folder, read_folder(folder)))
+    (series,) = read_folder(folder).values()
+    return volume_of(series)
 
 
 def read_by_gdcm(folder):

@@ -1,0 +1,42 @@
+"""A label map of the fixed volume, on its grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from bundle.errors import InputError
+from bundle.images.volumes import read_volume
+
+MOST = 2000
+"""Labels of a map; more are no labels."""
+
+
+def read_labels(path: Path, fixed: sitk.Image) -> sitk.Image:
+    """Read a label map.
+
+    Args:
+        path: a volume of any kind, on the fixed volume's grid or another one in its space.
+        fixed: the fixed volume.
+
+    Returns:
+        int32 on the fixed volume's grid, by nearest neighbour, 0 outside.
+
+    Raises:
+        InputError: the file cannot be read, holds no label map, or none of its labels lies in the
+            fixed volume.
+    """
+    image = read_volume(path).image
+    values = sitk.GetArrayViewFromImage(image)
+    whole = bool((values == np.rint(values)).all() and np.abs(values).max() < 2**31)
+    if not whole or values.min() < 0 or len(np.unique(values)) > MOST:
+        raise InputError(f"{path}: is no label map (whole numbers, 0 outside); check --labels")
+    near = sitk.sitkNearestNeighbor
+    found = sitk.Resample(
+        sitk.Cast(image, sitk.sitkInt32), fixed, sitk.Transform(), near, 0, sitk.sitkInt32
+    )
+    if not sitk.GetArrayViewFromImage(found).any():
+        raise InputError(f"{path}: none of its labels lies in the fixed volume; check --labels")
+    return found
