@@ -74,11 +74,10 @@ def field_transform(field: sitk.Image) -> sitk.Transform:
 
 
 def onto(volume: sitk.Image, grid: sitk.Image) -> sitk.Image:
-    """A smooth scalar volume on another grid; beyond its border it goes on."""
-    near = sitk.sitkLinear
+    """A smooth volume, or vectors, on another grid; beyond its border it goes on."""
     return sitk.Resample(
-        volume, grid.GetSize(), sitk.Transform(), near, grid.GetOrigin(), grid.GetSpacing(),
-        grid.GetDirection(), 0.0, sitk.sitkFloat32, True,
+        volume, grid.GetSize(), sitk.Transform(), sitk.sitkLinear, grid.GetOrigin(),
+        grid.GetSpacing(), grid.GetDirection(), 0.0, volume.GetPixelID(), True,
     )  # fmt: skip
 
 
