@@ -34,7 +34,7 @@ def write_frames(registration: VolumeRegistration, frames: Frames, path: Path) -
         OSError: the disk is full.
     """
     grid = registration.pair.fixed.image
-    transform = field_transform(registration.field)
+    transform = field_transform(registration.mapping.displacement)  # as of warped
     step = shade_of(registration.initial.windows[1])
     require_space(path.parent, 2 * 4 * grid.GetNumberOfPixels() * frames.count)
     with gzipped(path) as plain, plain.open("wb") as file:

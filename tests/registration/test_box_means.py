@@ -7,8 +7,8 @@ from bundle.registration.box_means import Functions
 
 
 def test_means_and_gradients_are_those_of_torch():
-    values = torch.rand(2, 3, 7, 2, 9, dtype=torch.float64, requires_grad=True)
-    weights = torch.rand(2, 3, 7, 2, 9, dtype=torch.float64)
+    values = torch.rand(2, 3, 7, 4, 9, dtype=torch.float64, requires_grad=True)
+    weights = torch.rand(2, 3, 7, 4, 9, dtype=torch.float64)
     found = []
     for module in (Functions(), functional):
         means = module.avg_pool3d(values, 3, stride=1, padding=1)
