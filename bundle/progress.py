@@ -60,14 +60,14 @@ def expected_seconds(
     cells = prod(extent) / 8e6  # of 2 mm, in millions
     seconds = {
         Stage.READ: 0.0,
-        Stage.START: 2.5 + 0.1 * millions,
+        Stage.START: 2.2 + 0.1 * millions,
         Stage.NETWORK: 0.0075 * sum(extent),
-        Stage.OPTIMISER: 5.0 * cells,
-        Stage.CHOICE: 0.5 * cells,
+        Stage.OPTIMISER: 4.0 * cells,
+        Stage.CHOICE: 0.8 * cells,
         Stage.RESAMPLE: 0.1 * millions,
-        Stage.FUSE: 2.0 * millions,
-        Stage.FILES: 0.25 * (millions + prod(moving) / 1e7),
-        Stage.PAGE: 1.0 + 0.1 * millions,
+        Stage.FUSE: 0.14 * millions,
+        Stage.FILES: 0.15 * (millions + prod(moving) / 1e7),
+        Stage.PAGE: 1.0 + 0.04 * millions,
     }
     return {stage: one / (1.5 if threads > 1 else 1.0) for stage, one in seconds.items()}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import resource
 import sys
 import tempfile
@@ -170,5 +171,10 @@ def _use_threads(threads: int) -> None:
 
 def _peak() -> float:
     """MiB that the process has taken at most."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # what getrusage says there begins with the peak of the parent
+        found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="ascii"))
+        if found:
+            return int(found[1]) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB elsewhere
