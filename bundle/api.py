@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -18,6 +18,7 @@ from bundle.fusion import FusedPair, FusedPictures, FusedVolumes, fuse
 from bundle.images.pair import read_pair
 from bundle.networks import load_network
 from bundle.options import Options, options_of
+from bundle.progress import SILENT, Progress, Step
 from bundle.registration import register
 from bundle.results import Report, parameters_of, write
 from bundle.results.describe import describe
@@ -29,18 +30,27 @@ def register_and_fuse(
     fixed: Any,
     moving: list[Any] | tuple[Any, ...],
     modality: Sequence[str] | None = None,
+    progress: Callable[[Step], None] | None = None,
     **options: Any,
 ) -> list[Result]: ...
 
 
 @overload
 def register_and_fuse(
-    fixed: Any, moving: Any, modality: str | None = None, **options: Any
+    fixed: Any,
+    moving: Any,
+    modality: str | None = None,
+    progress: Callable[[Step], None] | None = None,
+    **options: Any,
 ) -> Result: ...
 
 
 def register_and_fuse(
-    fixed: Any, moving: Any, modality: str | Sequence[str] | None = None, **options: Any
+    fixed: Any,
+    moving: Any,
+    modality: str | Sequence[str] | None = None,
+    progress: Callable[[Step], None] | None = None,
+    **options: Any,
 ) -> Result | list[Result]:
     """Register the moving image onto the fixed one and fuse the two.
 
@@ -53,6 +63,7 @@ def register_and_fuse(
             one after the other onto the fixed volume, read once.
         modality: of the moving image; by default what its DICOM header says, if it says it. Of a
             list of images a list as long.
+        progress: takes the stages of each pair, each as it begins, also those of ``save``.
         **options: of :class:`bundle.options.Options`, which are those of ``scripts.fuse``.
 
     Returns:
@@ -66,12 +77,17 @@ def register_and_fuse(
         >>> result.save("out")  # doctest: +SKIP
     """
     if not isinstance(moving, (list, tuple)):
-        return _fused(fixed, moving, options_of(modality=modality, **options), fixed)
-    return list(_each_fused(fixed, moving, modality, options))
+        settings = options_of(modality=modality, **options)
+        return _fused(fixed, moving, settings, fixed, Progress(progress))
+    return list(_each_fused(fixed, moving, modality, options, progress))
 
 
 def _each_fused(
-    fixed: Any, moving: Sequence[Any], modality: Any, options: dict[str, Any]
+    fixed: Any,
+    moving: Sequence[Any],
+    modality: Any,
+    options: dict[str, Any],
+    progress: Callable[[Step], None] | None,
 ) -> Iterator[Result]:
     """The results of several moving images; what is wrong with an option is told before any."""
     modalities = [None] * len(moving) if modality is None else modality
@@ -80,19 +96,19 @@ def _each_fused(
     settings = [options_of(modality=one, **options) for one in modalities]
     source = fixed
     for image, one in zip(moving, settings, strict=True):
-        result = _fused(source, image, one, fixed)
+        result = _fused(source, image, one, fixed, Progress(progress))
         if isinstance(result.pair, FusedVolumes) and not one.series:
             source = result.pair.registration.pair.fixed
         yield result
 
 
-def _fused(fixed: Any, moving: Any, settings: Options, file: Any) -> Result:
+def _fused(fixed: Any, moving: Any, settings: Options, file: Any, progress: Progress) -> Result:
     """The result of one pair; ``file`` is where the fixed image, perhaps read before, is from."""
-    pair = read_pair(fixed, moving, settings)
+    pair = read_pair(fixed, moving, settings, progress)
     network = load_network(settings.checkpoint, settings.device)
-    fused = fuse(register(pair, network, settings), network)
+    fused = fuse(register(pair, network, settings, progress), network, progress)
     paths = tuple(Path(one) for one in (file, moving) if isinstance(one, (str, PathLike)))
-    result = Result(fused, settings, paths)
+    result = Result(fused, settings, paths, progress)
     if settings.strict:
         refuse_warnings("result", result.report.warnings)
     return result
@@ -106,11 +122,13 @@ class Result:
         pair: the fused pair with its registration.
         options: what it was made with.
         sources: files of the pair, which ``save`` never replaces.
+        progress: is told the stages of ``save``.
     """
 
     pair: FusedPair
     options: Options
     sources: tuple[Path, ...] = ()
+    progress: Progress = SILENT
 
     @property
     def fused(self) -> sitk.Image | np.ndarray:
@@ -164,7 +182,7 @@ class Result:
         """
         path = Path(folder)
         require_writable(path, self.options.overwrite, *self.sources)
-        write(self.pair, path, self.options)
+        write(self.pair, path, self.options, self.progress)
         return path
 
 

@@ -205,6 +205,7 @@ class Options(BaseModel):
         "and after registration",
     )
     strict: bool = Field(False, description="refuse what would be warned of")
+    quiet: bool = Field(False, description="show no progress")
     overwrite: bool = Field(False, description="replace existing results")
     checkpoint: Checkpoint = Field(MODEL, description="file of the weights")
     device: Device = Field(None, description="cpu or cuda:0; by default the GPU if any")

@@ -7,8 +7,10 @@ Run from the repository root, with nothing else running::
     python -m scripts.benchmark --training --image_size 64 --reduction 4 --override amp=false
     python -m scripts.benchmark --gpu --training --image_size 64 --reduction 4 \\
         --batch_size 256 --config configs/on_device.json
+    python -m scripts.benchmark --volume --size 256 256 258 --spacing 1
 
-The weights do not matter for the figures: none are loaded.
+The weights do not matter for the figures of the network: none are loaded. ``--volume`` times a
+phantom's MRI and CT from their files to the results, and ANTs SyN where antspyx is installed.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import multiprocessing
 import resource
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -27,8 +30,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from bundle.errors import InputError
+from bundle.evaluation.baselines.ants import require_ants
 from bundle.evaluation.benchmarks.gpu_cost import gpu_ms
 from bundle.evaluation.benchmarks.training_cost import settings_of, training_cost
+from bundle.evaluation.benchmarks.volume_cost import Cost, ants_cost, volume_cost, write_pair
 from bundle.losses import BiMSRecLoss
 from bundle.networks import BiMSRec
 from scripts.command import or_exit
@@ -49,12 +54,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     options = _parser().parse_args(arguments)
     or_exit(_check, options)
+    if options.volume:
+        print_volume_costs(options)
+        return
     print(f"one pair of {options.image_size} x {options.image_size}")
     print(f"  {'parameters':<28}{parameters() / 1e6:>9.2f} M")
     print(f"  {'arithmetic':<28}{gflop(options.image_size):>9.2f} GFLOP")
     (print_gpu_cost if options.gpu else print_cpu_cost)(options)
     if options.training:
         print_training_cost(options)
+
+
+def print_volume_costs(options: argparse.Namespace) -> None:
+    """Print what a pair of volumes takes, stage by stage, and the same of ANTs SyN."""
+    threads = max(options.threads)
+    spacing = (options.spacing * 3)[:3]
+    words = [" x ".join(f"{n:g}" for n in one) for one in (options.size, spacing)]
+    with tempfile.TemporaryDirectory() as folder:
+        files = write_pair(Path(folder), options.size, spacing)
+        print(f"MRI and CT of {words[0]} voxels of {words[1]} mm, threads: {threads}")
+        print_costs("register_and_fuse and save", volume_cost(*files, threads))
+        try:
+            require_ants()
+        except InputError as error:
+            print(f"ANTs SyN is left out: {error}")
+            return
+        print_costs("ANTs SyN, from the same start", ants_cost(*files, threads))
+
+
+def print_costs(title: str, costs: Sequence[Cost]) -> None:
+    """Print a table of stages."""
+    whole = Cost("in all", sum(c.seconds for c in costs), sum(c.processor for c in costs),
+                 max(c.memory for c in costs))  # fmt: skip
+    print(f"{title:<32}{'seconds':>9}{'processor':>11}{'peak MiB':>10}", flush=True)
+    for one in (*costs, whole):
+        print(f"  {one.stage:<30}{one.seconds:>9.1f}{one.processor:>11.1f}{one.memory:>10.0f}")
 
 
 def print_cpu_cost(options: argparse.Namespace) -> None:
@@ -111,6 +145,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=11, help="timed runs per median")
     parser.add_argument("--training", action="store_true", help="time training steps as well")
+    parser.add_argument("--volume", action="store_true", help="time a pair of volumes instead")
+    parser.add_argument("--size", type=int, nargs=3, default=[256, 256, 258],
+                        metavar=("X", "Y", "Z"), help="voxels of the volumes")  # fmt: skip
+    parser.add_argument("--spacing", type=float, nargs="+", default=[1.0], metavar="MM",
+                        help="of their voxels: one number, or three")  # fmt: skip
     parser.add_argument("--gpu", action="store_true", help="time inference there, not on the CPU")
     parser.add_argument("--batch_size", type=int, default=8, help="pairs per training step")
     parser.add_argument("--reduction", type=int, choices=(1, 2, 4), default=1,
@@ -141,6 +180,10 @@ def _check(options: argparse.Namespace) -> None:
     settings_of(options.override, options.config)
     if options.num_workers < 0:
         raise InputError(f"--num_workers {options.num_workers}: give 0 or more")
+    if min(options.size) < 16:
+        raise InputError(f"--size {min(options.size)}: give 16 voxels or more along each axis")
+    if len(options.spacing) not in (1, 3) or not min(options.spacing) > 0:
+        raise InputError(f"--spacing {options.spacing[0]:g}: give one number above 0, or three")
     if min(options.threads) < 1:
         raise InputError(f"--threads {min(options.threads)}: give 1 or more")
 

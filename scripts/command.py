@@ -95,8 +95,10 @@ def add_debug(parser: argparse.ArgumentParser) -> None:
 
 
 def tell(line: str) -> None:
-    """Print a line on stderr."""
-    print(line, file=sys.stderr)
+    """Print a line on stderr, above a progress bar that may stand there."""
+    from tqdm import tqdm
+
+    tqdm.write(line, file=sys.stderr)
 
 
 def add_options(parser: argparse.ArgumentParser, *names: str) -> None:

@@ -50,6 +50,7 @@ SHARED = (
     "dicom_output",
     "suv",
     "strict",
+    "quiet",
     "overwrite",
 )
 """Options of all pairs, which ``configs/inference.json`` takes under the same names."""
@@ -264,16 +265,11 @@ def _run_share(
     """Do these pairs; what became of each goes into ``states``. Says whether any failed."""
     if not records:
         return False
-    from ignite.engine import Events
-    from tqdm import tqdm
-
     from bundle.workflow import go_through
 
     evaluator = _evaluator(records, options, overrides)
     try:
-        with tqdm(total=len(records), unit="pair", disable=None) as bar:
-            evaluator.add_event_handler(Events.ITERATION_COMPLETED, lambda _: bar.update())
-            go_through(evaluator)
+        go_through(evaluator)
     finally:
         states |= {records[n - 1]["id"]: text for n, text in evaluator.outcomes.items()}
     return bool(evaluator.failures)

@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 PARTS = """imports network_def network options preprocessing dataset dataloader inferer
-    postprocessing handlers evaluator loss optimizer train lr_scheduler validate initialize run
-    training evaluate evaluating"""
+    postprocessing handlers progress evaluator loss optimizer train lr_scheduler validate initialize
+    run training evaluate evaluating"""
 """Ids of what a configuration is built of; all others are settings."""
 
 
@@ -56,5 +56,5 @@ def test_every_configuration_and_script_is_listed():
     for path in (ROOT / "configs").rglob("*.json"):
         assert f"{path.relative_to(ROOT).as_posix()}`" in PAGE or path.name == "metadata.json"
     for path in (ROOT / "scripts").glob("*.py"):
-        if path.stem not in ("__init__", "command", "messages", "slicer_client"):
+        if path.stem not in ("__init__", "command", "messages", "progress", "slicer_client"):
             assert f"`{path.stem}`" in PAGE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import SimpleITK as sitk
 import torch
@@ -32,12 +34,12 @@ def color_table(name: str) -> np.ndarray:
     return colors[:, :3]
 
 
-def color_slices(fused: np.ndarray, shown: np.ndarray, table: np.ndarray) -> np.ndarray:
+def color_slices(fused: np.ndarray, shown: Iterable[np.ndarray], table: np.ndarray) -> np.ndarray:
     """Colour slices; see :func:`bundle.fusion.recolor`.
 
     Args:
         fused: (D, H, W) in [0, 1].
-        shown: (D, H, W) in [0, 1], the warped moving volume as displayed.
+        shown: D times (H, W) in [0, 1], the warped moving volume as displayed.
         table: of :func:`color_table`.
 
     Returns:
@@ -64,8 +66,11 @@ def color_volume(fused: FusedVolumes, name: str) -> sitk.Image:
         RGB, a vector of 3 uint8, on the fixed volume's grid.
     """
     registration = fused.registration
-    warped = torch.from_numpy(sitk.GetArrayViewFromImage(registration.warped).astype(np.float32))
-    shown = displayed(warped, registration.initial.windows[1]).numpy()
+    window = registration.initial.windows[1]
+    shown = (
+        displayed(torch.from_numpy(part.astype(np.float32)), window).numpy()
+        for part in sitk.GetArrayViewFromImage(registration.warped)
+    )
     colors = color_slices(sitk.GetArrayViewFromImage(fused.fused), shown, color_table(name))
     volume = sitk.GetImageFromArray(colors, isVector=True)
     volume.CopyInformation(fused.fused)

@@ -16,6 +16,7 @@ from bundle.geometry.slices import from_slices, plane_spacing
 from bundle.geometry.warp import warp_tokens
 from bundle.networks import device_of
 from bundle.networks.blend import blend
+from bundle.progress import SILENT, Progress, Stage
 from bundle.registration import (
     PictureRegistration,
     Registration,
@@ -60,16 +61,18 @@ FusedPair = FusedPictures | FusedVolumes
 
 
 @torch.no_grad()
-def fuse(registration: Registration, network: Any) -> FusedPair:
+def fuse(registration: Registration, network: Any, progress: Progress = SILENT) -> FusedPair:
     """Fuse a registered pair.
 
     Args:
         registration: of :func:`bundle.registration.register`.
         network: the same network, on the same device.
+        progress: is told that the fusion begins.
 
     Raises:
         InputError: the network's fusion is not finite.
     """
+    progress(Stage.FUSE)
     if isinstance(registration, PictureRegistration):
         return _fuse_pictures(registration, network)
     return _fuse_volumes(registration, network)

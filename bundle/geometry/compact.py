@@ -7,6 +7,7 @@ holds nothing more. The linear part is exact wherever the field is interpolated.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import SimpleITK as sitk
@@ -57,7 +58,7 @@ class CompactTransform:
         inverse.AddTransform(as_transform(np.linalg.inv(self.matrix)))
         return inverse
 
-    @property
+    @cached_property
     def displacement(self) -> sitk.Image:
         """The whole mapping as displacements on the grid, float32 vectors, pull-back."""
         total = displacement_field(self.forward, self.grid)

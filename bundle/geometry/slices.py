@@ -34,21 +34,28 @@ def to_slices(volume: sitk.Image, plane: str = "axial") -> torch.Tensor:
         plane: axial, coronal or sagittal.
 
     Returns:
-        float64 (1, H, W, D), rows, columns and slices.
+        (1, H, W, D), rows, columns and slices, in the type of the volume.
     """
     array = sitk.GetArrayFromImage(sitk.DICOMOrient(volume, PLANES[plane]))
-    return torch.from_numpy(array.astype(np.float64)).movedim(0, -1)[None]
+    return torch.from_numpy(array).movedim(0, -1)[None]
+
+
+def oriented_grid(volume: sitk.Image, plane: str) -> sitk.Image:
+    """An empty volume, uint8, whose columns, rows and slices are x, y and z; the same voxels."""
+    grid = sitk.Image(volume.GetSize(), sitk.sitkUInt8)
+    grid.CopyInformation(volume)
+    return sitk.DICOMOrient(grid, PLANES[plane])
 
 
 def plane_size(volume: sitk.Image, plane: str) -> tuple[int, int]:
     """Rows and columns of the slices in a plane."""
-    columns, rows, _ = sitk.DICOMOrient(volume, PLANES[plane]).GetSize()
+    columns, rows, _ = oriented_grid(volume, plane).GetSize()
     return rows, columns
 
 
 def plane_spacing(volume: sitk.Image, plane: str) -> tuple[float, float, float]:
     """Millimetres per row, column and slice in a plane."""
-    columns, rows, slices = sitk.DICOMOrient(volume, PLANES[plane]).GetSpacing()
+    columns, rows, slices = oriented_grid(volume, plane).GetSpacing()
     return rows, columns, slices
 
 
@@ -86,7 +93,7 @@ def from_slices(slices: torch.Tensor, grid: sitk.Image, plane: str = "axial") ->
     Returns:
         a float32 volume on exactly this grid.
     """
-    oriented = sitk.DICOMOrient(grid, PLANES[plane])
+    oriented = oriented_grid(grid, plane)
     array = slices[0].movedim(-1, 0).detach().cpu().numpy().astype(np.float32)
     volume = sitk.GetImageFromArray(array)
     volume.CopyInformation(oriented)
@@ -109,7 +116,7 @@ def field_from_slices(ddf: torch.Tensor, grid: sitk.Image, plane: str = "axial")
     steps = ddf.movedim(-1, 1)
     if len(steps) == 2:
         steps = torch.cat([torch.zeros_like(steps[:1]), steps])
-    return _orient_back(to_itk(steps, sitk.DICOMOrient(grid, PLANES[plane])), grid)
+    return _orient_back(to_itk(steps, oriented_grid(grid, plane)), grid)
 
 
 def _orient_back(image: sitk.Image, grid: sitk.Image) -> sitk.Image:

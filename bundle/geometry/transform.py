@@ -74,11 +74,12 @@ def field_transform(field: sitk.Image) -> sitk.Transform:
 
 
 def onto(volume: sitk.Image, grid: sitk.Image) -> sitk.Image:
-    """A smooth scalar volume on another grid; beyond its border it goes on."""
-    near = sitk.sitkLinear
+    """A smooth volume, or vectors, on another grid, float32; beyond its border it goes on."""
+    scalar = volume.GetNumberOfComponentsPerPixel() == 1
     return sitk.Resample(
-        volume, grid.GetSize(), sitk.Transform(), near, grid.GetOrigin(), grid.GetSpacing(),
-        grid.GetDirection(), 0.0, sitk.sitkFloat32, True,
+        volume, grid.GetSize(), sitk.Transform(), sitk.sitkLinear, grid.GetOrigin(),
+        grid.GetSpacing(), grid.GetDirection(), 0.0,
+        sitk.sitkFloat32 if scalar else sitk.sitkVectorFloat32, True,
     )  # fmt: skip
 
 

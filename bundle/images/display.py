@@ -23,7 +23,7 @@ share of it is bone."""
 
 def is_hounsfield(values: torch.Tensor) -> bool:
     """Tell from a volume's values whether they are Hounsfield units."""
-    return bool((values < HOUNSFIELD).double().mean() >= AIR)
+    return int((values < HOUNSFIELD).count_nonzero()) >= AIR * values.numel()
 
 
 def looks_like_ct(values: torch.Tensor) -> bool:
@@ -56,8 +56,9 @@ def percentile_window(values: torch.Tensor, head: torch.Tensor, percentiles: Ran
     counted = values > values.min()
     if (counted & (head > 0)).any():
         counted &= head > 0
-    inside = values[counted].sort().values
+    inside = values[counted].numpy()
     ranks = [round(p / 100 * (len(inside) - 1)) for p in percentiles]
+    inside.partition(ranks)
     lower, upper = inside[ranks[0]].item(), inside[ranks[1]].item()
     return (lower, upper) if lower < upper else (values.min().item(), values.max().item())
 
@@ -65,4 +66,4 @@ def percentile_window(values: torch.Tensor, head: torch.Tensor, percentiles: Ran
 def displayed(values: torch.Tensor, window: Range) -> torch.Tensor:
     """Values shown in a window: float32 in [0, 1], the same shape."""
     lower, upper = window
-    return ((values - lower) / (upper - lower)).clamp(0, 1).float()
+    return (values - lower).div_(upper - lower).clamp_(0, 1).float()

@@ -27,7 +27,7 @@ def each_frame(frames: Frames) -> Iterator[sitk.Image]:
         frames: of the 4D image.
 
     Yields:
-        scalar, 3D, float64, on one grid.
+        scalar, 3D, float32, on one grid.
 
     Raises:
         InputError: a frame cannot be used.

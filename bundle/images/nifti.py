@@ -227,9 +227,11 @@ def _packing(path: Path) -> str:
 
 def _scaled(name: str, header: Any, values: np.ndarray) -> np.ndarray:
     slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
-    values = values.astype(np.float64)
     if slope == 0 or not np.isfinite(slope):  # not to be scaled, says the standard; NaN too
         return values
     if not np.isfinite(inter):
         raise InputError(f"{name}: scales its values by what is no number (scl_inter); correct it")
-    return values * slope + inter
+    scaled = np.empty(values.shape, np.float32, order="F")
+    for k in range(values.shape[-1]):  # slice by slice: no second volume in double precision
+        scaled[..., k] = values[..., k] * slope + inter
+    return scaled

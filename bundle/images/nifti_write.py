@@ -13,6 +13,10 @@ RGB24 = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 """NIfTI's datatype 128. ITK writes a vector of three instead, which few viewers show in colours."""
 
 
+FIRST = 352
+"""Bytes before the values of a file without extensions."""
+
+
 def affine_of(image: sitk.Image) -> np.ndarray:
     """(4, 4): from voxel index x, y, z to millimetres, RAS."""
     affine = np.eye(4)
@@ -43,6 +47,22 @@ def nifti_of(
     if values.dtype != RGB24:
         image.header.set_slope_inter(*scale)
     return image
+
+
+def nifti_header(
+    shape: tuple[int, ...], kind: Any, affine: np.ndarray, scale: tuple[float, float]
+) -> bytes:
+    """What stands in a NIfTI file before its values, of a volume that is not in memory.
+
+    Args:
+        shape: slices first: (Z, Y, X).
+        kind: type of the stored values.
+        affine: as of :func:`nifti_of`.
+        scale: likewise.
+    """
+    header = nifti_of(np.broadcast_to(np.zeros((), kind), shape), affine, scale).header
+    header["vox_offset"] = FIRST
+    return header.binaryblock.ljust(FIRST, b"\0")
 
 
 def write_rgb(volume: sitk.Image, path: Path) -> None:

@@ -29,6 +29,7 @@ from bundle.images.uptake import with_suv
 from bundle.images.volume import Volume
 from bundle.images.volumes import read_volume, volume_from
 from bundle.options import Options
+from bundle.progress import SILENT, Progress, Stage, expected_seconds
 
 SIDES = ("fixed", "moving")
 
@@ -84,7 +85,7 @@ class VolumePair:
 LoadedPair = PicturePair | VolumePair
 
 
-def read_pair(fixed: Any, moving: Any, options: Options) -> LoadedPair:
+def read_pair(fixed: Any, moving: Any, options: Options, progress: Progress = SILENT) -> LoadedPair:
     """Read two pictures or two volumes; every file is opened once.
 
     Args:
@@ -94,11 +95,13 @@ def read_pair(fixed: Any, moving: Any, options: Options) -> LoadedPair:
         moving: the image to register, likewise.
         options: ``modality``, ``frame``, ``apply_to_all_frames``, ``fixed_frame``, ``series``,
             ``spacing``, ``plane``, ``suv``, ``labels`` and ``strict`` count.
+        progress: is told that reading begins and, of volumes, how long the rest may take.
 
     Raises:
         InputError: the two cannot be used together, or one of them not at all; or, with
             ``strict``, there is something to be warned of.
     """
+    progress(Stage.READ)
     kinds = [_is_volume(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
     if kinds[0] != kinds[1]:
         names = [_name(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
@@ -107,7 +110,16 @@ def read_pair(fixed: Any, moving: Any, options: Options) -> LoadedPair:
     if options.strict:
         names = [_name(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
         refuse_warnings(", ".join(names), pair.remarks)
+    if isinstance(pair, VolumePair):
+        progress.expect(_expected(pair))
     return pair
+
+
+def _expected(pair: VolumePair) -> dict[Stage, float]:
+    """Seconds that the stages of a pair are about to take."""
+    fixed, moving = (one.image.GetSize() for one in (pair.fixed, pair.moving))
+    extent = [n * s for n, s in zip(fixed, pair.fixed.image.GetSpacing(), strict=True)]
+    return expected_seconds(fixed, moving, extent, torch.get_num_threads())
 
 
 def _is_path(image: Any) -> bool:

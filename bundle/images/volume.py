@@ -31,7 +31,7 @@ class Volume:
 
     Attributes:
         name: the file, folder or argument, for messages.
-        image: scalar, 3D, float64, in the file's own units; LPS, mm.
+        image: scalar, 3D, float32, in the file's own units; LPS, mm.
         modality: CT, PET, SPECT or MR as a DICOM header says; None where nothing does.
         remarks: what was odd, in words that name no file.
         resampled: whether slices had to be brought to a regular grid first.

@@ -147,7 +147,7 @@ def volume_from(image: Any, name: str, frame: Frame | None = None) -> Volume:
 
 
 def _scalar(name: str, image: sitk.Image, choice: Choice) -> sitk.Image:
-    """One scalar 3D volume out of an image of any kind, float64."""
+    """One scalar 3D volume out of an image of any kind, float32."""
     while image.GetDimension() > 4 and image.GetSize()[-1] == 1:
         image = image[(*[slice(None)] * (image.GetDimension() - 1), 0)]
     if "complex" in image.GetPixelIDTypeAsString():
@@ -159,7 +159,7 @@ def _scalar(name: str, image: sitk.Image, choice: Choice) -> sitk.Image:
             f"{name}: is {image.GetDimension()}D with {image.GetNumberOfComponentsPerPixel()} "
             "value(s) per voxel; extract one scalar 3D volume first"
         )
-    return sitk.Cast(image, sitk.sitkFloat64)
+    return sitk.Cast(image, sitk.sitkFloat32)
 
 
 def _one_of(image: sitk.Image, frame: Frame) -> sitk.Image:

@@ -16,6 +16,7 @@ from bundle.geometry.transform import as_transform, resample
 from bundle.images.display import displayed, percentile_window
 from bundle.images.pair import LoadedPair, PicturePair, VolumePair
 from bundle.options import Options
+from bundle.progress import SILENT, Progress, Stage
 from bundle.registration.initial_transform import read_initial_transform
 from bundle.registration.pairs import InitializedPair
 from bundle.registration.rigid import find_start, overlap
@@ -39,18 +40,22 @@ UNUSED_WINDOW = Remark(
 )
 
 
-def initialize(pair: LoadedPair, options: Options) -> PicturePair | InitializedPair:
+def initialize(
+    pair: LoadedPair, options: Options, progress: Progress = SILENT
+) -> PicturePair | InitializedPair:
     """Bring two volumes together linearly and display them; pictures stay as they are.
 
     Args:
         pair: as it was read.
         options: ``init``, ``initial_transform``, ``ct_window`` and ``percentiles`` count.
+        progress: is told that the search begins.
 
     Raises:
         InputError: the volumes share too little space, or the initial transform cannot be used.
     """
     if isinstance(pair, PicturePair):
         return pair
+    progress(Stage.START)
     fixed, moving, name = pair.fixed.image, pair.moving.image, pair.moving.name
     given = options.initial_transform
     initial = None if given is None else read_initial_transform(given)
@@ -74,7 +79,8 @@ def initialize(pair: LoadedPair, options: Options) -> PicturePair | InitializedP
                 "the right image"
             )
     slices = to_slices(head, pair.plane).to(torch.uint8)
-    remarks = (*found.remarks, *((WHOLE,) if slices.float().mean() > EVERYTHING else ()))
+    everything = int(slices.count_nonzero()) > EVERYTHING * slices.numel()
+    remarks = (*found.remarks, *((WHOLE,) if everything else ()))
     initial_pair = _displayed(pair, start, shared, slices, moving, options)
     return replace(initial_pair, remarks=(*initial_pair.remarks, *remarks))
 
@@ -88,18 +94,20 @@ def _displayed(
     options: Options,
 ) -> InitializedPair:
     """The slices as the network sees them."""
-    windows, channels = [], []
-    for volume, hounsfield in zip((pair.fixed.image, moving), pair.hounsfield, strict=True):
+    windows = []
+    _, rows, columns, count = head.shape
+    image = torch.empty(2, count, rows, columns).movedim(1, -1)  # as the volumes lie in memory
+    for k, volume in enumerate((pair.fixed.image, moving)):
         values = to_slices(volume, pair.plane)
-        windowed = hounsfield and pair.modality in (None, "CT")
+        windowed = pair.hounsfield[k] and pair.modality in (None, "CT")
         window = (
             options.ct_window if windowed else percentile_window(values, head, options.percentiles)
         )
         windows.append(window)
-        channels.append(displayed(values, window))
+        image[k] = displayed(values, window)[0]
     asked = options.ct_window != CT_WINDOW and pair.modality == "CT"
     unused = (UNUSED_WINDOW,) if asked and not any(pair.hounsfield) else ()
     return InitializedPair(
-        pair, start, shared, head, torch.cat(channels), (windows[0], windows[1]),
+        pair, start, shared, head, image, (windows[0], windows[1]),
         (*pair.remarks, *unused),
     )  # fmt: skip

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 import torch
 from scipy.ndimage import gaussian_filter
 
+from bundle.registration.box_means import Functions
 from bundle.registration.coarse import CoarsePair, vectors, without_folds
 from bundle.registration.elastic_field import ElasticField
 
@@ -93,11 +94,12 @@ def convex_adam(fixed: np.ndarray, moving: np.ndarray, **settings: Any) -> np.nd
     """
     # the package silences all warnings as it is imported, and needs gradients
     with warnings.catch_warnings(), torch.inference_mode(False), torch.enable_grad():
-        from convexAdam.convex_adam_MIND import convex_adam_pt
+        from convexAdam import convex_adam_MIND, convex_adam_utils
 
+        convex_adam_MIND.F = convex_adam_utils.F = Functions()
         warnings.simplefilter("ignore")  # torch's notes on its own defaults
 
-        found: np.ndarray = convex_adam_pt(
+        found: np.ndarray = convex_adam_MIND.convex_adam_pt(
             fixed, moving, dtype=torch.float32, device=torch.device("cpu"), **settings
         )
     return found

@@ -11,8 +11,9 @@ import torch
 
 from bundle.domain import Range
 from bundle.errors import Remark
+from bundle.geometry.compact import CompactTransform
 from bundle.geometry.fields import picture_grid, to_itk
-from bundle.geometry.transform import field_transform
+from bundle.geometry.transform import displacement_field, field_transform, onto
 from bundle.images.pair import PicturePair, VolumePair
 from bundle.registration.bspline import Refinement
 
@@ -77,24 +78,24 @@ class VolumeRegistration:
     Attributes:
         initial: the pair and its start.
         transform: fixed to moving points, millimetres, LPS: start, field and any B-spline.
-        field: the same as displacements on the fixed grid.
+        mapping: the same on a grid of about 2 mm, as it is written.
         warped: the moving volume on the fixed grid, in its own units, its minimum outside.
         shown: float32 (H, W, D) in [0, 1], ``warped`` as displayed, in the slices of the plane.
         planes: from which the network's field is made; () where the start is the result.
-        uncertainty: how much the network's fields, the planes and the optimiser differ, standard
-            deviation in mm, on the fixed grid; None without registration, or where a single plane's
-            network does not tell.
+        spread: how much the network's fields, the planes and the optimiser differ, standard
+            deviation in mm, on the grid of the field; None without registration, or where a single
+            plane's network does not tell.
         refinement: what became of the B-spline step, if there was one.
         optimiser: what the optimiser's field counts beside the network's, 0 to 1.
     """
 
     initial: InitializedPair
     transform: sitk.Transform
-    field: sitk.Image
+    mapping: CompactTransform
     warped: sitk.Image
     shown: torch.Tensor
     planes: tuple[str, ...] = ()
-    uncertainty: sitk.Image | None = None
+    spread: sitk.Image | None = None
     refinement: Refinement | None = None
     optimiser: float = 0.0
 
@@ -102,6 +103,17 @@ class VolumeRegistration:
     def pair(self) -> VolumePair:
         """The volumes."""
         return self.initial.pair
+
+    @property
+    def field(self) -> sitk.Image:
+        """The mapping as displacements on the fixed grid, float32, millimetres, LPS, pull-back."""
+        written = field_transform(self.mapping.displacement)
+        return displacement_field(written, self.pair.fixed.image)
+
+    @property
+    def uncertainty(self) -> sitk.Image | None:
+        """The spread on the fixed grid."""
+        return None if self.spread is None else onto(self.spread, self.pair.fixed.image)
 
 
 Registration = PictureRegistration | VolumeRegistration

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,22 +16,18 @@ from bundle.geometry.compact import compact
 from bundle.geometry.slices import (
     field_from_slices,
     from_slices,
+    oriented_grid,
     plane_spacing,
     to_slices,
 )
-from bundle.geometry.transform import (
-    compose,
-    displacement_field,
-    field_transform,
-    onto,
-    resample,
-)
+from bundle.geometry.transform import compose, field_transform, resample
 from bundle.geometry.warp import warp
 from bundle.images.color import luma
 from bundle.images.display import displayed
 from bundle.images.pair import LoadedPair, PicturePair
 from bundle.networks import device_of
 from bundle.options import Options
+from bundle.progress import SILENT, Progress, Stage
 from bundle.registration.bspline import Refinement, refine
 from bundle.registration.coarse import coarse_of
 from bundle.registration.elastic_field import ElasticField
@@ -51,23 +49,30 @@ CLEARLY = 1.1
 THICK = 4.0
 """Distance of slices in mm from which on a field in their own plane may be the better one."""
 
+SAMPLED = 2.0
+"""Distance in mm of the voxels in which fields are compared, at most; farther ones all count."""
+
 
 @torch.no_grad()
-def register(pair: LoadedPair | InitializedPair, network: Any, options: Options) -> Registration:
+def register(
+    pair: LoadedPair | InitializedPair, network: Any, options: Options, progress: Progress = SILENT
+) -> Registration:
     """Register the moving image of a pair onto the fixed one.
 
     Args:
         pair: as it was read, or after :func:`initialize`, which is done first otherwise.
         network: :class:`bundle.networks.BiMSRec` in evaluation mode, on any device.
         options: how.
+        progress: is told the stages.
 
     Raises:
         InputError: the images cannot be registered, or the network's field is not finite.
     """
-    ready = pair if isinstance(pair, InitializedPair) else initialize(pair, options)
+    ready = pair if isinstance(pair, InitializedPair) else initialize(pair, options, progress)
     if isinstance(ready, PicturePair):
+        progress(Stage.NETWORK)
         return _register_pictures(ready, network, options)
-    return _register_volumes(ready, network, options)
+    return _register_volumes(ready, network, options, progress)
 
 
 def _register_pictures(pair: PicturePair, network: Any, options: Options) -> PictureRegistration:
@@ -81,86 +86,110 @@ def _register_pictures(pair: PicturePair, network: Any, options: Options) -> Pic
 
 
 def _register_volumes(
-    initial: InitializedPair, network: Any, options: Options
+    initial: InitializedPair, network: Any, options: Options, progress: Progress
 ) -> VolumeRegistration:
     pair, grid = initial.pair, initial.pair.fixed.image
-    found, kept = (None, False) if options.rigid_only else _best(initial, network, options)
-    fields = [found.field] if found and kept else []
+    found = None if options.rigid_only else _best(initial, network, options, progress)
+    kept = found if found and found.kept else None
+    fields = [kept.elastic.field] if kept else []
+    progress(Stage.RESAMPLE)
     refinement = None
     if options.refine == "bspline":
         refinement = _refined(initial, compose(np.eye(4), *fields))
         fields += [refinement.field] if refinement.field and refinement.kept else []
     transform = compose(initial.start, *fields)
-    written = field_transform(compact(transform, grid).displacement)  # what ddf.nii.gz holds
-    total = displacement_field(written, grid)
-    warped = resample(pair.moving.image, grid, field_transform(total))
-    spread = onto(found.spread, grid) if found and found.spread else None
+    mapping = compact(transform, grid)
+    # what ddf.nii.gz holds is what moves the volume
+    warped = resample(pair.moving.image, grid, field_transform(mapping.displacement))
     return VolumeRegistration(
-        initial, transform, total, warped, _shown(warped, initial),
-        found.planes if found and kept else (), spread, refinement,
-        found.optimiser if found and kept else 0.0,
+        initial, transform, mapping, warped, shown(warped, initial),
+        kept.elastic.planes if kept else (), found.elastic.spread if found else None, refinement,
+        kept.elastic.optimiser if kept else 0.0,
     )  # fmt: skip
 
 
-def _best(initial: InitializedPair, network: Any, options: Options) -> tuple[ElasticField, bool]:
+@dataclass(frozen=True)
+class _Judged:
+    """A field, the mutual information that it brings, and whether the start has no more."""
+
+    elastic: ElasticField
+    information: float
+    kept: bool = True
+
+
+def _best(initial: InitializedPair, network: Any, options: Options, progress: Progress) -> _Judged:
     """The best field that is found, and whether it is better than the start."""
-    found = list(_candidates(initial, network, options))
-    for one in found:
-        require_finite(torch.from_numpy(sitk.GetArrayFromImage(one.field)))
-    if len(found) == 1 and not options.guard:
-        return found[0], True
-    gained = [information(initial, one.field) for one in found]
-    best = int(np.argmax(gained))
-    kept = not options.guard or gained[best] >= information(initial)
-    return found[best], kept
+    found = list(_candidates(initial, network, options, progress))
+    best = max(found, key=lambda one: one.information)
+    return replace(best, kept=not options.guard or best.information >= information(initial))
 
 
-def _candidates(initial: InitializedPair, network: Any, options: Options) -> Iterator[ElasticField]:
+def _candidates(
+    initial: InitializedPair, network: Any, options: Options, progress: Progress
+) -> Iterator[_Judged]:
     """A field in 3D, unless a plane is asked for; of thick slices also that of their own plane."""
     pair, grid = initial.pair, initial.pair.fixed.image
     spacing = plane_spacing(grid, pair.plane)
     if options.plane == "auto":
-        yield _in_space(initial, network)
+        yield _in_space(initial, network, progress)
     if options.plane != "auto" or max(spacing) > THICK:
+        progress(Stage.NETWORK)
         on_device = initial.image.to(device_of(network))
         ddf, widths = slice_fields(on_device, initial.head, spacing, network, options.through_plane)
         field = field_from_slices(ddf.cpu(), grid, pair.plane)
         spread = None if widths is None else from_slices(widths, grid, pair.plane)
-        yield ElasticField(field, spread, (pair.plane,))
+        yield _judged(initial, ElasticField(field, spread, (pair.plane,)))
 
 
-def _in_space(initial: InitializedPair, network: Any) -> ElasticField:
+def _in_space(initial: InitializedPair, network: Any, progress: Progress) -> _Judged:
     """The mean of the network's field and an optimiser's, which knows contrasts it never saw.
 
     The network's alone where the mean has clearly less mutual information.
     """
+    progress(Stage.NETWORK)
     coarse = coarse_of(initial)
-    learnt, optimised = three_plane_field(coarse, network), optimised_field(coarse)
-    require_finite(torch.from_numpy(sitk.GetArrayFromImage(learnt.field)))
+    with ThreadPoolExecutor(1) as pool:  # most of the optimiser's steps use one thread only
+        search = pool.submit(optimised_field, coarse) if torch.get_num_threads() > 1 else None
+        network_field = three_plane_field(coarse, network)
+        require_finite(torch.from_numpy(sitk.GetArrayFromImage(network_field.field)))
+        progress(Stage.OPTIMISER)
+        optimised = search.result() if search else optimised_field(coarse)
+    progress(Stage.CHOICE)
+    alone = _judged(initial, network_field)
     if optimised is None:
-        return learnt
-    mean = mean_of(learnt, optimised, SHARE[initial.pair.modality])
-    alone, together = (information(initial, one.field) for one in (learnt, mean))
-    return learnt if alone > CLEARLY * together else mean
+        return alone
+    mean = mean_of(network_field, optimised, SHARE[initial.pair.modality])
+    together = _judged(initial, mean)
+    return alone if alone.information > CLEARLY * together.information else together
+
+
+def _judged(initial: InitializedPair, elastic: ElasticField) -> _Judged:
+    require_finite(torch.from_numpy(sitk.GetArrayFromImage(elastic.field)))
+    return _Judged(elastic, information(initial, elastic.field))
 
 
 def information(initial: InitializedPair, field: sitk.Image | None = None) -> float:
     """Mutual information of fixed and moving volume in the head, nats.
 
+    Of voxels that lie closer than ``SAMPLED`` mm every second one counts, or fewer: they are the
+    same ones for all fields, and half a million tell the histogram of a head as well as all do.
+
     Args:
         initial: the pair.
         field: displacements after the start, mm, LPS, pull-back; None: the start alone.
     """
-    fixed, start = (part.numpy() for part in initial.image)
-    where = initial.head[0].numpy() > 0
-    if field is None:
-        return mutual_information(fixed, start, where)
     pair = initial.pair
-    moved = resample(pair.moving.image, pair.fixed.image, compose(initial.start, field))
-    return mutual_information(fixed, _shown(moved, initial).numpy(), where)
+    grid = oriented_grid(pair.fixed.image, pair.plane)
+    columns, rows, slices = (max(1, int(SAMPLED / step + 0.01)) for step in grid.GetSpacing())
+    few = (slice(None, None, rows), slice(None, None, columns), slice(None, None, slices))
+    fixed, moved, head = (part[few] for part in (*initial.image, initial.head[0]))
+    if field is not None:
+        sampled = grid[::columns, ::rows, ::slices]
+        moved = shown(resample(pair.moving.image, sampled, compose(initial.start, field)), initial)
+    return mutual_information(fixed.numpy(), moved.numpy(), head.numpy() > 0)
 
 
-def _shown(warped: sitk.Image, initial: InitializedPair) -> torch.Tensor:
+def shown(warped: sitk.Image, initial: InitializedPair) -> torch.Tensor:
     """A warped moving volume as displayed, (H, W, D)."""
     return displayed(to_slices(warped, initial.pair.plane), initial.windows[1])[0]
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 BINS = 32
+
+CHUNK = 2**18
+"""Values that are looked at together."""
 
 
 def mutual_information(
@@ -22,9 +27,23 @@ def mutual_information(
     """
     if where is not None and where.any():
         fixed, moving = fixed[where], moving[where]
-    limits = [[0.0, 1.0], [0.0, 1.0]]
-    joint = np.histogram2d(fixed.ravel(), moving.ravel(), bins=BINS, range=limits)[0]
-    joint /= joint.sum()
+    joint = np.zeros(BINS * BINS)
+    for one, other in chunks(fixed, moving):
+        both = BINS * _bin(one).astype(np.int64) + _bin(other)
+        joint += np.bincount(both, minlength=BINS * BINS)
+    joint = joint.reshape(BINS, BINS) / joint.sum()
     independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
     filled = joint > 0
     return float((joint[filled] * np.log(joint[filled] / independent[filled])).sum())
+
+
+def chunks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """Arrays of one size, flat and in parts: what is computed of them takes little memory."""
+    flat = [array.ravel() for array in arrays]
+    for first in range(0, flat[0].size, CHUNK):
+        yield tuple(array[first : first + CHUNK] for array in flat)
+
+
+def _bin(values: np.ndarray) -> np.ndarray:
+    """Numbers of the bins; 1 lies in the last one."""
+    return (values * BINS).astype(np.int16).clip(0, BINS - 1)

@@ -19,6 +19,8 @@ import numpy as np
 import SimpleITK as sitk
 from zlib_ng.gzip_ng import GzipNGFile
 
+from bundle.images.nifti_write import affine_of, nifti_header
+
 LEVEL = 4
 """Of the compression, 1 to 9."""
 
@@ -30,6 +32,9 @@ SMALL = 1000
 
 DIGITS = 11
 """Binary digits that a value keeps, as many as half precision has: an error below 0.05 %."""
+
+STEPS = 2**16 - 2
+"""Of 16-bit integers from the lowest to the highest value."""
 
 
 def few_digits(volume: sitk.Image, step: float) -> sitk.Image:
@@ -50,6 +55,31 @@ def few_digits(volume: sitk.Image, step: float) -> sitk.Image:
     result = sitk.GetImageFromArray(values)
     result.CopyInformation(volume)
     return result
+
+
+def write_rounded(volume: sitk.Image, path: Path, step: float) -> None:
+    """Write a scalar volume as 16-bit integers with a scale, which readers apply.
+
+    What lies below the accuracy of values is noise that no compression makes smaller, and two
+    bytes are packed in half the time of four.
+
+    Args:
+        volume: scalar.
+        path: ends in ``.nii.gz``.
+        step: a power of two; values become multiples of it, or of as many times it as is needed for
+            no more than ``STEPS``.
+    """
+    values = sitk.GetArrayViewFromImage(volume)
+    lowest, highest = float(values.min()), float(values.max())
+    while highest - lowest > STEPS * step:
+        step *= 2
+    fits = max(-lowest, highest) <= STEPS / 2 * step
+    middle = 0.0 if fits else float(np.float32((lowest + highest) / 2))
+    head = nifti_header(values.shape, np.int16, affine_of(volume), (step, middle))
+    with path.open("wb") as file, GzipNGFile("", "wb", LEVEL, file, mtime=0) as target:
+        target.write(head)
+        for part in values:  # slice by slice: no second volume
+            target.write(np.rint((part - middle) / step).astype("<i2").tobytes())
 
 
 def write_volume(volume: sitk.Image, path: Path) -> None:

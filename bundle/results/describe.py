@@ -13,27 +13,31 @@ from bundle.errors import Remark
 from bundle.fusion import FusedPair, FusedPictures, FusedVolumes
 from bundle.geometry.head import head_mask
 from bundle.geometry.jacobian import jacobian_determinant, volume_determinant
-from bundle.geometry.slices import in_plane_of, to_slices
+from bundle.geometry.slices import in_plane_of, oriented_grid, to_slices
+from bundle.geometry.transform import onto
 from bundle.images.color import luma
 from bundle.registration import VolumeRegistration
 from bundle.registration.bspline import MESH, Refinement
 from bundle.results.labels import label_means
-from bundle.results.report import Report, change, determinant, result_warnings, spread
+from bundle.results.report import Report, Spread, change, determinant, result_warnings, spread
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A pair of volumes as it is measured and shown: axial slices (H, W, D), rows from front to
-    back, columns from the patient's right to the left; float32.
+    """A pair of volumes as it is measured and shown.
+
+    Arrays are axial slices (H, W, D), rows from front to back, columns from the patient's right to
+    the left. What is smooth is on the grid of about 2 mm on which it is written.
 
     Attributes:
-        fixed: in [0, 1].
-        start: the moving volume by the start, in [0, 1].
-        warped: by start and field, in [0, 1].
-        fused: in [0, 1].
-        displacement: length of the total displacement, mm.
-        jacobian: determinant of the total mapping.
+        fixed: float32 in [0, 1].
+        start: the moving volume by the start, likewise.
+        warped: by start and field, likewise.
+        fused: likewise.
         head: bool, the fixed head; everywhere if none was found.
+        grid: an empty volume of these slices in space.
+        displacement: the total one, vectors, mm, LPS.
+        jacobian: determinant of the total mapping.
         uncertainty: mm, None if it is not known.
     """
 
@@ -41,32 +45,39 @@ class Shown:
     start: np.ndarray
     warped: np.ndarray
     fused: np.ndarray
-    displacement: np.ndarray
-    jacobian: np.ndarray
     head: np.ndarray
-    uncertainty: np.ndarray | None = None
+    grid: sitk.Image
+    displacement: sitk.Image
+    jacobian: sitk.Image
+    uncertainty: sitk.Image | None = None
+
+    def in_head(self, smooth: sitk.Image) -> np.ndarray:
+        """The values of what is smooth, or the lengths of its vectors, in the head, (N,)."""
+        head = sitk.GetImageFromArray(np.moveaxis(self.head, 2, 0).astype(np.uint8))
+        head.CopyInformation(self.grid)
+        near = sitk.sitkNearestNeighbor
+        inside = sitk.GetArrayFromImage(sitk.Resample(head, smooth, sitk.Transform(), near)) > 0
+        if smooth.GetNumberOfComponentsPerPixel() > 1:
+            smooth = sitk.VectorMagnitude(smooth)
+        values = sitk.GetArrayViewFromImage(smooth)
+        return values[inside] if inside.any() else values.ravel()
 
 
 def shown_volumes(fused: FusedVolumes) -> Shown:
     """Bring what is measured and shown of a pair into axial slices."""
     registration = fused.registration
     initial, pair = registration.initial, registration.pair
-    fixed, start = initial.image
-    in_plane = {"fixed": fixed, "start": start, "warped": registration.shown}
-    in_plane["head"] = initial.head[0]
-    found = {
-        name: in_plane_of(values[None], pair.plane, "axial")[0].float().numpy()
-        for name, values in in_plane.items()
-    }
-    head = found.pop("head") > 0.5
-    on_grid = {
-        "fused": fused.fused,
-        "displacement": sitk.VectorMagnitude(registration.field),
-        "jacobian": volume_determinant(registration.field),
-        "uncertainty": registration.uncertainty,
-    }
-    found |= {n: to_slices(v)[0].float().numpy() for n, v in on_grid.items() if v is not None}
-    return Shown(head=head if head.any() else np.ones_like(head), **found)
+    fixed, start, warped, head = (
+        in_plane_of(values[None], pair.plane, "axial")[0].numpy()
+        for values in (*initial.image, registration.shown, initial.head[0])
+    )
+    field, uncertainty = registration.mapping.displacement, registration.spread
+    return Shown(
+        fixed, start, warped, to_slices(fused.fused)[0].numpy(),
+        head > 0 if head.any() else np.ones_like(head, bool),
+        oriented_grid(pair.fixed.image, "axial"), field, volume_determinant(field),
+        None if uncertainty is None else onto(uncertainty, field),
+    )  # fmt: skip
 
 
 def volume_report(fused: FusedVolumes, shown: Shown, parameters: Mapping[str, Any]) -> Report:
@@ -91,13 +102,13 @@ def volume_report(fused: FusedVolumes, shown: Shown, parameters: Mapping[str, An
         unit="mm",
         mutual_information=information,
         ncc=ncc,
-        displacement=spread(shown.displacement[head]),
-        jacobian=determinant(shown.jacobian[head]),
+        displacement=spread(shown.in_head(shown.displacement)),
+        jacobian=determinant(shown.in_head(shown.jacobian)),
         field_kept=bool(registration.planes),
         start=np.round(initial.start, 6).tolist(),
         overlap=round(float(initial.overlap), 4),
         display={"fixed": initial.windows[0], "moving": initial.windows[1]},
-        uncertainty=None if shown.uncertainty is None else spread(shown.uncertainty[head]),
+        uncertainty=_spread_in_head(shown),
         refinement=_refinement(registration),
         seconds=round(fused.seconds, 1),
         suv=pair.moving.suv,
@@ -133,6 +144,10 @@ def describe(fused: FusedPair, parameters: Mapping[str, Any]) -> Report:
     if isinstance(fused, FusedPictures):
         return picture_report(fused, parameters)
     return volume_report(fused, shown_volumes(fused), parameters)
+
+
+def _spread_in_head(shown: Shown) -> Spread | None:
+    return None if shown.uncertainty is None else spread(shown.in_head(shown.uncertainty))
 
 
 def _with_remarks(report: Report, remarks: Iterable[Remark]) -> Report:

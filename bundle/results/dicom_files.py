@@ -7,7 +7,6 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from bundle.fusion import FusedVolumes
-from bundle.geometry.compact import compact
 from bundle.images.dicom_out.fused import write_fused
 from bundle.images.dicom_out.registered import write_registered
 from bundle.images.dicom_out.spatial import (
@@ -37,7 +36,7 @@ def write_dicom(fused: FusedVolumes, colors: sitk.Image | None, folder: Path) ->
         registration.warped, field, folder / "dicom_registered", study, pair.modality, window,
         pair.hounsfield[1],
     )  # fmt: skip
-    found = compact(registration.transform, pair.fixed.image)
+    found = registration.mapping
     write_spatial_registration(found.matrix, folder / "spatial_registration.dcm", study)
     if found.elastic is not None:
         write_deformable_registration(found, folder / "deformable_registration.dcm", study)

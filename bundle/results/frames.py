@@ -34,7 +34,7 @@ def write_frames(registration: VolumeRegistration, frames: Frames, path: Path) -
         OSError: the disk is full.
     """
     grid = registration.pair.fixed.image
-    transform = field_transform(registration.field)
+    transform = field_transform(registration.mapping.displacement)  # as of warped
     step = shade_of(registration.initial.windows[1])
     suv = registration.pair.moving.suv
     factor = suv.factor if suv is not None and suv.applied else 1.0

@@ -16,7 +16,7 @@ from bundle import __version__
 from bundle.domain import Range
 from bundle.errors import Remark
 from bundle.images.suv import Suv
-from bundle.registration.similarity import mutual_information
+from bundle.registration.similarity import chunks, mutual_information
 from bundle.results.labels import LabelMean
 
 UNCERTAIN = 5.0
@@ -171,7 +171,12 @@ def correlation(fixed: np.ndarray, moving: np.ndarray) -> float | None:
     """Pearson correlation of all voxels; None if either is constant."""
     if np.ptp(fixed) == 0 or np.ptp(moving) == 0:  # a deviation of equal values may be rounded up
         return None
-    return round(float(np.corrcoef(fixed.ravel(), moving.ravel())[0, 1]), 6)
+    means = fixed.mean(dtype=np.float64), moving.mean(dtype=np.float64)
+    products = np.zeros((2, 2))
+    for parts in chunks(fixed, moving):
+        away = np.stack([part - mean for part, mean in zip(parts, means, strict=True)])
+        products += away @ away.T
+    return round(float(products[0, 1] / np.sqrt(products[0, 0] * products[1, 1])), 6)
 
 
 def result_warnings(report: Report) -> list[Remark]:

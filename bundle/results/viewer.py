@@ -15,6 +15,8 @@ from torch.nn.functional import adaptive_avg_pool3d
 
 from bundle.domain import Range
 from bundle.fusion import FusedVolumes, color_slices, color_table
+from bundle.geometry.grid import same_extent
+from bundle.geometry.transform import onto
 from bundle.images.nifti_write import affine_of, nifti_of
 from bundle.results.describe import Shown
 from bundle.results.report import UNCERTAIN
@@ -62,12 +64,17 @@ class Reduction:
     Attributes:
         box: rows, columns and slices that are kept, of axial slices (H, W, D).
         size: of the result, (H', W', D').
-        affine: (4, 4), from x, y, z of the result to millimetres, RAS.
+        grid: an empty volume, the result's voxels in space, LPS.
     """
 
     box: tuple[slice, slice, slice]
     size: tuple[int, int, int]
-    affine: np.ndarray
+    grid: sitk.Image
+
+    @property
+    def affine(self) -> np.ndarray:
+        """(4, 4), from x, y, z of the result to millimetres, RAS."""
+        return affine_of(self.grid)
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Average (H, W, D) to float32 (D', H', W'), slices first."""
@@ -95,15 +102,9 @@ def reduction_to(head: np.ndarray, grid: sitk.Image) -> Reduction:
         if size.prod() <= VOXELS:
             break
         step *= 1.02
-    share = (count / size)[[1, 0, 2]]  # x, y, z
-    first = np.array([b.start for b in box])[[1, 0, 2]]
-    smaller = np.diag([*share, 1.0])
-    smaller[:3, 3] = first + share / 2 - 0.5
     rows, columns, slices = box
-    return Reduction(
-        (rows, columns, slices), (int(size[0]), int(size[1]), int(size[2])),
-        affine_of(grid) @ smaller,
-    )  # fmt: skip
+    cells = same_extent(grid[columns, rows, slices], size[[1, 0, 2]].tolist())
+    return Reduction((rows, columns, slices), (int(size[0]), int(size[1]), int(size[2])), cells)
 
 
 def color_maps(names: Sequence[str]) -> dict[str, dict[str, list[int]]]:
@@ -116,20 +117,19 @@ def color_maps(names: Sequence[str]) -> dict[str, dict[str, list[int]]]:
     return found
 
 
-def layers(fused: FusedVolumes, shown: Shown, grid: sitk.Image, colormap: str) -> list[Layer]:
+def layers(fused: FusedVolumes, shown: Shown, colormap: str) -> list[Layer]:
     """The viewer's volumes: fixed, start, warped, fused, in colours, uncertainty if known.
 
     Args:
         fused: the pair.
         shown: the same in axial slices.
-        grid: see :func:`reduction_to`.
         colormap: of the moving volume.
     """
     pair, windows = fused.registration.pair, list(fused.registration.initial.windows)
     moving = pair.modality or "moving"
     factor, unit = shown_unit(pair)
     windows[1] = (factor * windows[1][0], factor * windows[1][1])
-    reduce = reduction_to(shown.head, grid)
+    reduce = reduction_to(shown.head, shown.grid)
     small = {name: reduce(getattr(shown, name)) for name in ("fixed", "start", "warped", "fused")}
     colors = color_slices(small["fused"], small["warped"], color_table(colormap))
     mri = "HU" if pair.hounsfield[0] else UNKNOWN_UNIT
@@ -141,7 +141,8 @@ def layers(fused: FusedVolumes, shown: Shown, grid: sitk.Image, colormap: str) -
         _layer(reduce, "color", "fused, in colours", colors, (0.0, 255.0), "", ""),
     ]
     if shown.uncertainty is not None:
-        share = np.clip(reduce(shown.uncertainty) / UNCERTAIN, 0, 1)
+        values = sitk.GetArrayFromImage(onto(shown.uncertainty, reduce.grid))
+        share = np.clip(values / UNCERTAIN, 0, 1)
         window = (0.0, UNCERTAIN)
         found.append(_layer(reduce, "uncertainty", "uncertainty", share, window, "hot", "mm"))
     return found

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 from PIL import Image, ImageDraw
 
+from bundle.geometry.transform import onto
 from bundle.results.describe import Shown
 from bundle.results.page import Panel, grey, heat
 from bundle.results.report import UNCERTAIN
@@ -72,18 +73,18 @@ def views(head: np.ndarray, spacing: Sequence[float]) -> list[View]:
     ]
 
 
-def panels(view: View, shown: Shown, field: sitk.Image) -> list[Panel]:
+def panels(view: View, shown: Shown) -> list[Panel]:
     """The pictures of a plane.
 
     Args:
         view: the plane.
         shown: the volumes.
-        field: total displacement in millimetres, LPS, in the orientation LPS.
     """
     fixed = view.cut(shown.fixed)
     rows, columns = np.indices(fixed.shape) // 24
     board = np.where((rows + columns) % 2 == 0, fixed, view.cut(shown.warped))
-    mesh = grid_lines(view, field)
+    mesh = grid_lines(view, shown.displacement, shown.grid)
+    change = view.turned(in_plane(shown.jacobian, view, shown.grid)) - 1
     found = [
         Panel("fused", grey(view.cut(shown.fused), 0.0, 1.0)),
         Panel("checkerboard of fixed and warped", grey(board, 0.0, 1.0)),
@@ -91,34 +92,46 @@ def panels(view: View, shown: Shown, field: sitk.Image) -> list[Panel]:
             f"deformation grid ({LINES:.0f} mm)",
             grey(np.where(mesh, 1.0, 0.5 * fixed), 0.0, 1.0),
         ),
-        Panel(
-            "change of volume (black = none, light = half)",
-            heat(np.abs(view.cut(shown.jacobian) - 1), 0.5),
-        ),
+        Panel("change of volume (black = none, light = half)", heat(np.abs(change), 0.5)),
     ]
     if shown.uncertainty is not None:
+        uncertainty = view.turned(in_plane(shown.uncertainty, view, shown.grid))
         caption = f"uncertainty (black = 0, light = {UNCERTAIN:.0f} mm and more)"
-        found.append(Panel(caption, heat(view.cut(shown.uncertainty), UNCERTAIN)))
+        found.append(Panel(caption, heat(uncertainty, UNCERTAIN)))
     return found
 
 
-def grid_lines(view: View, field: sitk.Image) -> np.ndarray:
+def in_plane(smooth: sitk.Image, view: View, grid: sitk.Image) -> np.ndarray:
+    """A smooth volume, or vectors, on the voxels of a plane, as :meth:`View.slice_of` gives them.
+
+    Args:
+        smooth: on any grid.
+        view: the plane.
+        grid: a volume in the orientation LPS whose axial slices it cuts.
+    """
+    cut = [slice(None)] * 3
+    cut[(1, 0, 2)[view.axis]] = slice(view.place, view.place + 1)  # rows are y, columns are x
+    plane = np.moveaxis(sitk.GetArrayFromImage(onto(smooth, grid[tuple(cut)])), 0, 2)
+    return plane.squeeze(view.axis)
+
+
+def grid_lines(view: View, field: sitk.Image, grid: sitk.Image) -> np.ndarray:
     """Where planes of the moving volume, ``LINES`` apart along each axis, cross a plane.
 
     Args:
         view: the plane.
-        field: total displacement in millimetres, LPS, in the orientation LPS.
+        field: total displacement in millimetres, LPS, on any grid.
+        grid: a volume in the orientation LPS whose axial slices the plane cuts.
 
     Returns:
         bool, as large as the plane's pictures: on a line.
     """
-    vectors = np.moveaxis(sitk.GetArrayViewFromImage(field), 0, 2)  # (H, W, D, 3), a view
-    direction = np.reshape(field.GetDirection(), (3, 3)).astype(np.float32)
-    plane = view.slice_of(vectors) @ direction  # along x, y, z of the grid
+    direction = np.reshape(grid.GetDirection(), (3, 3)).astype(np.float32)
+    plane = in_plane(field, view, grid) @ direction  # along x, y, z of the grid
     found = np.zeros(plane.shape[:2], bool)
     for k, axis in enumerate(axis for axis in range(3) if axis != view.axis):
         component = (1, 0, 2)[axis]  # rows are y, columns are x
-        step = field.GetSpacing()[component]
+        step = grid.GetSpacing()[component]
         places = np.arange(plane.shape[k], dtype=np.float32) * step
         moved = np.expand_dims(places, 1 - k) + plane[..., component]
         found |= moved % LINES < max(step, 1.0)

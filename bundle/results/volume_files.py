@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import SimpleITK as sitk
 
 from bundle.domain import Range
 from bundle.fusion import FusedVolumes
-from bundle.geometry.compact import compact
 from bundle.geometry.transform import as_transform
 from bundle.registration import VolumeRegistration
-from bundle.results.compressed import few_digits, write_transform, write_volume
+from bundle.results.compressed import few_digits, write_rounded, write_transform, write_volume
 
 FEW = 2**22
 """Voxels up to which values are written as they are: such files are small anyway."""
 
-SHADES = 2048
+SHADES = 512
 """Steps of warped values from the one displayed as black to the one displayed as white."""
 
 FUSED, UNCERTAINTY = 2.0**-10, 2.0**-4
@@ -34,26 +34,39 @@ def write_mapping(registration: VolumeRegistration, folder: Path, full: bool) ->
         folder: for the files.
         full: the displacements on the fixed grid, and not on one of about 2 mm.
     """
-    found = compact(registration.transform, registration.pair.fixed.image)
+    found = registration.mapping
     write_volume(registration.field if full else found.displacement, folder / "ddf.nii.gz")
     write_transform(found.forward, folder / "transform.h5")
     write_transform(found.backward, folder / "transform_inverse.h5")
     sitk.WriteTransform(as_transform(found.matrix), str(folder / "rigid.tfm"))
 
 
-def write_values(fused: FusedVolumes, folder: Path) -> None:
-    """Write ``fused.nii.gz``, ``warped.nii.gz`` and what else has values, as float32."""
-    with ThreadPoolExecutor(2) as pool:  # compressing leaves Python alone
-        written = [
-            pool.submit(_write, volume, step, folder / f"{name}.nii.gz")
-            for name, volume, step in _volumes(fused)
-        ]
+def write_files(fused: FusedVolumes, folder: Path, full: bool, *others: Callable[[], None]) -> None:
+    """Write the volumes and transforms of a pair, two at a time: compressing leaves Python alone.
+
+    Args:
+        fused: the pair.
+        folder: for the files.
+        full: see :func:`write_mapping`.
+        *others: write other files.
+    """
+    values = [
+        partial(_write, volume, step, folder / f"{name}.nii.gz")
+        for name, volume, step in _volumes(fused)
+    ]
+    mapping = partial(write_mapping, fused.registration, folder, full)
+    jobs: list[Callable[[], None]] = [mapping, *values, *others]
+    with ThreadPoolExecutor(2) as pool:
+        written = [pool.submit(one) for one in jobs]
     for one in written:
         one.result()
 
 
 def _write(volume: sitk.Image, step: float | None, path: Path) -> None:
-    write_volume(rounded(volume, step), path)
+    if step and volume.GetNumberOfPixels() > FEW:
+        write_rounded(volume, path, step)
+    else:
+        write_volume(sitk.Cast(volume, sitk.sitkFloat32), path)
 
 
 def rounded(volume: sitk.Image, step: float | None) -> sitk.Image:

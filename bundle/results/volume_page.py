@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 import torch
 from markupsafe import Markup
 
@@ -49,17 +48,16 @@ def write_volume_page(
         colormap: matplotlib's name of the moving volume's colours.
     """
     registration = fused.registration
-    field = sitk.DICOMOrient(registration.field, "LPS")
     compared = {"fixed": shown.fixed, "warped": shown.warped, "start": shown.start}
     stills = [
         Case(
             view.name,
-            panels=panels(view, shown, field),
+            panels=panels(view, shown),
             compare=[Panel(n, grey(view.cut(v), 0.0, 1.0)) for n, v in compared.items()],
         )
-        for view in views(shown.head, field.GetSpacing())
+        for view in views(shown.head, shown.grid.GetSpacing())
     ]
-    found = layers(fused, shown, field, colormap)
+    found = layers(fused, shown, colormap)
     write_page(
         path,
         "volume.html",
@@ -73,14 +71,14 @@ def write_volume_page(
         layers=found,
         data=viewer_data(found, colormap),
         library=_library(),
-        histogram=histogram(shown.displacement[shown.head]),
+        histogram=histogram(shown.in_head(shown.displacement)),
         cases=stills,
     )
 
 
-def overlay(shown: Shown, field: sitk.Image) -> torch.Tensor:
+def overlay(shown: Shown) -> torch.Tensor:
     """The axial plane: activity in colours over the fixed volume, (3, H, W), 0 to 255."""
-    view = views(shown.head, _spacing(field))[0]
+    view = views(shown.head, shown.grid.GetSpacing())[0]
     fixed, warped = (view.cut(values).clip(0, 1) for values in (shown.fixed, shown.warped))
     colors = heat(warped, 1.0).astype(np.float64)
     share = 0.7 * warped[..., None]
@@ -96,13 +94,6 @@ def _library() -> Markup:
     if hashlib.sha256(code).hexdigest() != sum_:
         raise OSError(f"{NIIVUE}: is not the file that was shipped; install the bundle anew")
     return Markup(code.decode("utf-8"))
-
-
-def _spacing(field: sitk.Image) -> tuple[float, ...]:
-    """Millimetres along x, y and z."""
-    grid = sitk.Image(field.GetSize(), sitk.sitkUInt8)  # turning the field itself takes longer
-    grid.CopyInformation(field)
-    return sitk.DICOMOrient(grid, "LPS").GetSpacing()
 
 
 def _color_bar(fused: FusedVolumes, colormap: str) -> ColorBar:

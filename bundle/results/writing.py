@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from bundle.images.nifti_write import write_rgb
 from bundle.images.pictures import write_picture
 from bundle.networks.weights import weights_sha256
 from bundle.options import Options
+from bundle.progress import SILENT, Progress, Stage
 from bundle.results.compressed import gzipped
 from bundle.results.describe import picture_report, shown_volumes, volume_report
 from bundle.results.dicom_files import write_dicom
@@ -25,7 +27,7 @@ from bundle.results.frames import write_frames
 from bundle.results.labels import write_labels
 from bundle.results.picture_page import write_picture_page
 from bundle.results.report import Report
-from bundle.results.volume_files import write_mapping, write_values
+from bundle.results.volume_files import write_files
 from bundle.results.volume_page import overlay, write_volume_page
 from bundle.results.whole_file import require_space
 
@@ -55,7 +57,7 @@ def parameters_of(options: Options) -> dict[str, Any]:
     }
 
 
-def write(fused: FusedPair, folder: Path, options: Options) -> Report:
+def write(fused: FusedPair, folder: Path, options: Options, progress: Progress = SILENT) -> Report:
     """Write the results of a pair.
 
     Args:
@@ -63,6 +65,7 @@ def write(fused: FusedPair, folder: Path, options: Options) -> Report:
         folder: made if necessary; see :func:`bundle.results.folder.staged`.
         options: ``dicom_output``, ``colormap``, ``ddf_full`` and ``overwrite`` count; the
             others are reported.
+        progress: is told the stages.
 
     Returns:
         the report.
@@ -74,56 +77,68 @@ def write(fused: FusedPair, folder: Path, options: Options) -> Report:
     parameters = parameters_of(options)
     with staged(folder, options.overwrite) as stage:
         if isinstance(fused, FusedPictures):
-            report = _write_pictures(fused, stage, parameters)
+            report = _write_pictures(fused, stage, parameters, progress)
         else:
-            report = _write_volumes(fused, stage, parameters, options)
+            report = _write_files(fused, stage, parameters, options, progress)
         if options.strict:
             refuse_warnings("result", report.warnings)
         return report
 
 
-def _write_pictures(fused: FusedPictures, folder: Path, parameters: Mapping[str, Any]) -> Report:
+def _write_pictures(
+    fused: FusedPictures, folder: Path, parameters: Mapping[str, Any], progress: Progress
+) -> Report:
+    progress(Stage.FILES)
     registration = fused.registration
     # two floats and two colours per pixel, and the page
     require_space(folder, 16 * registration.ddf[0].numel() + PAGE)
     write_field(registration.field, folder / "ddf.nii.gz")
     write_picture(registration.warped, folder / "warped.png")
     write_picture(fused.fused, folder / "fused.png")
+    progress(Stage.PAGE)
     report = picture_report(fused, parameters)
     write_picture_page(folder / "report.html", report, fused)
     return report
 
 
-def _write_volumes(
-    fused: FusedVolumes, folder: Path, parameters: Mapping[str, Any], options: Options
+def _write_files(
+    fused: FusedVolumes,
+    folder: Path,
+    parameters: Mapping[str, Any],
+    options: Options,
+    progress: Progress,
 ) -> Report:
+    progress(Stage.FILES)
     registration = fused.registration
     pair = registration.pair
     volumes = (pair.fixed.image, pair.moving.image)
     dicom = DICOM * volumes[0].GetNumberOfPixels() if options.dicom_output else 0
     require_space(folder, PAGE + dicom + sum(_bytes(volume) for volume in volumes))
-    write_mapping(registration, folder, options.ddf_full)
-    write_values(fused, folder)
+    colormap = colormap_of(pair.modality, options.colormap)
+    activity = pair.modality in MODALITIES and Modality[str(pair.modality)].activity
+    colors = color_volume(fused, colormap) if activity or options.colormap else None
+    others = [] if colors is None else [partial(_write_colors, colors, folder)]
+    write_files(fused, folder, options.ddf_full, *others)
     if options.apply_to_all_frames and pair.moving.frames:
         write_frames(registration, pair.moving.frames, folder / "warped_4d.nii.gz")
+    if options.dicom_output:
+        write_dicom(fused, colors, folder)
+    progress(Stage.PAGE)
     shown = shown_volumes(fused)
     report = volume_report(fused, shown, parameters)
     text = json.dumps(report.as_json(), indent=1, allow_nan=False)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
-    colormap = colormap_of(pair.modality, options.colormap)
     write_volume_page(folder / "report.html", report, fused, shown, colormap)
-    activity = pair.modality in MODALITIES and Modality[str(pair.modality)].activity
     if activity:
-        write_picture(overlay(shown, registration.field), folder / "overlay.png")
+        write_picture(overlay(shown), folder / "overlay.png")
     if report.labels:
         write_labels(report.labels, folder / "labels.csv")
-    colors = color_volume(fused, colormap) if activity or options.colormap else None
-    if colors is not None:
-        with gzipped(folder / "fused_color.nii.gz") as plain:
-            write_rgb(colors, plain)
-    if options.dicom_output:
-        write_dicom(fused, colors, folder)
     return report
+
+
+def _write_colors(colors: sitk.Image, folder: Path) -> None:
+    with gzipped(folder / "fused_color.nii.gz") as plain:
+        write_rgb(colors, plain)
 
 
 def _bytes(volume: sitk.Image) -> int:

@@ -12,7 +12,6 @@ from monai.engines import SupervisedEvaluator
 
 from bundle.errors import InputError, one_line
 from bundle.workflow.parallel import any_process
-from bundle.workflow.transforms import PAIR
 
 logger = logging.getLogger(__name__)
 DONE = "done"
@@ -55,8 +54,8 @@ def single(batch: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def pair_of(
     batch: dict[str, Any], device: torch.device, non_blocking: bool, **kwargs: Any
 ) -> tuple[Any, None]:
-    """Hand the pair to the inferer, which brings to the device what the network needs."""
-    return batch[PAIR], None
+    """Give the record to the inferer, which brings to the device what the network needs."""
+    return batch, None
 
 
 class PairEvaluator(SupervisedEvaluator):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from monai.inferers import Inferer
 from monai.transforms import Transform
+from torch.utils.data import get_worker_info
 
 from bundle.fusion import FusedPair, fuse
 from bundle.images.pair import VolumePair, read_pair
 from bundle.images.volume import Volume
 from bundle.options import Options
+from bundle.progress import SILENT, Progress
 from bundle.registration import initialize, register
 from bundle.results.folder import require_writable
 from bundle.results.writing import write
@@ -19,6 +22,9 @@ from bundle.workflow.datalist import options_for
 
 PAIR = "pair"
 """Key of the pair as it was read, and after its start."""
+
+PROGRESS = "progress"
+"""Key of what is told the stages of the pair."""
 
 
 class RefuseExistingd(Transform):
@@ -39,29 +45,34 @@ class RefuseExistingd(Transform):
 
 
 class ReadPaird(Transform):
-    """Read what lies under ``fixed`` and ``moving``; adds ``pair``.
+    """Read what lies under ``fixed`` and ``moving``; adds ``pair`` and ``progress``.
 
     Where a record has the fixed volume of the one before, it is not read again.
 
     Args:
         options: how; what a record says of itself comes first.
+        progress: makes what is told the stages of a pair, of the pair's id; by default, and in a
+            process that reads ahead, nobody is.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, progress: Callable[[str], Progress] | None = None) -> None:
         self.options = options
         self._before: tuple[Any, Volume] | None = None
+        self.progress = progress
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Read one record, see :func:`bundle.images.pair.read_pair`."""
         options = options_for(data, self.options)
+        shown = self.progress is not None and get_worker_info() is None
+        progress = self.progress(data["id"]) if self.progress and shown else SILENT
         key = (data["fixed"], options.frame, options.fixed_frame, options.spacing)
         if self._before and (self._before[0] != key or options.series):
             self._before = None  # before another one takes memory
         fixed = self._before[1] if self._before else data["fixed"]
-        pair = read_pair(fixed, data["moving"], options)
+        pair = read_pair(fixed, data["moving"], options, progress)
         if isinstance(pair, VolumePair) and not options.series:
             self._before = key, pair.fixed
-        return {**data, PAIR: pair}
+        return {**data, PAIR: pair, PROGRESS: progress}
 
 
 class InitializePaird(Transform):
@@ -76,7 +87,7 @@ class InitializePaird(Transform):
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Initialise one record."""
-        return {**data, PAIR: initialize(data[PAIR], self.options)}
+        return {**data, PAIR: initialize(data[PAIR], self.options, data[PROGRESS])}
 
 
 class PairInferer(Inferer):
@@ -96,12 +107,13 @@ class PairInferer(Inferer):
         """Register and fuse.
 
         Args:
-            inputs: the pair, as it was read or initialised.
+            inputs: the record of a pair that was read, and initialised.
             network: :class:`bundle.networks.BiMSRec` in evaluation mode.
             *args: not used.
             **kwargs: not used.
         """
-        return fuse(register(inputs, network, self.options), network)
+        pair, progress = inputs[PAIR], inputs[PROGRESS]
+        return fuse(register(pair, network, self.options, progress), network, progress)
 
 
 class SavePaird(Transform):
@@ -116,5 +128,5 @@ class SavePaird(Transform):
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Write one record, see :func:`bundle.results.write`."""
-        options = options_for(data, self.options)
-        return {**data, "report": write(data["pred"], Path(data["output_dir"]), options)}
+        options, folder = options_for(data, self.options), Path(data["output_dir"])
+        return {**data, "report": write(data["pred"], folder, options, data[PROGRESS])}

@@ -16,10 +16,13 @@ from monailabel.interfaces.app import MONAILabelApp
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the server imports by path
 
 from bundle import __version__  # noqa: E402
+from bundle.progress import Step  # noqa: E402
 from scripts.monailabel_app.datastore import FolderDatastore, require_plain  # noqa: E402
 from scripts.monailabel_app.pairing import find_pair  # noqa: E402
 from scripts.monailabel_app.pipeline import Pipeline  # noqa: E402
 from scripts.monailabel_app.task import MODELS, TAGS, PairTask  # noqa: E402
+
+logger = logging.getLogger("bimsrec")
 
 
 class BiMSRecApp(MONAILabelApp):
@@ -45,7 +48,7 @@ class BiMSRecApp(MONAILabelApp):
 
     def init_infers(self) -> dict[str, PairTask]:
         """Load the weights, once for all models."""
-        pipeline = Pipeline(self.conf.get("device"))
+        pipeline = Pipeline(self.conf.get("device"), _log)
         return {name: PairTask(model, pipeline) for name, model in MODELS.items()}
 
     def infer(self, request: dict[str, Any], datastore: Any = None) -> dict[str, Any]:
@@ -100,6 +103,12 @@ class BiMSRecApp(MONAILabelApp):
                     datastore.save_label(image, str(file), label, {"model": request["model"]})
                     stored[tag] = label
         return json.loads(json.dumps(stored))
+
+
+def _log(step: Step) -> None:
+    """A line per stage; it names no image."""
+    about = "" if step.expected is None else f", about {step.expected:.0f} s in all"
+    logger.info("%s (%.0f %%%s)", step.stage, 100 * step.share, about)
 
 
 def _moved_out(file: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from bundle.fusion import fuse
 from bundle.images.pair import read_pair
 from bundle.networks import load_network
 from bundle.options import options_of
+from bundle.progress import Progress, Step
 from bundle.registration import register
 from bundle.results import Report, write
 
@@ -25,9 +27,13 @@ class Pipeline:
 
     Args:
         device: of the network; by default the GPU if there is one.
+        progress: takes the stages of each pair, each as it begins.
     """
 
-    def __init__(self, device: str | None = None) -> None:
+    def __init__(
+        self, device: str | None = None, progress: Callable[[Step], None] | None = None
+    ) -> None:
+        self._progress = progress
         self._network = load_network(device=device)
         self._one_at_a_time = threading.Lock()
 
@@ -50,9 +56,11 @@ class Pipeline:
         try:
             options = options_of(**given | still)
             with self._one_at_a_time:
-                pair = read_pair(request["fixed"], request["moving"], options)
-                registration = register(pair, self._network, options)
-                return write(fuse(registration, self._network), folder, options)
+                told = Progress(self._progress)
+                pair = read_pair(request["fixed"], request["moving"], options, told)
+                registration = register(pair, self._network, options, told)
+                fused = fuse(registration, self._network, told)
+                return write(fused, folder, options, told)
         except InputError as error:
             raise HTTPException(422, without_paths(error, request)) from error
 

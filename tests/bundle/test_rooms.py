@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = (
-    ("errors", "domain", "paths"),
+    ("errors", "domain", "paths", "progress"),
     ("options",),
     ("phantom",),
     ("geometry",),

@@ -10,7 +10,9 @@ import SimpleITK as sitk
 import torch
 
 from bundle.fusion import FusedVolumes
+from bundle.geometry.compact import compact
 from bundle.geometry.slices import from_slices
+from bundle.geometry.transform import compose
 from bundle.images.pair import VolumePair
 from bundle.images.volume import Volume
 from bundle.registration import InitializedPair, VolumeRegistration
@@ -38,10 +40,9 @@ def pair_of(image: torch.Tensor, spacing: float) -> FusedVolumes:
     pair = VolumePair(read[0], read[1], "PET", "axial", (False, False), began=1e9)
     head = (torch.as_tensor(fixed)[None] > 0.1).to(torch.uint8)
     initial = InitializedPair(pair, np.eye(4), 1.0, head, image[:2], windows)
-    field = sitk.Image(grid.GetSize(), sitk.sitkVectorFloat32, 3)
-    field.CopyInformation(grid)
+    still = compose(np.eye(4))
     registration = VolumeRegistration(
-        initial, sitk.Transform(3, sitk.sitkIdentity), field, read[1].image, warped, ("axial",),
+        initial, still, compact(still, grid), read[1].image, warped, ("axial",),
         volumes["fixed"] * 0 + UNCERTAINTY,
     )  # fmt: skip
     return FusedVolumes(registration, volumes["fused"], 1.0)
@@ -67,4 +68,4 @@ def noise() -> FusedVolumes:
     image = torch.from_numpy(np.random.default_rng(0).random((4, 100, 104, 100), np.float32))
     pair = pair_of(image.clamp(min=0.11), 2.0)
     uncertainty = sitk.Cast(pair.fused * 5, sitk.sitkFloat32)
-    return replace(pair, registration=replace(pair.registration, uncertainty=uncertainty))
+    return replace(pair, registration=replace(pair.registration, spread=uncertainty))

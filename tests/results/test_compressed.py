@@ -10,7 +10,14 @@ import pytest
 import SimpleITK as sitk
 from scipy.ndimage import gaussian_filter
 
-from bundle.results.compressed import DIGITS, few_digits, gzipped, write_transform, write_volume
+from bundle.results.compressed import (
+    DIGITS,
+    few_digits,
+    gzipped,
+    write_rounded,
+    write_transform,
+    write_volume,
+)
 
 
 def volume(values):
@@ -21,7 +28,7 @@ def volume(values):
     return image
 
 
-def test_values_become_multiples_of_a_step():
+def test_floating_values_become_multiples_of_a_step():
     values = np.array([[[0.0, 0.1, 0.13, -0.1, 1.0, 0.99]]])
     rounded = few_digits(volume(values), 0.25)
     assert rounded.GetPixelID() == sitk.sitkFloat32
@@ -38,6 +45,32 @@ def test_large_values_keep_eleven_binary_digits():
     values = np.random.default_rng(0).normal(0, 1000, (3, 40, 50)).astype(np.float32)
     error = np.abs(sitk.GetArrayFromImage(few_digits(volume(values), 0.0)) - values)
     assert 0 < (error / np.abs(values)).max() <= 2.0**-DIGITS < 0.0005
+
+
+def in_16_bits(values, step, folder):
+    """What ITK and nibabel read of a volume that was written in 16 bits."""
+    write_rounded(volume(values), folder / "r.nii.gz", step)
+    read = sitk.ReadImage(str(folder / "r.nii.gz"))
+    for name in ("GetSpacing", "GetOrigin", "GetDirection"):
+        assert getattr(read, name)() == getattr(volume(values), name)()
+    file = nibabel.load(folder / "r.nii.gz")
+    assert file.get_data_dtype() == np.int16
+    np.testing.assert_array_equal(file.get_fdata().T, sitk.GetArrayFromImage(read))
+    return sitk.GetArrayFromImage(read)
+
+
+def test_values_become_multiples_of_a_step(tmp_path):
+    values = np.array([[[0.0, 0.1, 0.13, -0.1, 1.0, 0.99]]] * 2)
+    expected = [[[0.0, 0.0, 0.25, 0.0, 1.0, 1.0]]] * 2
+    np.testing.assert_array_equal(in_16_bits(values, 0.25, tmp_path), expected)
+
+
+@pytest.mark.parametrize("lowest", [-1024.0, 50000.0])
+def test_the_step_grows_with_the_range(lowest, tmp_path):
+    values = lowest + 4095 * np.random.default_rng(0).random((3, 40, 50))
+    values[0, 0, :2] = lowest, lowest + 4095
+    error = np.abs(in_16_bits(values, 2.0**-10, tmp_path) - values)
+    assert 2.0**-6 < error.max() <= 2.0**-5  # half of 1/16: 4095 / 65534 is just below it
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.int16, np.uint8])

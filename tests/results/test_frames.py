@@ -6,6 +6,8 @@ import nibabel
 import numpy as np
 import SimpleITK as sitk
 
+from bundle.geometry.compact import compact
+from bundle.geometry.transform import compose
 from bundle.images.frames import Frames
 from bundle.images.volumes import read_volume
 from bundle.results.frames import write_frames
@@ -21,12 +23,14 @@ def with_frames(ball, frames):
 
 def test_each_frame_is_resampled_as_a_volume_of_its_own(ball, tmp_path):
     moving = ball.registration.pair.moving.image
-    size = ball.registration.field.GetSize()
+    size = moving.GetSize()
     shift = sitk.GetImageFromArray(np.full((*size[::-1], 3), [4.0, 0, 0]), isVector=True)
-    shift.CopyInformation(ball.registration.field)  # two voxels
+    shift.CopyInformation(moving)  # two voxels
     series = sitk.JoinSeries([sitk.Cast(moving * (k + 1), sitk.sitkFloat32) for k in range(3)])
     frames = Frames(series, "image", 3, step=90.0, unit="sec")
-    registration = replace(with_frames(ball, frames), field=shift)
+    registration = replace(
+        with_frames(ball, frames), mapping=compact(compose(np.eye(4), shift), moving)
+    )
     write_frames(registration, frames, tmp_path / "warped_4d.nii.gz")
     written = nibabel.load(tmp_path / "warped_4d.nii.gz")
     assert written.shape == (*moving.GetSize(), 3)

@@ -52,12 +52,11 @@ def test_voxels_grow_where_there_would_be_too_many():
 
 def test_layers_hold_the_values_in_their_units(ball):
     shown = shown_volumes(ball)
-    grid = sitk.DICOMOrient(ball.registration.field, "LPS")
-    found = {one.name: one for one in layers(ball, shown, grid, "inferno")}
+    found = {one.name: one for one in layers(ball, shown, "inferno")}
     names = ["fixed", "start", "warped", "fused", "color", "uncertainty"]
     assert list(found) == names
     volumes = {name: opened(found[name]) for name in names}
-    reduce = reduction_to(shown.head, grid)
+    reduce = reduction_to(shown.head, shown.grid)
     warped = 100 + 200 * shown.warped[reduce.box]
     np.testing.assert_allclose(volumes["warped"].get_fdata(), warped.swapaxes(0, 1), atol=0.5)
     np.testing.assert_allclose(volumes["uncertainty"].get_fdata(), 2.0, atol=0.01)

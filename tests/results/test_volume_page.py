@@ -68,11 +68,11 @@ def test_grid_lines_lie_where_the_moving_volume_is_found():
     vectors[..., 0] = 3.0  # along x
     field = sitk.GetImageFromArray(vectors, isVector=True)
     axial, coronal, _ = views(np.ones((40, 30, 6), bool), field.GetSpacing())
-    lines = grid_lines(axial, field)
+    lines = grid_lines(axial, field, field)
     assert lines.shape == (40, 30)
     assert np.flatnonzero(lines[5]).tolist() == [7, 17, 27]  # columns
     assert np.flatnonzero(lines[:, 5]).tolist() == [0, 10, 20, 30]  # rows
-    lines = grid_lines(coronal, field)
+    lines = grid_lines(coronal, field, field)
     assert lines.shape == (6, 30)
     assert np.flatnonzero(lines[0]).tolist() == [7, 17, 27]
     assert np.flatnonzero(lines[:, 5]).tolist() == [5]  # the lowest slice, head up
@@ -102,10 +102,10 @@ def test_the_overlay_colours_the_activity_of_a_slice_through_the_head():
     plane = views(head, (1.0, 2.0, 3.0))[0]
     warped, none = np.zeros(head.shape), np.zeros(head.shape)
     warped[5, 10, plane.place] = 1.0
-    shown = Shown(0.5 * head, none, warped, none, none, none, head)
-    field = sitk.Image([20, 10, 30], sitk.sitkVectorFloat32)
-    field.SetSpacing((1.0, 2.0, 3.0))
-    picture = overlay(shown, field).numpy()
+    grid = sitk.Image([20, 10, 30], sitk.sitkUInt8)
+    grid.SetSpacing((1.0, 2.0, 3.0))
+    shown = Shown(0.5 * head, none, warped, none, head, grid, grid, grid)
+    picture = overlay(shown).numpy()
     assert picture.shape == (3, 20, 20)  # pixels of 1 mm
     spread = np.ptp(picture, axis=0)
     assert (spread[10:12, 10] > 50).all() and np.count_nonzero(spread) == 2

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import pytest
+import SimpleITK as sitk
 import torch
 
+from bundle.errors import InputError
+from bundle.evaluation.benchmarks.volume_cost import Cost, Stopwatch, write_pair
 from bundle.networks import BiMSRec
 from scripts import benchmark
 
@@ -47,8 +50,52 @@ def test_threads_are_put_back():
 @pytest.mark.parametrize("option", [["--image_size", "16"], ["--threads", "0"], ["--steps", "0"],
                                     ["--override", "amp"], ["--override", "amp=perhaps"],
                                     ["--override", "nonsense=3"], ["--override", "stage=all"],
-                                    ["--config", "README.md"],
+                                    ["--config", "README.md"], ["--size", "5", "90", "90"],
+                                    ["--spacing", "0"], ["--spacing", "-1"],
                                     ["--image_size", "100000000"]])  # fmt: skip
 def test_senseless_options_are_one_line(option):
     with pytest.raises(SystemExit, match=f"^error: --.*{option[1].partition('=')[0]}.*: "):
         benchmark.main(option)
+
+
+def test_the_stages_of_a_volume_are_a_table(monkeypatch, capsys):
+    stages = [benchmark.Cost("reading", 1.0, 1.5, 700.0), benchmark.Cost("page", 2.0, 2.5, 900.0)]
+    monkeypatch.setattr(benchmark, "volume_cost", lambda fixed, moving, threads: stages)
+    monkeypatch.setattr(benchmark, "ants_cost", lambda *_: stages[:1])
+    monkeypatch.setattr(benchmark, "require_ants", lambda: None)
+    size = ["--volume", "--size", "24", "28", "20", "--spacing", "6", "--threads", "1"]
+    benchmark.main(size)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "MRI and CT of 24 x 28 x 20 voxels of 6 x 6 x 6 mm, threads: 1"
+    assert [line.split() for line in lines[2:5]] == [
+        ["reading", "1.0", "1.5", "700"],
+        ["page", "2.0", "2.5", "900"],
+        ["in", "all", "3.0", "4.0", "900"],
+    ]
+    assert lines[5].startswith("ANTs SyN, from the same start")
+    assert lines[-1].split() == ["in", "all", "1.0", "1.5", "700"]
+
+    def missing():
+        raise InputError("antspyx: not installed")
+
+    monkeypatch.setattr(benchmark, "require_ants", missing)
+    benchmark.main(size)
+    assert capsys.readouterr().out.endswith("ANTs SyN is left out: antspyx: not installed\n")
+
+
+def test_the_volumes_of_the_benchmark_are_two_of_a_head_and_noisy(tmp_path):
+    files = write_pair(tmp_path, (30, 34, 20), (6.0, 6.0, 8.0))
+    fixed, moving = (sitk.ReadImage(str(path)) for path in files)
+    for image in (fixed, moving):
+        assert image.GetSize() == (30, 34, 20) and image.GetSpacing() == (6.0, 6.0, 8.0)
+        assert image.GetPixelID() == sitk.sitkInt16
+    values = sitk.GetArrayFromImage(moving)
+    assert values.min() < -1000 and values.max() > 800  # HU
+    assert 5 < values[0, :, 0].std() < 15  # air
+    assert sitk.GetArrayFromImage(fixed).max() > 500
+
+
+def test_a_stage_lasts_until_the_next_one():
+    watch = Stopwatch()
+    watch.marks = [("a", 0.0, 0.0, 10.0), ("b", 2.0, 3.0, 20.0), ("end", 5.0, 4.0, 30.0)]
+    assert watch.costs() == [Cost("a", 2.0, 3.0, 20.0), Cost("b", 3.0, 1.0, 30.0)]

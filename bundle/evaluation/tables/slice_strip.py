@@ -59,7 +59,7 @@ def fused_slices(fixed: Path, results: Path, count: int = 10) -> list[FusedSlice
     fused = _axial(results / "fused.nii.gz").float()
     places = np.linspace(0, fused.shape[2], count + 2)[1:-1].astype(int)
     is_ct = report["modality"] == "CT"
-    return [_slice(*(volume[..., k] for volume in (*shown, fused)), is_ct) for k in places]
+    return [_slice(shown[0][..., k], shown[1][..., k], fused[..., k], is_ct) for k in places]
 
 
 def slice_strip(slices: Sequence[FusedSlice], path: Path) -> None:

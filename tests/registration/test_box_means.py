@@ -1,0 +1,29 @@
+"""The means that replace torch's pooling are its own, and so are their gradients."""
+
+import torch
+from torch.nn import functional
+
+from bundle.registration.box_means import Functions
+
+
+def test_means_and_gradients_are_those_of_torch():
+    values = torch.rand(2, 3, 7, 4, 9, dtype=torch.float64, requires_grad=True)
+    weights = torch.rand(2, 3, 7, 4, 9, dtype=torch.float64)
+    found = []
+    for module in (Functions(), functional):
+        means = module.avg_pool3d(values, 3, stride=1, padding=1)
+        found.append((means, *torch.autograd.grad((means * weights).sum(), values)))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_the_values_stay_and_other_functions_are_torch_s():
+    values = torch.rand(1, 1, 6, 6, 6)
+    before = values.clone()
+    Functions().avg_pool3d(values, 3, stride=1, padding=1)
+    assert torch.equal(values, before)
+    for sizes in ({"stride": 2}, {"stride": 1}, {"stride": 1, "padding": 2}):
+        kernel = 5 if sizes.get("padding") else 2
+        expected = functional.avg_pool3d(values, kernel, **sizes)
+        assert torch.equal(Functions().avg_pool3d(values, kernel, **sizes), expected)
+    assert Functions().interpolate is functional.interpolate
