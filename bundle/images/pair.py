@@ -142,8 +142,18 @@ def _pictures(fixed: Any, moving: Any, options: Options) -> PicturePair:
     return PicturePair(pictures[0], pictures[1], modality, began=began)
 
 
-def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
-    began = time.time()
+def read_volumes(fixed: Any, moving: Any, options: Options) -> list[Volume]:
+    """Read two volumes, each with the frame and series that are meant for its side.
+
+    Args:
+        fixed: the reference volume, as for :func:`read_pair`.
+        moving: the other one.
+        options: ``frame``, ``fixed_frame``, ``series`` and ``spacing`` count.
+
+    Raises:
+        InputError: as of :func:`bundle.images.volumes.read_volume`; or no folder holds a series
+            that is named.
+    """
     found = {folder: read_folder(folder) for folder in _folders(fixed, moving)}
     volumes = []
     own = options.frame if options.fixed_frame is None else options.fixed_frame
@@ -154,6 +164,12 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
         else:
             one = volume_from(image, _name(image, side), frame)
         volumes.append(one)
+    return volumes
+
+
+def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
+    began = time.time()
+    volumes = read_volumes(fixed, moving, options)
     plane = choose_plane(volumes[0].image, options.plane)
     _require_size(volumes[0].name, *plane_size(volumes[0].image, plane), plane)
     values = [torch.from_numpy(sitk.GetArrayFromImage(volume.image)) for volume in volumes]
@@ -163,7 +179,7 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
     windowed, remarks = _contrasts(volumes, values, modality and str(modality))
     return VolumePair(
         volumes[0], volumes[1], str(modality) if modality in MODALITIES else None, plane, windowed,
-        (*_of_both(volumes), *remarks, *_two_persons(volumes)), began,
+        (*_of_both(volumes), *remarks, *two_persons(volumes)), began,
     )  # fmt: skip
 
 
@@ -234,7 +250,7 @@ def _contrasts(
     return (fixed, moving), remarks
 
 
-def _two_persons(volumes: Sequence[Volume]) -> Iterator[Remark]:
+def two_persons(volumes: Sequence[Volume]) -> Iterator[Remark]:
     """Whether two DICOM headers name two patients; who they are stands nowhere."""
     headers = [volume.header for volume in volumes]
     if None in headers:

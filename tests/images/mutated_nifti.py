@@ -93,7 +93,7 @@ def _with_fields(
         else:
             low, high = np.iinfo(field.dtype).min, np.iinfo(field.dtype).max
             choice = (0, 1, 2, 3, 4, 5, 7, 8, 16, 64, 79, 128, 512, low, high)
-            choice = (*choice, rng.integers(low, high))
+            choice = [min(one, high) for one in (*choice, int(rng.integers(low, high)))]
         field.flat[place] = choice[rng.integers(len(choice))]
         header[name] = field.reshape(header[name].shape)
     return header.tobytes() + whole[size:], "+".join(map(str, chosen))
