@@ -18,6 +18,7 @@ from bundle.domain import DICOM_MODALITIES
 from bundle.errors import InputError
 from bundle.images.dicom_frames import frames_of
 from bundle.images.dicom_grid import grid_of, in_order
+from bundle.images.dicom_identity import of_one_series
 from bundle.images.dicom_pixels import slice_values
 from bundle.images.dicom_volumes import one_volume
 from bundle.images.slice_positions import regular_volume
@@ -145,7 +146,7 @@ def volume_of(
         name=str(folder),
         image=regular,
         modality=series.modality,
-        remarks=(*grid.remarks, *remarks),
+        remarks=(*grid.remarks, *remarks, *of_one_series(slices)),
         resampled=bool(remarks),
         header=_without_pixels(slices[0]),
         sources=tuple(map(_instance, slices)),

@@ -57,6 +57,7 @@ def read_nifti(
     affine, remarks = affine_of(name, header, spacing)
     require_plausible(name, shape[:3], np.linalg.norm(affine[:3, :3], axis=0))
     kind = _kind(name, header)
+    frame = choose(shape[3]) if len(shape) == 4 else None
     size = int(np.prod(shape, dtype=object)) * kind.itemsize
     offset, noticed = _offset(path, header, size)
     whole = _bytes(path, offset + size + 1)
@@ -65,8 +66,8 @@ def read_nifti(
     if len(whole) > offset + size:
         raise too_long(path)
     values = np.frombuffer(whole, kind, offset=offset).reshape(shape, order="F")
-    if len(shape) == 4:
-        values = values[..., choose(shape[3])]
+    if frame is not None:
+        values = values[..., frame]
     return _scaled(name, header, values), affine, [*remarks, *noticed]
 
 
@@ -147,8 +148,10 @@ def _bytes(path: Path, count: int) -> bytearray:
 def _scaled(name: str, header: Any, values: np.ndarray) -> np.ndarray:
     slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
     values = values.astype(np.float64)
-    if slope == 0 or not np.isfinite(slope):  # not to be scaled, says the standard; NaN too
+    if slope == 0 or np.isnan(slope):  # not to be scaled, says the standard; NaN is a custom
         return values
-    if not np.isfinite(inter):
-        raise InputError(f"{name}: scales its values by what is no number (scl_inter); correct it")
+    if not np.isfinite([slope, inter]).all():
+        raise InputError(
+            f"{name}: scales its values by what is no number (scl_slope, scl_inter); correct it"
+        )
     return values * slope + inter

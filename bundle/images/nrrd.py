@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -97,10 +98,11 @@ def read_nrrd(
     space = [axis for axis in range(count) if axis != frames]
     affine, remarks = _affine(name, fields, vectors, space, spacing)
     require_plausible(name, [shape[a] for a in space], np.linalg.norm(affine[:3, :3], axis=0))
-    values = stored_values(_stored(path, fields, after, shape))
+    taken: list[Any] = [slice(None)] * count
     if frames is not None:
-        values = np.take(values, choose(shape[frames]), frames)
-    return values, affine, remarks
+        taken[frames] = choose(shape[frames])
+    values = stored_values(_stored(path, fields, after, shape))
+    return values[tuple(taken)], affine, remarks
 
 
 def _header(path: Path) -> tuple[dict[str, str], int]:

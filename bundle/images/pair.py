@@ -19,6 +19,7 @@ from bundle.geometry.planes import choose_plane
 from bundle.geometry.slices import plane_size
 from bundle.images.color import luma
 from bundle.images.dicom import Series, read_folder
+from bundle.images.dicom_identity import PERSON, differing
 from bundle.images.display import is_hounsfield, looks_like_ct
 from bundle.images.kinds import is_volume
 from bundle.images.pictures import picture_from, read_picture
@@ -27,9 +28,6 @@ from bundle.images.volumes import read_volume, volume_from
 from bundle.options import Options
 
 SIDES = ("fixed", "moving")
-
-PERSON = ("PatientID", "PatientBirthDate", "PatientSex")
-"""Attributes of DICOM by which two persons are told apart."""
 
 
 @dataclass(frozen=True)
@@ -255,11 +253,7 @@ def two_persons(volumes: Sequence[Volume]) -> Iterator[Remark]:
     headers = [volume.header for volume in volumes]
     if None in headers:
         return
-    differ = []
-    for keyword in PERSON:
-        first, second = (str(header.get(keyword) or "").strip() for header in headers)
-        if first and second and first.casefold() != second.casefold():
-            differ.append(keyword)
+    differ = differing(headers, PERSON)
     if differ:
         text = f"the headers of fixed and moving are of two persons ({', '.join(differ)} differ)"
         yield Remark("two_persons", text)
