@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pydicom import Dataset
 
 from bundle.errors import Remark
+from bundle.images.dicom_header import text_of
 
 PERSON = ("PatientID", "PatientBirthDate", "PatientSex")
 """Attributes by which two persons are told apart."""
@@ -16,7 +17,7 @@ def differing(headers: Sequence[Dataset], keywords: Sequence[str]) -> list[str]:
     """Those attributes of which two headers say different things; what is empty says nothing."""
     found = []
     for keyword in keywords:
-        texts = {str(header.get(keyword) or "").strip().casefold() for header in headers}
+        texts = {text_of(header, keyword).casefold() for header in headers}
         if len(texts - {""}) > 1:
             found.append(keyword)
     return found

@@ -11,7 +11,7 @@ from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 from bundle.errors import InputError
-from bundle.images.dicom_header import numbers
+from bundle.images.dicom_header import numbers, text_of
 from bundle.images.dicom_write import save_file
 
 GREY = ("MONOCHROME2", "MONOCHROME1")
@@ -47,7 +47,7 @@ def slice_values(slice_: Dataset) -> np.ndarray:
         InputError: it is a colour picture, or damaged, or compressed in an unknown way.
     """
     samples = numbers(slice_, "SamplesPerPixel") or [1]
-    shown = str(slice_.get("PhotometricInterpretation") or GREY[0]).strip()
+    shown = text_of(slice_, "PhotometricInterpretation") or GREY[0]
     if samples != [1] or shown not in GREY:
         raise InputError(
             f"{slice_.filename}: holds a colour picture; export the series of grey values that it "
