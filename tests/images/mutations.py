@@ -1,9 +1,9 @@
 """Read files whose headers were changed at random, and say what became of them.
 
-From the repository root: ``python -m tests.images.mutations --count 2000 [--seed 0]``; three
-of eight files are NIfTI, three DICOM series, one NRRD or MetaImage, one multi-frame DICOM. Each has to
-be read with the right geometry and values (or with a warning where two statements of the header disagree), or to
-be refused in one line; without a crash, within 10 s, in 2 GiB.
+From the repository root: ``python -m tests.images.mutations --count 2000 [--seed 0]``. Three of
+eight files are NIfTI, three are DICOM series, one is NRRD or MetaImage, one multi-frame DICOM. Each
+has to be read with the right geometry and values (or with a warning where two statements of the
+header disagree), or to be refused in one line; without a crash, within 10 s, in 2 GiB.
 """
 
 from __future__ import annotations
