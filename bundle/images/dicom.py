@@ -19,7 +19,7 @@ from bundle.errors import InputError
 from bundle.images.dicom_frames import frames_of
 from bundle.images.dicom_grid import grid_of, in_order
 from bundle.images.dicom_identity import of_one_series
-from bundle.images.dicom_pixels import slice_values
+from bundle.images.dicom_pixels import require_one_scale, slice_values
 from bundle.images.dicom_volumes import one_volume
 from bundle.images.slice_positions import regular_volume
 from bundle.images.volume import Instance, Volume
@@ -137,7 +137,9 @@ def volume_of(
     frames = [one for file in series.slices for one in frames_of(file, spacing)]
     slices = one_volume(folder, in_order(frames), frame)
     grid = grid_of(folder, slices, spacing)
-    image = sitk.GetImageFromArray(np.stack([slice_values(one) for one in slices]))
+    values = np.stack([slice_values(one) for one in slices])
+    require_one_scale(slices, values)
+    image = sitk.GetImageFromArray(values)
     image.SetSpacing(grid.spacing)
     image.SetOrigin(grid.places[0].tolist())
     image.SetDirection(grid.axes.ravel().tolist())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,27 @@ def slice_values(slice_: Dataset) -> np.ndarray:
     slope = numbers(slice_, "RescaleSlope") or [1.0]
     intercept = numbers(slice_, "RescaleIntercept") or [0.0]
     return values * (slope[0] or 1.0) + intercept[0]  # a slope of 0 is a slope not filled in
+
+
+def require_one_scale(slices: Sequence[Dataset], values: np.ndarray) -> None:
+    """Refuse slices of which some lack the slope that others have, unless they are empty.
+
+    Args:
+        slices: of a volume.
+        values: of these slices, (n, rows, columns).
+
+    Raises:
+        InputError: they are so.
+    """
+    slopes = [(numbers(one, "RescaleSlope") or [0.0])[0] for one in slices]
+    if not set(slopes) - {0.0, 1.0}:
+        return
+    for slice_, slope, own in zip(slices, slopes, values, strict=True):
+        if slope == 0 and np.ptp(own) > 0:
+            raise InputError(
+                f"{slice_.filename}: lacks the RescaleSlope that other slices have; export the "
+                "series anew"
+            )
 
 
 def _stored(slice_: Dataset) -> np.ndarray:

@@ -24,7 +24,7 @@ def is_volume(path: Path | str) -> bool:
         whether it is read as a volume; otherwise it is read as a picture.
 
     Raises:
-        InputError: it is neither.
+        InputError: it is neither, or there is no such file.
     """
     if Path(path).is_dir():
         return True
@@ -33,6 +33,7 @@ def is_volume(path: Path | str) -> bool:
         return True
     if name.endswith(PICTURES):
         return False
+    require_file(path)
     known = ", ".join((*PICTURES, *VOLUMES))
     raise InputError(f"{path}: unknown kind of file; name one of {known}")
 
