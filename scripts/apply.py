@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--reference", required=True, help="volume whose grid the result gets")
     parser.add_argument("--output", required=True, type=Path, help="file to write, .nii.gz")
     parser.add_argument("--interpolation", choices=INTERPOLATIONS, default="linear")
-    add_options(parser, "frame", "series", "spacing", "strict")
+    add_options(parser, "frame", "fixed_frame", "series", "spacing", "strict")
     parser.add_argument(
         "--inverse", action="store_true", help="bring it from fixed to moving instead"
     )
@@ -72,7 +72,7 @@ def _run(options: argparse.Namespace) -> None:
     from bundle.results.compressed import write_volume
     from bundle.results.whole_file import whole_file
 
-    moving, reference = (_read(path, given) for path in (options.moving, options.reference))
+    reference, moving = _read(options.reference, options.moving, given)
     transform = read_transform(options.transform)
     if options.inverse:
         transform = _inverse(transform, reference, options)
@@ -98,17 +98,20 @@ def _run(options: argparse.Namespace) -> None:
     print(f"{options.output} written")
 
 
-def _read(path: str, options: Options) -> sitk.Image:
-    """A volume, with the answers of ``scripts.fuse`` to what is odd about it."""
-    from bundle.images.volumes import read_volume
+def _read(reference: str, moving: str, options: Options) -> list[sitk.Image]:
+    """Two volumes, with the answers of ``scripts.fuse`` to what is odd about them."""
+    from bundle.images.pair import read_volumes, two_persons
 
-    volume = read_volume(path, options.frame, options.series, spacing=options.spacing)
-    if options.strict:
-        refuse_warnings(kinds.shown(path), volume.remarks)
-    for remark in volume.remarks:
-        if remark.warning:
-            tell(f"warning: {kinds.shown(path)}: {remark.text}")
-    return volume.image
+    volumes = read_volumes(reference, moving, options)
+    names = [kinds.shown(path) for path in (reference, moving)]
+    said = [(name, volume.remarks) for name, volume in zip(names, volumes, strict=True)]
+    for name, remarks in (*said, (", ".join(names), tuple(two_persons(volumes)))):
+        if options.strict:
+            refuse_warnings(name, remarks)
+        for remark in remarks:
+            if remark.warning:
+                tell(f"warning: {name}: {remark.text}")
+    return [volume.image for volume in volumes]
 
 
 def _checked(options: argparse.Namespace) -> Options:

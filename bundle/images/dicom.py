@@ -19,8 +19,9 @@ from bundle.errors import InputError
 from bundle.images.dicom_frames import frames_of
 from bundle.images.dicom_grid import grid_of, in_order
 from bundle.images.dicom_header import numbers
+from bundle.images.dicom_identity import of_one_series
 from bundle.images.dicom_paths import Readable, files_of, fit, is_one_file
-from bundle.images.dicom_pixels import slice_values
+from bundle.images.dicom_pixels import require_one_scale, slice_values
 from bundle.images.dicom_volumes import one_volume, volumes_in
 from bundle.images.slice_positions import regular_volume
 from bundle.images.volume import Instance, Volume
@@ -132,7 +133,9 @@ def volume_of(
     frames = [one for file in series.slices for one in frames_of(file, spacing)]
     slices = one_volume(folder, in_order(frames), frame)
     grid = grid_of(folder, slices, spacing)
-    image = sitk.GetImageFromArray(np.stack([slice_values(one) for one in slices]))
+    values = np.stack([slice_values(one) for one in slices])
+    require_one_scale(slices, values)
+    image = sitk.GetImageFromArray(values)
     image.SetSpacing(grid.spacing)
     image.SetOrigin(grid.places[0].tolist())
     image.SetDirection(grid.axes.ravel().tolist())
@@ -141,7 +144,7 @@ def volume_of(
         name=str(folder),
         image=regular,
         modality=series.modality,
-        remarks=(*grid.remarks, *remarks),
+        remarks=(*grid.remarks, *remarks, *of_one_series(slices)),
         resampled=bool(remarks),
         header=_without_pixels(slices[0]),
         sources=tuple(dict.fromkeys(map(_instance, slices))),

@@ -15,7 +15,7 @@ from pydicom import DataElement, Dataset, encaps
 from pydicom.datadict import keyword_for_tag
 
 from bundle.errors import InputError
-from bundle.images.dicom_header import axes, numbers, position
+from bundle.images.dicom_header import axes, numbers, position, text_of, value_of
 
 GROUPS = {
     "PlanePositionSequence": ("ImagePositionPatient",),
@@ -74,8 +74,8 @@ def frames_of(file: Dataset, spacing: Sequence[float] | None = None) -> list[Dat
             there are fewer than the header says.
     """
     count = max(1, int((numbers(file, "NumberOfFrames") or [1.0])[0]))
-    described = bool(file.get(DESCRIBED[1]))
-    stacked = file.get("Modality") == "NM" and (count > 1 or DETECTOR in file)
+    described = bool(value_of(file, DESCRIBED[1]))
+    stacked = text_of(file, "Modality") == "NM" and (count > 1 or DETECTOR in file)
     if count == 1 and not (described or stacked):
         return [file]
     if not (described or stacked):
@@ -84,7 +84,14 @@ def frames_of(file: Dataset, spacing: Sequence[float] | None = None) -> list[Dat
             f"({DESCRIBED[1]}); convert it to NIfTI"
         )
     pixels = _pixels(file, count)
-    said = _in_groups(file, count) if described else _in_stack(file, count, spacing)
+    try:
+        said = list(_in_groups(file, count) if described else _in_stack(file, count, spacing))
+    except InputError:
+        raise
+    except Exception as error:  # of any type: pydicom has no common one for damaged values
+        raise InputError(
+            f"{file.filename}: what it says of its frames is damaged; export the series anew"
+        ) from error
     left_out = {*DESCRIBED, "PixelData", "NumberOfFrames", DETECTOR, SLICES}
     top = Dataset()
     for tag in sorted(file.keys()):
@@ -139,7 +146,7 @@ def _take(groups: Dataset, frame: Dataset) -> None:
 def _in_stack(file: Dataset, count: int, spacing: Sequence[float] | None) -> Iterator[Dataset]:
     """Where the slices of nuclear medicine lie, and which volume each of them belongs to."""
     counted = _vectors(file, count)
-    if count > 1 and SLICES not in counted and "RECON" not in str(file.get("ImageType")):
+    if count > 1 and SLICES not in counted and "RECON" not in text_of(file, "ImageType"):
         raise InputError(
             f"{file.filename}: its {count} frames are projections or of one place, and no slices "
             "(ImageType); give the reconstructed series"

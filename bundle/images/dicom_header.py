@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from pydicom import Dataset
@@ -30,7 +31,7 @@ def numbers(slice_: Dataset, keyword: str) -> list[float]:
         InputError: the values are no finite numbers.
     """
     try:
-        value = slice_.get(keyword)
+        value = value_of(slice_, keyword)
         several = isinstance(value, Sequence) and not isinstance(value, str)
         given = value if several else [value]
         values = [float(one) for one in given if one not in (None, "")]
@@ -39,6 +40,25 @@ def numbers(slice_: Dataset, keyword: str) -> list[float]:
     except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise _unusable(slice_, keyword) from error
     return values
+
+
+def value_of(slice_: Dataset, keyword: str) -> Any:
+    """Read an attribute, None if it is absent.
+
+    Raises:
+        InputError: its value breaks its own format.
+    """
+    try:
+        return slice_.get(keyword)
+    except Exception as error:  # of any type: pydicom has no common one for damaged values
+        raise _unusable(slice_, keyword) from error
+
+
+def text_of(slice_: Dataset, keyword: str) -> str:
+    """Read an attribute as a text, several values with spaces between them; '' if absent."""
+    value = value_of(slice_, keyword)
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    return " ".join(map(str, value)) if several else str("" if value is None else value).strip()
 
 
 def position(slice_: Dataset) -> np.ndarray | None:

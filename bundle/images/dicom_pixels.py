@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 from bundle.errors import InputError
-from bundle.images.dicom_header import numbers
+from bundle.images.dicom_header import numbers, text_of
 from bundle.images.dicom_write import save_file
 
 GREY = ("MONOCHROME2", "MONOCHROME1")
@@ -47,7 +48,7 @@ def slice_values(slice_: Dataset) -> np.ndarray:
         InputError: it is a colour picture, or damaged, or compressed in an unknown way.
     """
     samples = numbers(slice_, "SamplesPerPixel") or [1]
-    shown = str(slice_.get("PhotometricInterpretation") or GREY[0]).strip()
+    shown = text_of(slice_, "PhotometricInterpretation") or GREY[0]
     if samples != [1] or shown not in GREY:
         raise InputError(
             f"{slice_.filename}: holds a colour picture; export the series of grey values that it "
@@ -57,6 +58,27 @@ def slice_values(slice_: Dataset) -> np.ndarray:
     slope = numbers(slice_, "RescaleSlope") or [1.0]
     intercept = numbers(slice_, "RescaleIntercept") or [0.0]
     return values * (slope[0] or 1.0) + intercept[0]  # a slope of 0 is a slope not filled in
+
+
+def require_one_scale(slices: Sequence[Dataset], values: np.ndarray) -> None:
+    """Refuse slices of which some lack the slope that others have, unless they are empty.
+
+    Args:
+        slices: of a volume.
+        values: of these slices, (n, rows, columns).
+
+    Raises:
+        InputError: they are so.
+    """
+    slopes = [(numbers(one, "RescaleSlope") or [0.0])[0] for one in slices]
+    if not set(slopes) - {0.0, 1.0}:
+        return
+    for slice_, slope, own in zip(slices, slopes, values, strict=True):
+        if slope == 0 and np.ptp(own) > 0:
+            raise InputError(
+                f"{slice_.filename}: lacks the RescaleSlope that other slices have; export the "
+                "series anew"
+            )
 
 
 def _stored(slice_: Dataset) -> np.ndarray:

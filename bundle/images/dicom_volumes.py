@@ -12,7 +12,7 @@ import numpy as np
 from pydicom import Dataset
 
 from bundle.errors import InputError
-from bundle.images.dicom_header import position
+from bundle.images.dicom_header import position, text_of
 
 APART = (
     "TemporalPositionIdentifier",
@@ -109,7 +109,7 @@ def _stacked(slices: Sequence[Dataset]) -> str:
         return "StackID"
     files = Counter(_text(one, "filename") for one in slices)
     several = len(files) > 1 and min(files.values()) > 1
-    return "filename" if several and not slices[0].get("ConcatenationUID") else ""
+    return "filename" if several and not text_of(slices[0], "ConcatenationUID") else ""
 
 
 def _repeated(slices: Sequence[Dataset]) -> bool:
@@ -140,8 +140,4 @@ def _parted(slices: Sequence[Dataset], way: Sequence[str]) -> Mapping[str, list[
 
 
 def _text(slice_: Dataset, keyword: str) -> str:
-    if keyword == "filename":
-        return Path(slice_.filename).name
-    value = slice_.get(keyword)
-    several = isinstance(value, Sequence) and not isinstance(value, str)
-    return " ".join(map(str, value)) if several else str("" if value is None else value)
+    return Path(slice_.filename).name if keyword == "filename" else text_of(slice_, keyword)

@@ -59,13 +59,14 @@ def is_volume(path: Path | str) -> bool:
         whether it is read as a volume; otherwise it is read as a picture.
 
     Raises:
-        InputError: it is neither.
+        InputError: it is neither, or there is no such file.
     """
     name = Path(path).name.lower()
     if name.endswith(VOLUMES) or is_dicom(path):
         return True
     if name.endswith(PICTURES):
         return False
+    require_file(path)
     known = ", ".join((*PICTURES, *VOLUMES, *DICOM))
     raise InputError(f"{path}: unknown kind of file; name one of {known}")
 

@@ -73,8 +73,9 @@ def read_metaimage(
     shape = lengths(name, "DimSize", fields.get("dimsize", ""), count)
     affine, remarks = _affine(name, fields, count, spacing)
     require_plausible(name, shape[:3], np.linalg.norm(affine[:3, :3], axis=0))
+    frame = choose(shape[3]) if count == 4 else None
     values = stored_values(_stored(path, fields, after, shape))
-    return (picked(values, choose(shape[3])) if count == 4 else values), affine, remarks
+    return (values if frame is None else picked(values, frame)), affine, remarks
 
 
 def _header(path: Path) -> tuple[dict[str, str], int]:

@@ -227,10 +227,12 @@ def _packing(path: Path) -> str:
 
 def _scaled(name: str, header: Any, values: np.ndarray) -> np.ndarray:
     slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
-    if slope == 0 or not np.isfinite(slope):  # not to be scaled, says the standard; NaN too
+    if slope == 0 or np.isnan(slope):  # not to be scaled, says the standard; NaN is a custom
         return values
-    if not np.isfinite(inter):
-        raise InputError(f"{name}: scales its values by what is no number (scl_inter); correct it")
+    if not np.isfinite([slope, inter]).all():
+        raise InputError(
+            f"{name}: scales its values by what is no number (scl_slope, scl_inter); correct it"
+        )
     scaled = np.empty(values.shape, np.float32, order="F")
     for k in range(values.shape[-1]):  # slice by slice: no second volume in double precision
         scaled[..., k] = values[..., k] * slope + inter

@@ -98,9 +98,10 @@ def read_nrrd(
     space = [axis for axis in range(count) if axis != frames]
     affine, remarks = _affine(name, fields, vectors, space, spacing)
     require_plausible(name, [shape[a] for a in space], np.linalg.norm(affine[:3, :3], axis=0))
+    frame = None if frames is None else choose(shape[frames])
     values = stored_values(_stored(path, fields, after, shape))
-    if frames is not None:
-        values = picked(values, choose(shape[frames]), frames)
+    if frames is not None and frame is not None:
+        values = picked(values, frame, frames)
     return values, affine, remarks
 
 

@@ -20,6 +20,7 @@ from bundle.geometry.slices import plane_size
 from bundle.images.color import luma
 from bundle.images.dicom import read_folder
 from bundle.images.dicom_choice import ROLES, named_series
+from bundle.images.dicom_identity import PERSON, differing
 from bundle.images.display import is_hounsfield, looks_like_ct
 from bundle.images.frames import MEAN
 from bundle.images.kinds import is_dicom, is_volume
@@ -32,9 +33,6 @@ from bundle.options import Options
 from bundle.progress import SILENT, Progress, Stage, expected_seconds
 
 SIDES = ("fixed", "moving")
-
-PERSON = ("PatientID", "PatientBirthDate", "PatientSex")
-"""Attributes of DICOM by which two persons are told apart."""
 
 
 @dataclass(frozen=True)
@@ -168,8 +166,19 @@ def _pictures(fixed: Any, moving: Any, options: Options) -> PicturePair:
     return PicturePair(pictures[0], pictures[1], modality, began=began)
 
 
-def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
-    began = time.time()
+def read_volumes(fixed: Any, moving: Any, options: Options) -> list[Volume]:
+    """Read two volumes, each with the frame and series that are meant for its side.
+
+    Args:
+        fixed: the reference volume, as for :func:`read_pair`.
+        moving: the other one.
+        options: ``modality``, ``frame``, ``apply_to_all_frames``, ``fixed_frame``, ``series`` and
+            ``spacing`` count.
+
+    Raises:
+        InputError: as of :func:`bundle.images.volumes.read_volume`; or no path holds a series
+            that is named.
+    """
     found = {path: read_folder(path) for path in _dicom(fixed, moving)}
     named = named_series(options.series, fixed, moving, found)
     wanted = {**ROLES, **({"moving": (options.modality.value,)} if options.modality else {})}
@@ -186,6 +195,12 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
         else:
             one = volume_from(image, _name(image, side), frame)
         volumes.append(one)
+    return volumes
+
+
+def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
+    began = time.time()
+    volumes = read_volumes(fixed, moving, options)
     if options.apply_to_all_frames and volumes[1].frames is None:
         raise InputError(f"{volumes[1].name}: has one frame; leave out apply_to_all_frames")
     plane = choose_plane(volumes[0].image, options.plane)
@@ -198,7 +213,7 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
     windowed, remarks = _contrasts(volumes, values, modality and str(modality))
     return VolumePair(
         volumes[0], volumes[1], str(modality) if modality in MODALITIES else None, plane, windowed,
-        (*_of_both(volumes), *remarks, *noted, *_two_persons(volumes)), began,
+        (*_of_both(volumes), *remarks, *noted, *two_persons(volumes)), began,
         read_labels(options.labels, volumes[0].image) if options.labels else None,
     )  # fmt: skip
 
@@ -243,16 +258,12 @@ def _contrasts(
     return (fixed, moving), remarks
 
 
-def _two_persons(volumes: Sequence[Volume]) -> Iterator[Remark]:
+def two_persons(volumes: Sequence[Volume]) -> Iterator[Remark]:
     """Whether two DICOM headers name two patients; who they are stands nowhere."""
     headers = [volume.header for volume in volumes]
     if None in headers:
         return
-    differ = []
-    for keyword in PERSON:
-        first, second = (str(header.get(keyword) or "").strip() for header in headers)
-        if first and second and first.casefold() != second.casefold():
-            differ.append(keyword)
+    differ = differing(headers, PERSON)
     if differ:
         text = f"the headers of fixed and moving are of two persons ({', '.join(differ)} differ)"
         yield Remark("two_persons", text)

@@ -13,6 +13,9 @@ from bundle.errors import InputError, Remark
 UNEVEN = 0.02
 """Largest deviation of a slice's distance from the median one, as a share, that is let pass."""
 
+SINGLE = 2
+"""So many uneven distances are of one slice in a wrong place: nobody scans so."""
+
 MISSING = 0.8
 """From this deviation on a slice is missing, which nothing can replace."""
 
@@ -83,9 +86,10 @@ def regular_volume(
             f"{folder}: its slices lie up to {np.ptp(shifts[:, :2], axis=0).max():.0f} mm aside of "
             "each other, more than they are wide; export the series again"
         )
+    single = 0 < int((uneven > UNEVEN).sum()) <= SINGLE < len(steps) / 2
     text = f"{' and '.join(found)}: resampled to a regular grid"
     return _resampled(volume, shifts, direction), (
-        Remark("resampled", text, warning=aside > SIDEWAYS),
+        Remark("resampled", text, warning=single or aside > SIDEWAYS),
     )
 
 

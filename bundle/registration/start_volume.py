@@ -12,6 +12,9 @@ from bundle.geometry.head import AIR, COARSE, cropped, find_head, shrunk, widene
 COARSEST = 3
 """Voxels of the coarse volume that make one of the coarsest, in each direction."""
 
+HOT = 6.0
+"""What is so many times as bright as the head's median is no anatomy: a bladder, an injection."""
+
 
 @dataclass(frozen=True)
 class StartVolume:
@@ -42,14 +45,15 @@ class StartVolume:
 def start_volume(volume: sitk.Image) -> StartVolume:
     """Bring a volume to what the search looks at.
 
-    Values are scaled from the background to the head's 99.5th percentile: neither a bright
-    padding outside the scan circle nor a hot spot counts.
+    Values are scaled from the background to the head's 99.5th percentile, ``HOT`` times its median
+    at most: neither a bright padding outside the scan circle nor a hot spot counts.
     """
     small = shrunk(sitk.DICOMOrient(without_padding(volume), "LPS"), COARSE)
     head = find_head(small)
     values = sitk.GetArrayViewFromImage(small).clip(min=AIR)
     inside = values[sitk.GetArrayViewFromImage(head) > 0]
     lowest, highest = float(np.percentile(values, 2.0)), float(np.percentile(inside, 99.5))
+    highest = min(highest, lowest + HOT * (float(np.median(inside)) - lowest))
     if not lowest < highest:
         lowest, highest = float(values.min()), float(values.max())
     scaled = sitk.Clamp((small - lowest) / (highest - lowest), sitk.sitkFloat32, 0.0, 1.0)

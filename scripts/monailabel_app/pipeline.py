@@ -18,6 +18,9 @@ from bundle.progress import Progress, Step
 from bundle.registration import register
 from bundle.results import Report, write
 
+OPTIONS = ("modality", "init", "frame", "fixed_frame", "series", "spacing", "strict")
+"""What a request may say of a pair, as texts; see :class:`bundle.options.Options`."""
+
 
 class Pipeline:
     """Register and fuse a fixed and a moving image as ``scripts.fuse`` does.
@@ -41,7 +44,7 @@ class Pipeline:
         """Work on one pair.
 
         Args:
-            request: ``fixed`` and ``moving`` (paths); optional ``modality`` and ``init``.
+            request: ``fixed`` and ``moving`` (paths); optional what ``OPTIONS`` names.
             folder: for the results.
             moves: whether to register; else the images are fused where they lie.
 
@@ -51,7 +54,7 @@ class Pipeline:
         Raises:
             HTTPException: 422 with one sentence if the images cannot be used.
         """
-        given = {key: request[key] for key in ("modality", "init") if request.get(key)}
+        given = {key: request[key] for key in OPTIONS if request.get(key)}
         still = {} if moves else {"init": "none", "rigid_only": True}
         try:
             options = options_of(**given | still)

@@ -22,9 +22,10 @@ from monailabel.interfaces.exception import MONAILabelException
 from monailabel.interfaces.utils.app import app_instance
 
 from scripts.monailabel_app.datastore import SUFFIXES, require_image
+from scripts.monailabel_app.pipeline import OPTIONS
 from scripts.monailabel_app.upload_limit import UploadLimit
 
-OPTIONS = ("moving", "modality", "init", "tag")
+TEXTS = ("moving", *OPTIONS, "tag")
 """What ``params`` may say; anything else in it, such as ``client_id``, is left aside."""
 
 MEGABYTES = int(os.environ.get("BIMSREC_MAX_UPLOAD_MB", "2048"))
@@ -65,7 +66,7 @@ def _options(params: str) -> dict[str, str]:
         raise HTTPException(400, f"params is not JSON: {error}") from error
     if not isinstance(given, dict):
         raise HTTPException(400, 'params has to be an object such as {"moving": "ID"}')
-    options = {key: given[key] for key in OPTIONS if given.get(key) is not None}
+    options = {key: given[key] for key in TEXTS if given.get(key) is not None}
     for key, value in options.items():
         if not isinstance(value, str):
             raise HTTPException(400, f"params: {key} has to be a text")

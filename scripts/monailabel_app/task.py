@@ -91,8 +91,8 @@ class PairTask(InferTask):
         """Work on one pair.
 
         Args:
-            request: ``fixed`` and ``moving`` (paths); optional ``modality`` (CT, PET, SPECT) and
-                ``init`` (rigid, header, center, moments, affine; volumes only).
+            request: ``fixed`` and ``moving`` (paths); optional what
+                :data:`scripts.monailabel_app.pipeline.OPTIONS` names.
 
         Returns:
             the file to answer with and the figures of ``report.json`` (empty for pictures). The

@@ -44,6 +44,8 @@ class NiftiFiles:
             raw, change = _of_another_length(rng, raw, size)
         else:
             raw, change = _with_fields(rng, raw, size, "<>"[which % 2])
+        said = [_fields(one, size, "<>"[which % 2]) for one in (raw, self._whole[which])]
+        other_values = any(said[0][name] != said[1][name] for name in VALUES)
         if packed:
             raw = gzip.compress(raw, 1)
             if rng.random() < 0.5:
@@ -51,8 +53,12 @@ class NiftiFiles:
                 change += f", then packed {more}"
         path.write_bytes(raw)
         only_qform = "sform_code" in change and any(part in change for part in PLACES)
-        stated = only_qform or any(part in change for part in VALUES)
-        return Case(path, f"{which} {change}", T1, HEAD.affine, stated)
+        return Case(path, f"{which} {change}", T1, HEAD.affine, only_qform or other_values)
+
+
+def _fields(raw: bytes, size: int, order: str) -> np.ndarray:
+    kind = nibabel.Nifti1Header if size == 348 else nibabel.Nifti2Header
+    return kind(raw[:size], order, check=False).structarr
 
 
 def _with_bytes(rng: np.random.Generator, whole: bytes, size: int) -> bytes:
@@ -78,8 +84,7 @@ def _of_another_length(rng: np.random.Generator, whole: bytes, least: int) -> tu
 def _with_fields(
     rng: np.random.Generator, whole: bytes, size: int, order: str
 ) -> tuple[bytes, str]:
-    kind = nibabel.Nifti1Header if size == 348 else nibabel.Nifti2Header
-    header = kind(whole[:size], order, check=False).structarr
+    header = _fields(whole, size, order)
     names = [name for name in header.dtype.names if name not in IGNORED]
     chosen = rng.choice(names, rng.integers(1, 4), replace=False)
     for name in chosen:
@@ -93,7 +98,7 @@ def _with_fields(
         else:
             low, high = np.iinfo(field.dtype).min, np.iinfo(field.dtype).max
             choice = (0, 1, 2, 3, 4, 5, 7, 8, 16, 64, 79, 128, 512, low, high)
-            choice = (*choice, rng.integers(low, high))
+            choice = [min(one, high) for one in (*choice, int(rng.integers(low, high)))]
         field.flat[place] = choice[rng.integers(len(choice))]
         header[name] = field.reshape(header[name].shape)
     return header.tobytes() + whole[size:], "+".join(map(str, chosen))

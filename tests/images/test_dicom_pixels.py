@@ -120,3 +120,17 @@ def test_a_file_that_ends_before_its_pixels_is_named(tag, said, tmp_path):
     path.write_bytes(raw[: raw.index(tag)])
     with pytest.raises(InputError, match=rf"1\.2\.3\.4_002\.dcm: {said}"):
         read(folder)
+
+
+@pytest.mark.parametrize("slope", [None, "0"])
+def test_a_slice_without_the_scale_of_the_others_is_named(slope, tmp_path):
+    folder = write_series(tmp_path / "pet", [0.0, 2.0, 4.0], "PT", more={"0028|1053": "2.5"})
+
+    def change(file, number):
+        if number == 1:
+            file.RescaleSlope = slope
+            file.PixelData = file.PixelData[2:] + b"\1\0"
+
+    rewrite(folder, change)
+    with pytest.raises(InputError, match=r"_001\.dcm: lacks the RescaleSlope that other slices"):
+        read(folder)

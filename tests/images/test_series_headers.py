@@ -159,3 +159,26 @@ def test_slices_far_aside_of_each_other_are_no_volume(scan):
     rewrite(scan, change)
     with pytest.raises(InputError, match="aside of each other, more than they are wide"):
         read_volume(scan)
+
+
+def test_one_slice_in_a_wrong_place_is_warned_of(scan):
+    def change(file, number):
+        if number == 20:
+            normal = np.cross(file.ImageOrientationPatient[:3], file.ImageOrientationPatient[3:])
+            file.ImagePositionPatient = np.add(file.ImagePositionPatient, normal).tolist()
+
+    rewrite(scan, change)
+    (remark,) = read_volume(scan).remarks
+    assert remark.warning and remark.text.startswith("the slices are 3.00 to 5.00 mm apart")
+
+
+@pytest.mark.parametrize(
+    ("keyword", "code"),
+    [("FrameOfReferenceUID", "frames_of_reference"), ("PatientID", "two_persons")],
+)
+def test_slices_that_may_not_belong_together_are_warned_of(keyword, code, scan):
+    rewrite(scan, lambda file, number: setattr(file, keyword, f"1.{2 + number // 30}"))
+    volume = read_volume(scan)
+    require_right(volume, values=CT)
+    (remark,) = volume.remarks
+    assert remark.code == code and remark.warning and "1.2" not in remark.text
