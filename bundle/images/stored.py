@@ -190,7 +190,7 @@ def _written_out(stored: Stored, length: int) -> np.ndarray:
     try:
         if stored.packing == "hex":
             return _shaped(stored, np.frombuffer(bytes.fromhex(written.decode("ascii")), np.uint8))
-        values = np.array(written.split(), dtype=np.float64)
+        values = np.array(bytes(written).split(), dtype=np.float64)
     except ValueError as error:
         raise damaged(path) from error
     if len(values) < count:

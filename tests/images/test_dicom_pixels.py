@@ -124,7 +124,7 @@ def test_a_file_that_ends_before_its_pixels_is_named(tag, said, tmp_path):
 
 @pytest.mark.parametrize("slope", [None, "0"])
 def test_a_slice_without_the_scale_of_the_others_is_named(slope, tmp_path):
-    folder = write_series(tmp_path / "pet", [0.0, 2.0, 4.0], "PT", more={"0028|1053": "2.5"})
+    folder = write_series(tmp_path / "pet", [0.0, 2.0, 4.0], "PT", more={"0028|1053": "2"})
 
     def change(file, number):
         if number == 1:
