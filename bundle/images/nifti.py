@@ -205,7 +205,7 @@ def _offset(path: Path, header: Any, size: int) -> tuple[int, list[Remark]]:
     if 0 <= stated < least:
         begin = len(_bytes(path, least + size + 1)) - size
         if begin in (least - BEFORE, least):
-            text = f"its data are said to begin at byte {stated:.0f}: taken from {begin} to the end"
+            text = f"data offset {stated:.0f} is not possible: the data are read from byte {begin}"
             return begin, [Remark("data_offset", text, warning=False)]
     raise InputError(
         f"{path}: its data cannot begin where its header says (vox_offset {stated:g}); export it "
@@ -231,5 +231,5 @@ def _scaled(name: str, header: Any, values: np.ndarray) -> np.ndarray:
     if slope == 0 or not np.isfinite(slope):  # not to be scaled, says the standard; NaN too
         return values
     if not np.isfinite(inter):
-        raise InputError(f"{name}: scales its values by what is no number (scl_inter); correct it")
+        raise InputError(f"{name}: its scl_inter is not a number; correct it")
     return values * slope + inter
