@@ -60,7 +60,7 @@ def require_no_results(folder: Path, overwrite: bool) -> None:
     """
     if has_results(folder) and not overwrite:
         raise InputError(
-            f"{folder}: holds results already; choose another output_dir or set overwrite"
+            f"{folder}: holds results already; choose another output_dir or add --overwrite"
         )
 
 
