@@ -6,13 +6,14 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 LABEL := .venv-label
 PORT ?= 8000
 
-.PHONY: demo test lint docs train weights clean label label-setup test-label
+.PHONY: demo test lint check docs train weights clean label label-setup test-label
 
 demo: $(VENV)/installed
 	$(VENV)/bin/python -m scripts.demo --output_dir out/demo
 
+# two processes of one thread each; prints the slowest ten tests, and what was skipped and why
 test: $(VENV)/installed-dev
-	$(VENV)/bin/python -m pytest --cov
+	$(VENV)/bin/python -m pytest --cov --numprocesses 2 --dist loadfile -rs --durations 10
 
 lint: $(VENV)/installed-dev
 	$(VENV)/bin/python -m ruff check .
@@ -45,9 +46,15 @@ label: $(LABEL)/installed
 test-label: $(LABEL)/installed
 	$(LABEL)/bin/python -m pytest tests/scripts/monailabel_app
 
-# keeps .venv; trained checkpoints in runs/ are nobody's to delete but yours
+# two minutes after installation: lint, types and the quick tests
+QUICK := $(addprefix tests/,bundle/test_rooms.py docs fusion geometry losses metrics networks \
+	phantom transforms workflow/test_datalist.py test_options.py test_reference.py)
+check: lint
+	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile $(QUICK)
+
+# only what tools leave: results in out/, checkpoints in runs/ and .venv are yours to delete
 clean:
-	rm -rf out .pytest_cache .mypy_cache .ruff_cache .coverage
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .coverage site build dist *.egg-info
 	find bundle scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
 # a copy of the pins stands for "installed": a fresh checkout of equal pins installs nothing

@@ -30,7 +30,7 @@ from bundle.evaluation.reference_rows import METHOD, NO_REGISTRATION
 from bundle.evaluation.tables.page import number, table
 from bundle.metrics.tables import write_json
 from bundle.paths import ROOT
-from scripts.command import or_exit
+from scripts.command import or_exit, program
 
 VARIANTS = {
     "full": None,
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.ablation")
+    parser = argparse.ArgumentParser(prog=program("ablation"))
     parser.description = "Train and measure the network's ablations."
     parser.add_argument("--dataset_dir", help="AANLIB's layout; by default the phantom")
     parser.add_argument("--output_dir", default="out/ablation")

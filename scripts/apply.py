@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING
 from bundle.errors import InputError, refuse_warnings
 from bundle.images import kinds
 from bundle.options import Options, options_of
-from scripts.command import add_debug, add_options, given_options, or_report, show_traces, tell
+from scripts.command import (
+    add_debug,
+    add_options,
+    given_options,
+    or_report,
+    program,
+    show_traces,
+    tell,
+)
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -48,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.apply")
+    parser = argparse.ArgumentParser(prog=program("apply"))
     parser.description = "Bring a volume onto another's grid by a transform of scripts.fuse."
     parser.add_argument("--transform", required=True, type=Path, help="transform.h5 or ddf.nii.gz")
     parser.add_argument("--moving", required=True, help="volume to resample")
@@ -145,7 +153,7 @@ def _inverse(
         backward, error = inverted(transform, reference)
     if not error <= WORST:
         raise InputError(
-            f"{options.transform}: its inverse misses by {error:.1f} mm on this reference; "
+            f"{options.transform}: its inverse is {error:.1f} mm off on this reference; "
             "give the moving image as --reference, and the transform that belongs to it"
         )
     print(f"inverse: mean error {error:.3f} mm")

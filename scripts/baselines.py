@@ -48,7 +48,7 @@ from bundle.evaluation.checks.network import shipped_network
 from bundle.metrics.summary import summarise
 from bundle.metrics.tables import write_csv
 from bundle.networks.weights import load_weights
-from scripts.command import or_exit
+from scripts.command import or_exit, program
 
 METHODS = ("none", "simpleitk", "ants", "network")
 TABLE = "baselines.csv"
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.baselines")
+    parser = argparse.ArgumentParser(prog=program("baselines"))
     parser.description = "Measure other registration methods on the pairs of the evaluation."
     parser.add_argument("--dataset_dir", help="AANLIB's layout; by default the phantom")
     parser.add_argument("--output_dir", default="out/baselines", help=f"folder of {TABLE}")

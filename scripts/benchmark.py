@@ -36,7 +36,7 @@ from bundle.evaluation.benchmarks.training_cost import settings_of, training_cos
 from bundle.evaluation.benchmarks.volume_cost import Cost, ants_cost, volume_cost, write_pair
 from bundle.losses import BiMSRecLoss
 from bundle.networks import BiMSRec
-from scripts.command import or_exit
+from scripts.command import or_exit, program
 
 PRECISIONS = ("float32", "bf16")
 GPU_BATCHES = (1, 8, 64)
@@ -139,7 +139,7 @@ def print_training_cost(options: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.benchmark")
+    parser = argparse.ArgumentParser(prog=program("benchmark"))
     parser.description = "Measure the network's time, arithmetic, size and memory."
     parser.add_argument("--image_size", type=int, default=256, help="pixels per side")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
@@ -176,7 +176,7 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError("--gpu: torch sees no GPU here; leave it out")
     for name in options.config:
         if not Path(name).is_file() or Path(name).suffix not in (".json", ".yaml"):
-            raise InputError(f"--config {name}: no overlay; give configs/on_device.json, say")
+            raise InputError(f"--config {name}: not an overlay; give configs/on_device.json, say")
     settings_of(options.override, options.config)
     if options.num_workers < 0:
         raise InputError(f"--num_workers {options.num_workers}: give 0 or more")

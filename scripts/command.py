@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_args
 from bundle.domain import MODALITIES
 from bundle.errors import InputError, one_line
 from bundle.options import Options, check_value
+from bundle.paths import IN_CHECKOUT
 
 Result = TypeVar("Result")
 logger = logging.getLogger("bundle")
@@ -80,6 +81,11 @@ def _files(args: Sequence[Any]) -> list[object]:
     """What a command was given to work on."""
     given = next((vars(one) for one in args if isinstance(one, argparse.Namespace)), {})
     return [given[name] for name in FILES if given.get(name)]
+
+
+def program(name: str) -> str:
+    """How a command is called, for its usage line."""
+    return f"python -m scripts.{name}" if IN_CHECKOUT else f"bimsrec {name}"
 
 
 def show_traces(wanted: bool) -> None:

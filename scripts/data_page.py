@@ -30,7 +30,7 @@ from bundle.results.page import Case, Panel, write_report
 from bundle.training.heads.pairs import list_head_slices, load_head_slice
 from bundle.training.heads.sharpness import Sharpness, sharpness
 from bundle.training.pairs import list_pairs
-from scripts.command import or_exit
+from scripts.command import or_exit, program
 
 _VIEWS = {"25": "coronal", "30": "sagittal"}
 """What stands for the case in the names of AANLIB's PET; all else is axial."""
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.data_page")
+    parser = argparse.ArgumentParser(prog=program("data_page"))
     parser.description = "Show painted slices beside real ones."
     parser.add_argument("--heads", required=True, help="folder of the tissue maps")
     parser.add_argument("--pairs", required=True, help="real pairs in AANLIB's layout")

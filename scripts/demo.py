@@ -23,6 +23,7 @@ from PIL import Image
 from bundle.domain import CT_WINDOW
 from bundle.errors import InputError
 from bundle.evaluation.demo_pairs import Pair, picture_pair, volume_pairs
+from bundle.evaluation.tables.overview import draw_overview
 from bundle.geometry.slices import to_slices
 from bundle.geometry.transform import displacement_field
 from bundle.images.volumes import read_volume
@@ -30,7 +31,7 @@ from bundle.networks.weights import REMEDY
 from bundle.paths import MODEL
 from bundle.results.page import Case, Panel, grey, heat, write_report
 from scripts import fuse
-from scripts.command import or_exit
+from scripts.command import or_exit, program
 
 INTRODUCTION = (
     "A synthetic head. The moving image was misaligned by a known smooth field; the displacement "
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.demo")
+    parser = argparse.ArgumentParser(prog=program("demo"))
     parser.description = "Register and fuse a phantom whose misalignment is known."
     parser.add_argument("--output_dir", type=Path, default=Path("out/demo"))
     parser.add_argument("--seed", type=int, default=0, help="of the head, 0 or more")
@@ -75,13 +76,15 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
         pairs = [*volume_pairs(folder / "phantom", seed), picture_pair(folder / "phantom", seed)]
         cases = [_register(pair, folder, overrides) for pair in pairs]
         write_report(folder / "report.html", "BiMSRec demo", INTRODUCTION, cases)
+        draw_overview(folder, folder / "overview.png")
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{folder}: cannot write here ({reason}); name another folder") from error
     print("mean displacement error in the head")
     for case in cases:
         print(f"  {case.title}: {case.figures['before']} before, {case.figures['after']} after")
-    print(f"results: {folder}\nQC page: {folder / 'report.html'}")
+    print(f"results: {folder}\npicture: {folder / 'overview.png'}")
+    print(f"QC page: {folder / 'report.html'}")
 
 
 def _register(pair: Pair, folder: Path, overrides: dict[str, Any]) -> Case:

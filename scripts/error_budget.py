@@ -25,7 +25,7 @@ from bundle.evaluation.baselines.compare import evaluation_data
 from bundle.evaluation.checks.error_budget import COLUMNS, modality_budgets
 from bundle.evaluation.checks.network import infer_picture, shipped_network
 from bundle.evaluation.tables.page import number, table
-from scripts.command import or_exit
+from scripts.command import or_exit, program
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.error_budget")
+    parser = argparse.ArgumentParser(prog=program("error_budget"))
     parser.description = "Say what the remaining registration error is made of."
     parser.add_argument("--dataset_dir", help="AANLIB's layout; by default the phantom")
     parser.add_argument("--checkpoint", default="models/model.pt")

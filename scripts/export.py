@@ -27,7 +27,7 @@ from bundle.export.onnx import require_onnx
 from bundle.export.timing import Model, cpu_name, seconds_of, table
 from bundle.networks import BiMSRec, load_weights
 from bundle.paths import MODEL
-from scripts.command import or_exit
+from scripts.command import or_exit, program
 
 FORMATS = ("torchscript", "onnx")
 SIZES = 5
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.export")
+    parser = argparse.ArgumentParser(prog=program("export"))
     parser.description = "Export the network, compare the files with PyTorch and time them."
     parser.add_argument("--output_dir", required=True, type=Path, help="folder for the files")
     parser.add_argument("--checkpoint", type=Path, default=MODEL)

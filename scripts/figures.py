@@ -32,7 +32,7 @@ from bundle.metrics.endpoint_error import endpoint_error
 from bundle.networks.weights import load_weights
 from bundle.paths import ROOT
 from scripts.ablation import VARIANTS
-from scripts.command import or_exit
+from scripts.command import or_exit, program
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: with status 1 and one line on stderr if an option cannot be used.
     """
-    parser = argparse.ArgumentParser(prog="python -m scripts.figures", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("figures"), description=__doc__)
     parser.add_argument("--checkpoint", default="models/model.pt")
     parser.add_argument("--ablation", default="out/ablation", help="folder of scripts.ablation")
     parser.add_argument("--output_dir", default="docs/images", help="where the pictures go")

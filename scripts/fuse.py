@@ -35,6 +35,7 @@ from scripts.command import (
     given_options,
     or_exit,
     or_report,
+    program,
     show_traces,
     tell,
 )
@@ -93,7 +94,7 @@ def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.fuse")
+    parser = argparse.ArgumentParser(prog=program("fuse"))
     parser.description = "Register the moving image onto the fixed one and fuse the two."
     parser.add_argument("--fixed", help="reference image (MRI)")
     parser.add_argument(

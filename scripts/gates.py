@@ -25,7 +25,7 @@ from bundle.evaluation.checks.overfitting import PASSED, field_only_loss, overfi
 from bundle.evaluation.tables.page import table
 from bundle.losses import BiMSRecLoss
 from bundle.networks import BiMSRec
-from scripts.command import or_exit
+from scripts.command import or_exit, program
 
 SIZE = 64
 
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.gates")
+    parser = argparse.ArgumentParser(prog=program("gates"))
     parser.description = "Learn a few pairs by heart, beside a plain U-Net."
     parser.add_argument("--dataset_dir", help="AANLIB's layout; by default the phantom")
     parser.add_argument("--pairs", type=int, default=8)

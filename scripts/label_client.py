@@ -26,7 +26,7 @@ from monailabel.client.client import MONAILabelClientException
 from bundle.errors import InputError
 from bundle.images.kinds import PICTURES, WRITTEN
 from bundle.results.folder import RESULTS
-from scripts.command import or_exit
+from scripts.command import or_exit, program
 
 SUFFIXES = (*WRITTEN, *PICTURES, ".h5", ".tfm", ".html", ".json")
 IMAGES = ("fused.nii.gz", "fused.png", "warped.nii.gz", "warped.png")
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.label_client")
+    parser = argparse.ArgumentParser(prog=program("label_client"))
     parser.description = "Register and fuse two images on a MONAI Label server."
     parser.add_argument("--server", default="http://127.0.0.1:8000")
     parser.add_argument("--fixed", required=True, help="id or file of the reference image")

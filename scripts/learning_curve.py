@@ -15,7 +15,7 @@ from pathlib import Path
 import matplotlib
 
 from bundle.errors import InputError
-from scripts.command import or_exit
+from scripts.command import or_exit, program
 
 matplotlib.use("Agg")  # files only: no display needed
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: with status 1 and one line on stderr if a log is missing or holds no epoch.
     """
-    parser = argparse.ArgumentParser(prog="python -m scripts.learning_curve", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("learning_curve"), description=__doc__)
     parser.add_argument("logs", nargs="+", help="what training printed, in order")
     parser.add_argument("--pairs_per_epoch", type=int, default=1, help="scale of the x axis")
     parser.add_argument("--output", required=True, help="picture to write")
@@ -75,7 +75,7 @@ def draw(logs: Sequence[Path], pairs_per_epoch: int, output: Path) -> None:
     try:
         figure.savefig(output, dpi=90, metadata={"Software": None})
     except ValueError as error:
-        raise InputError(f"{output}: no kind of picture; name it .png") from error
+        raise InputError(f"{output}: not a kind of picture; name it .png") from error
     finally:
         plt.close(figure)
 

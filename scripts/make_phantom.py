@@ -19,7 +19,7 @@ from pathlib import Path
 from bundle.errors import InputError
 from bundle.phantom.bids import write_bids
 from bundle.phantom.pairs import write_pairs, write_volumes
-from scripts.command import or_exit
+from scripts.command import or_exit, program
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.make_phantom")
+    parser = argparse.ArgumentParser(prog=program("make_phantom"))
     parser.description = "Write a seeded head phantom as 2D pairs, as volumes, or both."
     parser.add_argument("--output_dir", required=True, type=Path, help="new or empty folder")
     pairs = "training pairs per modality (default: 50, or none with --volumes and --bids)"

@@ -19,7 +19,7 @@ from bundle.domain import MODALITIES
 from bundle.errors import InputError
 from bundle.training.aanlib import ONE_SUBJECT, copy_split, public_pairs, split_public
 from bundle.training.new_folder import new_folder
-from scripts.command import or_exit
+from scripts.command import or_exit, program
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.prepare_aanlib")
+    parser = argparse.ArgumentParser(prog=program("prepare_aanlib"))
     parser.description = "Check, split and copy the public AANLIB pairs for training."
     parser.add_argument("--source", required=True, type=Path, help="holds CT-MRI/MRI/NAME.png ...")
     parser.add_argument("--output_dir", required=True, type=Path, help="new or empty folder")

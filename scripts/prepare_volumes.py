@@ -26,7 +26,7 @@ from bundle.training.new_folder import new_folder
 from bundle.training.slices import slice_pairs, write_slices
 from bundle.training.split import split_by_case
 from bundle.workflow.datalist import options_for, read_datalist
-from scripts.command import add_options, given_options, or_exit
+from scripts.command import add_options, given_options, or_exit, program
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.prepare_volumes")
+    parser = argparse.ArgumentParser(prog=program("prepare_volumes"))
     parser.description = "Cut aligned volumes into picture pairs for training."
     parser.add_argument("--datalist", required=True, type=Path, help="JSON list of the pairs")
     parser.add_argument("--output_dir", required=True, type=Path, help="new or empty folder")

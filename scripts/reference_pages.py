@@ -19,7 +19,7 @@ from bundle.options import Options, values_of
 from bundle.paths import ROOT
 from bundle.workflow.datalist import OWN
 from scripts import apply, fuse
-from scripts.command import or_exit
+from scripts.command import or_exit, program
 from scripts.messages import Message, messages
 
 OPTIONS = """# Options
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: the command line, by default the process's own.
     """
-    parser = argparse.ArgumentParser(prog="python -m scripts.reference_pages")
+    parser = argparse.ArgumentParser(prog=program("reference_pages"))
     parser.description = "Write docs/options.md and docs/messages.md out of the code."
     parser.add_argument("--output_dir", type=Path, default=ROOT / "docs", help="of the pages")
     options = parser.parse_args(arguments)

@@ -23,7 +23,7 @@ from bundle.evaluation.tables.plots import plot_fields, plot_fusion
 from bundle.metrics.summary import ID_COLUMNS, summarise
 from bundle.networks.weights import weights_sha256
 from bundle.paths import MODEL
-from scripts.command import or_exit
+from scripts.command import or_exit, program
 
 COMMAND = (
     ".venv/bin/python -m monai.bundle run evaluating "
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: with status 1 and one line on stderr if there is no readable evaluation, or
             a page already.
     """
-    parser = argparse.ArgumentParser(prog="python -m scripts.results", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("results"), description=__doc__)
     parser.add_argument("--evaluation", default="out/evaluation", help="folder of summary.json")
     parser.add_argument("--output_dir", default="docs", help="where results.md is written")
     parser.add_argument("--ablation", default="out/ablation", help="folder of ablation.json")

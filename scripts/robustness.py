@@ -22,7 +22,7 @@ from bundle.evaluation.baselines.compare import evaluation_data
 from bundle.evaluation.checks.network import infer_picture, shipped_network
 from bundle.evaluation.checks.robustness import CHANGES, STRANGER, Case, examine, verdict
 from bundle.evaluation.tables.page import number, table
-from scripts.command import or_exit
+from scripts.command import or_exit, program
 
 COLUMNS = {"EPE_before": 2, "EPE": 2, "moved": 2, "largest": 3, "folding": 5, "not_finite": 0}
 
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.robustness")
+    parser = argparse.ArgumentParser(prog=program("robustness"))
     parser.description = "Try the network on pairs that training did not show."
     parser.add_argument("--dataset_dir", help="AANLIB's layout; by default the phantom")
     parser.add_argument("--checkpoint", default="models/model.pt")

@@ -16,6 +16,7 @@ import argparse
 from collections.abc import Sequence
 
 from bundle.training.verify import summary, verify_folder
+from scripts.command import program
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: with status 1 if the folder cannot be used as it is.
     """
-    parser = argparse.ArgumentParser(prog="python -m scripts.verify_data", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("verify_data"), description=__doc__)
     parser.add_argument("folder", help="of picture pairs, stacks or tissue maps")
     options = parser.parse_args(arguments)
     findings = verify_folder(options.folder)

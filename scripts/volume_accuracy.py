@@ -42,7 +42,7 @@ from bundle.geometry.slices import on_one_grid
 from bundle.images.volumes import read_volume
 from bundle.networks import load_network
 from bundle.options import Options, options_of
-from scripts.command import add_options, given_options, or_exit
+from scripts.command import add_options, given_options, or_exit, program
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.volume_accuracy")
+    parser = argparse.ArgumentParser(prog=program("volume_accuracy"))
     parser.description = "Register seeded misalignments of aligned pairs; print the errors."
     parser.add_argument("--suite", choices=SUITES, help="pairs of several kinds")
     parser.add_argument("--data", type=Path, help="folder of heads, volumes and stacks, for it")

@@ -24,7 +24,7 @@ from pathlib import Path
 from bundle.errors import InputError
 from bundle.paths import MODEL, ROOT
 from bundle.training import recipe
-from scripts.command import or_exit
+from scripts.command import or_exit, program
 
 TRACKING = ROOT / "configs" / "tracking.json"
 PARENT = "parent_run"
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.weights")
+    parser = argparse.ArgumentParser(prog=program("weights"))
     parser.description = "Make the weights again by the recipe of configs/recipe."
     parser.add_argument("--data", type=Path, help="folder with aanlib, stacks and heads")
     parser.add_argument("--scale", type=float, default=1.0, help="of the number of training pairs")
@@ -94,7 +94,7 @@ def _pair(word: str) -> tuple[str, str]:
     if not (name and separator):
         raise InputError(f"--override {word}: write ID=VALUE")
     if name in OWN:
-        raise InputError(f"--override {word}: the command itself sets {name}; leave it away")
+        raise InputError(f"--override {word}: the command itself sets {name}; leave it out")
     return name, value
 
 

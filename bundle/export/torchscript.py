@@ -93,4 +93,4 @@ def load_torchscript(path: Path | str) -> torch.jit.ScriptModule:
     try:
         return torch.jit.load(str(path), map_location="cpu").eval()
     except (OSError, RuntimeError, ValueError) as error:  # torch has no one type for it
-        raise InputError(f"{path}: no TorchScript file; make one with scripts.export") from error
+        raise InputError(f"{path}: not a TorchScript file; make one with scripts.export") from error

@@ -180,7 +180,7 @@ def _open(path: Readable, **options: Any) -> Dataset | None:
         return None
     except OSError as error:
         reason = error.strerror
-        raise InputError(f"{path}: cannot be opened ({reason}); check its rights") from error
+        raise InputError(f"{path}: cannot be opened ({reason}); check its permissions") from error
     except Exception as error:  # of any type: pydicom has no common one for damaged files
         raise _unreadable(path) from error
 

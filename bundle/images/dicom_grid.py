@@ -19,8 +19,8 @@ ALIKE = 1e-3
 
 GUESSED = Remark(
     "orientation_missing",
-    "does not say where its slices lie and how they are turned: taken as axial, what is missing as "
-    "stated; left and right, head and feet are a guess",
+    "position or orientation of the slices not stated: taken as axial, with the stated spacing; "
+    "left and right, head and feet are a guess",
 )
 
 

@@ -101,7 +101,7 @@ def straightened(name: str, image: sitk.Image) -> tuple[sitk.Image, list[Remark]
     result.SetDirection(straight.ravel().tolist())
     shift = (steps - straight * spacing) @ half
     result.SetOrigin((np.array(image.GetOrigin()) + shift).tolist())
-    text = f"its axes are not quite perpendicular: straightened, by {moved:.2f} mm at most"
+    text = f"axes not quite perpendicular: straightened, by {moved:.2f} mm at most"
     return result, [Remark("straightened", text, warning=False)] if moved > TOLD else []
 
 

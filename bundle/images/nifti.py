@@ -205,7 +205,7 @@ def _offset(path: Path, header: Any, size: int) -> tuple[int, list[Remark]]:
     if 0 <= stated < least:
         begin = len(_bytes(path, least + size + 1)) - size
         if begin in (least - BEFORE, least):
-            text = f"its data are said to begin at byte {stated:.0f}: taken from {begin} to the end"
+            text = f"data offset {stated:.0f} is not possible: the data are read from byte {begin}"
             return begin, [Remark("data_offset", text, warning=False)]
     raise InputError(
         f"{path}: its data cannot begin where its header says (vox_offset {stated:g}); export it "

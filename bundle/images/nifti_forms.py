@@ -53,7 +53,7 @@ def affine_of(
     zooms, remarks = _zooms(name, header, unit, spacing)
     forms = _forms(name, header, unit, zooms)
     if not forms:
-        text = "says nothing of its orientation: left and right are a guess; set its sform"
+        text = "orientation not stated: left and right are a guess; set its sform"
         # as ITK reads it: indices along LPS
         return np.diag([*zooms, 1.0]), [*remarks, Remark("orientation_missing", text)]
     used = next(iter(forms))
@@ -88,10 +88,10 @@ def _zooms(
     if np.isfinite(zooms).all() and (zooms > 0).all():
         return zooms * unit, []
     if int(header["sform_code"]) > 0:
-        text = f"its pixdim {_shown(zooms)} is no voxel size: that of the sform is used"
+        text = f"its pixdim {_shown(zooms)} is not a voxel size: that of the sform is used"
         return np.full(3, np.nan), [Remark("voxel_size_missing", text)]
     if spacing is None:
-        raise InputError(f"{name}: its pixdim {_shown(zooms)} is no voxel size; {STATE}")
+        raise InputError(f"{name}: its pixdim {_shown(zooms)} is not a voxel size; {STATE}")
     return np.array(spacing, dtype=np.float64), []
 
 
@@ -161,7 +161,7 @@ def _forms_compared(
     sform, qform = forms["sform"], forms["qform"]
     if np.linalg.det(sform[:3, :3]) * np.linalg.det(qform[:3, :3]) < 0:
         raise InputError(
-            f"{name}: by its qform left is right of what it is by its sform; correct the header"
+            f"{name}: its qform and its sform disagree on left and right; correct the header"
         )
     apart = np.linalg.norm((sform - qform) @ corners, axis=0).max()
     if apart <= AGREE:

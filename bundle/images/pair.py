@@ -242,8 +242,8 @@ def _contrasts(
     if modality is None and looks_like_ct(values[1]):
         moving = True
         text = (
-            "moving volume: nothing says what it shows; its values look like Hounsfield units, so "
-            "it is shown as CT: state its modality (--modality CT, PET or SPECT)"
+            "moving volume: modality not stated; its values look like Hounsfield units, so it is "
+            "shown as CT: state the modality (--modality CT, PET or SPECT)"
         )
         remarks.append(Remark("modality_guessed", text))
     ct = volumes[0].modality is None and looks_like_ct(values[0])
@@ -265,7 +265,9 @@ def two_persons(volumes: Sequence[Volume]) -> Iterator[Remark]:
         return
     differ = differing(headers, PERSON)
     if differ:
-        text = f"the headers of fixed and moving are of two persons ({', '.join(differ)} differ)"
+        text = (
+            f"the headers of fixed and moving name different patients ({', '.join(differ)} differ)"
+        )
         yield Remark("two_persons", text)
 
 

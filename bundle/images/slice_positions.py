@@ -67,14 +67,14 @@ def regular_volume(
     aside = float(away[:, :2].max())
     if aside > ASTRAY:
         raise InputError(
-            f"{folder}: slice {int(away[:, :2].max(axis=1).argmax()) + 1} lies {aside:.0f} mm aside"
-            " of where the others have it (ImagePositionPatient); export the series again"
+            f"{folder}: slice {int(away[:, :2].max(axis=1).argmax()) + 1} is shifted by "
+            f"{aside:.0f} mm against the others (ImagePositionPatient); export the series again"
         )
     found = []
     if tilt > TILT:
         found.append(f"the gantry was tilted by {tilt:.1f} degrees")
     if aside > SIDEWAYS:
-        found.append(f"slices are up to {aside:.1f} mm aside")
+        found.append(f"slices are shifted by up to {aside:.1f} mm")
     if max(uneven.max(), away[:, 2].max() / abs(step)) > UNEVEN:
         least, most = np.abs(steps).min(), np.abs(steps).max()
         found.append(f"the slices are {least:.2f} to {most:.2f} mm apart")
@@ -83,8 +83,9 @@ def regular_volume(
     width = np.array(volume.GetSize()[:2]) * volume.GetSpacing()[:2]
     if (np.ptp(shifts[:, :2], axis=0) > width).any():
         raise InputError(
-            f"{folder}: its slices lie up to {np.ptp(shifts[:, :2], axis=0).max():.0f} mm aside of "
-            "each other, more than they are wide; export the series again"
+            f"{folder}: its slices are shifted by up to "
+            f"{np.ptp(shifts[:, :2], axis=0).max():.0f} mm, more than they are wide; "
+            "export the series again"
         )
     single = 0 < int((uneven > UNEVEN).sum()) <= SINGLE < len(steps) / 2
     text = f"{' and '.join(found)}: resampled to a regular grid"

@@ -126,7 +126,9 @@ def _reading(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno is None:  # of bz2: what it unpacks is not its own
             raise damaged(path) from error
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check its rights") from error
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); check its permissions"
+        ) from error
 
 
 def length_of(path: Path) -> int:

@@ -11,7 +11,7 @@ from bundle.errors import InputError, Remark
 from bundle.images.grid import STATE
 
 NO_ORIENTATION = Remark(
-    "orientation_missing", "says nothing of its orientation: left and right are a guess; set it"
+    "orientation_missing", "orientation not stated: left and right are a guess; set it"
 )
 
 NO_PLACE = Remark(

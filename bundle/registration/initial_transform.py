@@ -32,7 +32,7 @@ def read_initial_transform(path: str | Path) -> np.ndarray:
         raise InputError(f"{path}: no such file; check the path of the initial transform")
     if path.suffix.lower() not in KINDS:
         raise InputError(
-            f"{path}: is no linear ITK transform by its name; give a .tfm, .txt, .h5 or .mat file"
+            f"{path}: has no suffix of a linear ITK transform; give a .tfm, .txt, .h5 or .mat file"
         )
     try:
         transform = sitk.ReadTransform(str(path))
@@ -50,7 +50,5 @@ def read_initial_transform(path: str | Path) -> np.ndarray:
         )
     matrix = as_matrix(transform)
     if not np.isfinite(matrix).all() or not np.linalg.det(matrix[:3, :3]) > 1e-3:
-        raise InputError(
-            f"{path}: mirrors, or flattens space to nothing; give a transform that can be undone"
-        )
+        raise InputError(f"{path}: contains a reflection or has no inverse; give another transform")
     return matrix

@@ -29,14 +29,14 @@ EVERYTHING = 0.9
 
 WHOLE = Remark(
     "head_not_found",
-    "fixed volume: nothing stands out from a background: all of it counts as head",
+    "fixed volume: no head found against a background: the whole volume is used",
     warning=False,
 )
 
 UNUSED_WINDOW = Remark(
     "window_unused",
-    "moving volume: ct_window is not used, since there is no air of -1000 HU in it: it is shown "
-    "by percentiles",
+    "moving volume: ct_window is not used: without air of -1000 HU in it, it is shown by "
+    "percentiles",
 )
 
 

@@ -115,7 +115,7 @@ def find_start(
         )
     if not shared and init in ("none", "header"):
         raise InputError(
-            "the volumes share no space in scanner coordinates; correct a header, or let the start "
+            "the volumes do not overlap in scanner coordinates; correct a header, or let the start "
             "be found with init rigid"
         )
     if init in ("none", "header"):
@@ -193,7 +193,7 @@ def _remarks(
     if not shared:
         yield Remark(
             "no_common_space",
-            "the volumes share no space in scanner coordinates: the start was sought without the "
+            "the volumes do not overlap in scanner coordinates: the start was found without the "
             f"headers, from {best.name}",
         )
     turn = angle(best.matrix, reference.matrix)
@@ -201,14 +201,14 @@ def _remarks(
         yield Remark(
             "start_turned",
             f"the start turns the moving volume by {turn:.0f} degrees against {reference.name}: "
-            "look whether left and right are right",
+            "check left and right",
         )
     aside = [rigid(np.eye(3), ASIDE * step) for step in (*np.eye(3), *-np.eye(3))]
     chance = max(similarity(*volumes, best.matrix @ one) for one in aside)
     if similarity(*volumes, best.matrix) < DOUBTFUL * chance:
         yield Remark(
             "start_doubtful",
-            "the start matches hardly better than by chance: look whether the volumes show the "
+            "the start fits hardly better than a random one: check that the volumes show the "
             "same head",
         )
 

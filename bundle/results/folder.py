@@ -61,7 +61,7 @@ def require_no_results(folder: Path, overwrite: bool) -> None:
     """
     if has_results(folder) and not overwrite:
         raise InputError(
-            f"{folder}: holds results already; choose another output_dir or set overwrite"
+            f"{folder}: holds results already; choose another output_dir or add --overwrite"
         )
 
 
@@ -165,15 +165,14 @@ def _make_room(folder: Path, results: Sequence[Path], killed: Sequence[Path]) ->
     if has_results(folder) or any((stage / MOVING).exists() for stage in killed):
         for path in (path for name in SERIES for path in folder.glob(f"{name}/*")):
             if not SLICE.fullmatch(path.name):
-                raise InputError(f"{path}: is no older result; choose another output_dir")
+                raise InputError(f"{path}: exists and is not a result; choose another output_dir")
         older = [folder / name for name in RESULTS]
     else:
         older = []
         for result in results:
             if (folder / result.name).exists():
                 raise InputError(
-                    f"{folder / result.name}: is there and no older result; choose another "
-                    "output_dir"
+                    f"{folder / result.name}: exists and is not a result; choose another output_dir"
                 )
     if results:
         (results[0].parent / MOVING).touch()  # from here on all files of these names are ours

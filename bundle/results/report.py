@@ -183,7 +183,10 @@ def result_warnings(report: Report) -> list[Remark]:
     """What in a result is suspicious, in plain words."""
     found = []
     if not report.field_kept and not report.parameters.get("rigid_only"):
-        text = "The network's field lowered the mutual information: the start was kept."
+        text = (
+            "The elastic field lowered the mutual information: the result is the linear "
+            "registration alone."
+        )
         found.append(Remark("field_dropped", text))
     if report.refinement.get("reason"):
         text = f"The B-spline step was dropped: {report.refinement['reason']}."

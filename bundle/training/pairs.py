@@ -10,7 +10,7 @@ from typing import Any
 from bundle.domain import LEVELS, MODALITIES
 from bundle.errors import InputError
 from bundle.images.kinds import visible
-from bundle.paths import ROOT
+from bundle.paths import OUT
 from bundle.phantom.pairs import write_pairs
 from bundle.training.heads.pairs import list_head_slices
 from bundle.training.new_folder import new_folder
@@ -19,7 +19,7 @@ from bundle.training.verify import require_usable
 
 logger = logging.getLogger(__name__)
 
-PHANTOM = ROOT / "out" / "phantom"
+PHANTOM = OUT / "phantom"
 
 
 def list_pairs(root: str | Path, split: str, stride: int = 1) -> list[dict[str, str]]:

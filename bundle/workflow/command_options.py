@@ -32,8 +32,8 @@ def refuse_unknown_options(arguments: Sequence[str] | None = None) -> None:
 
     Raises:
         InputError: an option is neither an id nor one of MONAI's own (names the nearest one), a
-            value that starts with ``$`` is no Python expression, a value cannot be, or the device
-            cannot be used.
+            value that starts with ``$`` is not a Python expression, a value cannot be, or the
+            device cannot be used.
     """
     arguments = sys.argv if arguments is None else arguments
     if Path(arguments[0]).parts[-3:] != ("monai", "bundle", "__main__.py"):
@@ -86,7 +86,7 @@ def check_expression(name: str, value: str) -> None:
         value: its value; any that does not start with ``$``, or imports, passes.
 
     Raises:
-        InputError: it is no Python expression.
+        InputError: it is not a Python expression.
     """
     if not value.startswith("$") or value[1:].lstrip().startswith(("import ", "from ")):
         return
@@ -95,8 +95,8 @@ def check_expression(name: str, value: str) -> None:
         ast.parse(code, mode="eval")
     except (SyntaxError, ValueError) as error:  # ValueError: a NUL character
         raise InputError(
-            f"--{name} {value}: is no Python expression ({error.args[0]}); correct it, or "
-            "leave the $ away to give a plain value"
+            f"--{name} {value}: is not a Python expression ({error.args[0]}); correct it, or "
+            "leave the $ out to give a plain value"
         ) from error
 
 

@@ -68,7 +68,7 @@ def test_the_b_spline_goes_on_from_the_start_too(known, monkeypatch):
 
 def test_names_of_methods():
     assert chosen_methods(["shipped", "headers"]) == ["headers", "shipped"]
-    with pytest.raises(InputError, match="syn: no method; there are headers, start"):
+    with pytest.raises(InputError, match="syn: not a method; there are headers, start"):
         chosen_methods(["syn"])
 
 

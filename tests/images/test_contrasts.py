@@ -74,7 +74,7 @@ def test_a_moving_ct_of_which_nothing_says_so_is_told_and_windowed():
     assert pair.hounsfield == (False, True)
     (remark,) = pair.remarks
     assert remark.code == "modality_guessed" and remark.warning
-    assert "state its modality (--modality CT, PET or SPECT)" in remark.text
+    assert "state the modality (--modality CT, PET or SPECT)" in remark.text
     assert initialize(pair, STILL).windows[1] == STILL.ct_window
     stated = read_pair(volume(T1), volume(CT), options_of(modality="CT"))
     assert stated.hounsfield == (False, True) and stated.remarks == ()
@@ -142,8 +142,8 @@ def test_two_persons_are_told_and_not_named(keyword, other, told, studies):
     assert codes(pair) == (["two_persons"] if told else [])
     if told:
         text = pair.remarks[0].text
-        assert text == f"the headers of fixed and moving are of two persons ({keyword} differ)"
-        with pytest.raises(InputError, match="two persons") as raised:
+        assert text == f"the headers of fixed and moving name different patients ({keyword} differ)"
+        with pytest.raises(InputError, match="name different patients") as raised:
             read_pair(*studies, options_of(strict=True))
         for secret in ("P-17", "Q-99", "1950", "1987", other):
             assert secret not in str(raised.value).replace(str(studies[0].parent), "")

@@ -275,14 +275,14 @@ def test_slices_that_jump_aside_are_brought_back(tmp_path):
     (folder / "1.2.3.4_000.dcm").rename(folder / "1.2.3.4_002.dcm")
     write_series(folder, [0.0])
     (remark,) = read(folder).remarks
-    assert remark.text == "slices are up to 3.0 mm aside: resampled to a regular grid"
+    assert remark.text == "slices are shifted by up to 3.0 mm: resampled to a regular grid"
     assert remark.warning
 
 
 def test_a_slice_far_aside_is_a_wrong_header(tmp_path):
     folder = write_series(tmp_path / "astray", [0.0, 2.0, 4.0, 6.0, 8.0])
     write_series(folder, [4.0], first=2, more={"0020|0032": "8\\-9\\4", "0018|0050": "2"})
-    with pytest.raises(InputError, match="astray: slice 3 lies 15 mm aside of where the others"):
+    with pytest.raises(InputError, match="astray: slice 3 is shifted by 15 mm against the others"):
         read(folder)
 
 

@@ -119,7 +119,7 @@ def test_a_voxel_size_that_nothing_says_is_asked_for(forms, path):
     write_nifti(path, change=pixdim(0, 0, 0))
     edit(path, fields(**forms))
     with pytest.raises(
-        InputError, match=r"head\.nii: its pixdim 0, 0, 0 is no voxel size; .*--spa"
+        InputError, match=r"head\.nii: its pixdim 0, 0, 0 is not a voxel size; .*--spa"
     ):
         read_volume(path)
     volume = read_volume(path, spacing=SPACING)
@@ -132,7 +132,7 @@ def test_a_voxel_size_that_nothing_says_is_asked_for(forms, path):
     ("change", "message"),
     [
         (pixdim(2, 2, 5), r"voxel size \(pixdim\) and its sform contradict each other"),
-        (mirrored, "left is right of what it is by its sform"),
+        (mirrored, "disagree on left and right"),
         (fields(xyzt_units=1), "its field of view is 1.6e.05 x 1.92e.05 x 1.6e.05 mm by its"),
         (fields(xyzt_units=3), r"its field of view is 0\.16 x 0\.192 x 0\.16 mm .* 100 to 350 mm"),
         (fields(xyzt_units=5), r"unit of length is unknown \(xyzt_units 5\)"),
@@ -153,7 +153,7 @@ def test_a_voxel_size_that_nothing_says_is_asked_for(forms, path):
         (fields(dim=[5, 80, 96, 8, 1, 5, 1, 1]), "has 80 x 96 x 8 x 1 x 5 values"),
         (fields(vox_offset=400), "is damaged or cut short"),
         (fields(vox_offset=np.nan), "cannot begin where its header says"),
-        (fields(scl_slope=2, scl_inter=np.nan), "scales its values by what is no number"),
+        (fields(scl_slope=2, scl_inter=np.nan), "its scl_inter is not a number"),
         (fields(magic=b"abc"), "is not what its suffix says"),
     ],
 )
@@ -258,7 +258,7 @@ def test_what_stands_for_no_value_is_background(fill, path):
 def test_in_memory_the_answers_are_the_same():
     image = nibabel.Nifti1Image(T1, AFFINE)
     image.set_qform(np.diag([-1, 1, 1, 1]) @ AFFINE, 1)
-    with pytest.raises(InputError, match="^image: by its qform left is right"):
+    with pytest.raises(InputError, match="^image: its qform and its sform disagree"):
         volume_from(image, "image")
     tiny = sitk.GetImageFromArray(T1.T)
     tiny.SetSpacing((0.002, 0.002, 0.004))

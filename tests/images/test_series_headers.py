@@ -157,7 +157,7 @@ def test_slices_far_aside_of_each_other_are_no_volume(scan):
         ).tolist()
 
     rewrite(scan, change)
-    with pytest.raises(InputError, match="aside of each other, more than they are wide"):
+    with pytest.raises(InputError, match="mm, more than they are wide"):
         read_volume(scan)
 
 

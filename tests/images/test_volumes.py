@@ -283,7 +283,7 @@ def test_a_header_without_orientation_is_told(tmp_path):
     image.set_qform(None, 0)
     nibabel.save(image, path)
     (text,) = odd(read_volume(path))
-    assert text.startswith("says nothing of its orientation: left and right are a guess")
+    assert text.startswith("orientation not stated: left and right are a guess")
 
 
 def test_complex_numbers_and_wrong_suffixes_are_one_line(tmp_path, capfd):

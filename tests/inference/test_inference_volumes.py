@@ -163,7 +163,7 @@ def test_volumes_without_common_space_are_refused(hounsfield, infer, tmp_path, c
     with pytest.raises(SystemExit) as error:
         infer({"id": "a", "fixed": "f.nii.gz", "moving": "m.nii.gz"})
     assert error.value.code == 1
-    assert "m.nii.gz: the volumes share no space" in capsys.readouterr().err
+    assert "m.nii.gz: the volumes do not overlap" in capsys.readouterr().err
     assert not (tmp_path / "out" / "a").exists()
 
 

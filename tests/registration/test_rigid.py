@@ -109,7 +109,7 @@ def test_moments_puts_the_heads_onto_each_other_whatever_surrounds_them():
 def test_volumes_apart_are_refused_where_the_headers_are_trusted(init):
     moving = head()
     moving.SetOrigin((1000.0, 0.0, 0.0))
-    with pytest.raises(InputError, match="share no space .* init rigid"):
+    with pytest.raises(InputError, match="do not overlap .* init rigid"):
         find_start(head(), moving, init)
     assert find_start(head(), moving, "center").matrix[0, 3] == pytest.approx(1060.0)
 

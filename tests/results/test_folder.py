@@ -68,7 +68,10 @@ def test_files_of_the_same_names_are_not_results_without_a_fused_one(tmp_path):
         (stage / "fused.png").touch()
     assert names(tmp_path) == ["fused.png", "report.html", "report.json"]
     (tmp_path / "fused.png").unlink()
-    with pytest.raises(InputError, match=r"report\.json: is there"), staged(tmp_path) as stage:
+    with (
+        pytest.raises(InputError, match=r"report\.json: exists and is not a result"),
+        staged(tmp_path) as stage,
+    ):
         (stage / "fused.nii.gz").touch()
         (stage / "report.json").write_text("new")
     assert names(tmp_path) == ["report.html", "report.json"]
@@ -183,7 +186,7 @@ def test_an_older_series_goes_but_nobody_elses_folder(tmp_path):
     (tmp_path / "dicom").mkdir()
     for name in ("fused.nii.gz", "dicom/0001.dcm", "dicom/notes.txt"):
         (tmp_path / name).write_text("old")
-    with pytest.raises(InputError, match="notes.txt: is no older result"), staged(tmp_path):
+    with pytest.raises(InputError, match="notes.txt: exists and is not a result"), staged(tmp_path):
         pass
     assert (tmp_path / "fused.nii.gz").exists() and (tmp_path / "dicom" / "0001.dcm").exists()
     (tmp_path / "dicom" / "notes.txt").unlink()

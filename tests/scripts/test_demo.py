@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from bundle.evaluation import demo_pairs
@@ -58,7 +60,10 @@ def test_errors_of_a_network_that_does_nothing(still, tmp_path, capsys):
     assert [unit for _, unit, _ in errors] == 2 * ["mm", "mm", "px"]
     for before, _, after in errors:
         assert after == before
-    assert f"QC page: {out / 'report.html'}" in printed
+    assert printed.endswith(
+        f"results: {out}\npicture: {out / 'overview.png'}\nQC page: {out / 'report.html'}\n"
+    )
+    assert np.asarray(Image.open(out / "overview.png").convert("L")).std() > 20
     assert (out / "report.html").read_text(encoding="utf-8").count("data:image/png") == 3 * 7
     for name in ("ct/fused.nii.gz", "pet/ddf.nii.gz", "pet_picture/warped.png"):
         assert (out / name).is_file()

@@ -29,7 +29,7 @@ def test_a_resumed_run_goes_on_in_its_curve(tmp_path):
 
 def test_an_unknown_kind_of_picture_is_one_line(tmp_path):
     (tmp_path / "train.log").write_text(LOG, encoding="utf-8")
-    with pytest.raises(SystemExit, match=r"curve.xyz: no kind of picture; name it .png"):
+    with pytest.raises(SystemExit, match=r"curve.xyz: not a kind of picture; name it .png"):
         main([str(tmp_path / "train.log"), "--output", str(tmp_path / "curve.xyz")])
 
 

@@ -85,7 +85,10 @@ def test_given_volumes_and_one_plane(tmp_path, small):
         (["--heads", "x"], "--heads: name the --modality"),
         (["--suite", "validation"], "--suite: name the --data, or take --kinds phantom"),
         (["--suite", "validation", "--kinds", "head", "--data", "x"], "x/heads: no such folder"),
-        (["--suite", "validation", "--kinds", "phantom MR"], "phantom MR: no kind of pair; there"),
+        (
+            ["--suite", "validation", "--kinds", "phantom MR"],
+            "phantom MR: not a kind of pair; there",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_one_line(options, message, tmp_path, monkeypatch):

@@ -153,7 +153,7 @@ def test_a_device_whose_expression_fails_is_one_line():
 
 @pytest.mark.parametrize("name", ["device", "batch_size", "train#augmentation#0#prob"])
 def test_a_broken_expression_is_one_line(name):
-    with pytest.raises(InputError, match=rf"^--{name} \$foo\(: is no Python expression [^\n]*$"):
+    with pytest.raises(InputError, match=rf"^--{name} \$foo\(: is not a Python expression [^\n]*$"):
         refuse_unknown_options([*COMMAND, "configs/train.json", f"--{name}", "$foo("])
 
 
@@ -170,4 +170,6 @@ def test_the_command_ends_on_a_broken_expression_without_a_traceback():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
-    assert done.stderr.splitlines()[-1].startswith("error: --device $foo(: is no Python expression")
+    assert done.stderr.splitlines()[-1].startswith(
+        "error: --device $foo(: is not a Python expression"
+    )

@@ -209,7 +209,7 @@ def chosen_methods(names: Sequence[str]) -> list[str]:
     """
     for name in names:
         if name not in METHODS and name != "convexadam":
-            raise InputError(f"{name}: no method; there are {', '.join(METHODS)}, convexadam")
+            raise InputError(f"{name}: not a method; there are {', '.join(METHODS)}, convexadam")
     chosen = [m for m in METHODS if m in names or m.split("_")[0] in names]
     if "ants" in chosen:
         require_ants()

@@ -61,7 +61,7 @@ def sources(data: Path, kinds: Sequence[str] = ()) -> list[Source]:
     ]
     for kind in kinds:
         if not any(source.kind.startswith(kind) for source in found):
-            raise InputError(f"{kind}: no kind of pair; there are {_listed(found)}")
+            raise InputError(f"{kind}: not a kind of pair; there are {_listed(found)}")
     chosen = [s for s in found if not kinds or s.kind.startswith(tuple(kinds))]
     folders = {"head": "heads", "slab": "volumes", "stack": "stacks"}
     for source in chosen:

@@ -47,7 +47,7 @@ def read_series(path: str) -> Series:
     except RuntimeError as error:
         raise InputError(f"{path}: cannot be read as a volume; copy it anew") from error
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() not in (1, 3):
-        raise InputError(f"{path}: is no 3D volume of grey or RGB; export it as one")
+        raise InputError(f"{path}: not a 3D volume of grey or RGB values; export it as one")
     channels = [to_slices(channel)[0].numpy() for channel in _channels(image)]
     values = np.stack(channels).transpose(3, 0, 1, 2)
     if values.min() < 0 or values.max() > 255:

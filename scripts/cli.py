@@ -1,0 +1,117 @@
+"""The command ``bimsrec`` of the installed package: every script is a subcommand.
+
+::
+
+    bimsrec fuse --fixed mri.nii.gz --moving ct.nii.gz --modality CT --output_dir out
+    bimsrec train --dataset_dir my_pairs --ckpt_dir runs/mine
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import pkgutil
+import re
+import runpy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bundle import __version__
+from bundle.paths import ROOT
+
+HELPERS = ("cli", "command", "messages", "monailabel_app", "slicer_client")
+"""Modules and folders of ``scripts`` that are no commands."""
+
+MAIN = {
+    "fuse": "register and fuse a pair of images, or many",
+    "apply": "move another volume or label map by a transform",
+    "train": "train, as monai.bundle run training; a configuration is found in the package",
+    "label": "serve a folder of images to MONAI Label: bimsrec label STUDIES [PORT]",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a subcommand.
+
+    Args:
+        arguments: the command line, by default the process's own.
+
+    Raises:
+        SystemExit: as the subcommand; with status 2 if there is none of that name.
+    """
+    name, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    # beside the configurations lie the scripts, which these name
+    sys.path.insert(0, str(ROOT))
+    if name in ("-h", "--help"):
+        print(_help())
+    elif name == "--version":
+        print(f"BiMSRec {__version__}")
+    elif name == "train":
+        _run_module("monai.bundle", ["run", "training", *training_options(rest)])
+    elif name == "label":
+        _label(rest)
+    elif name in _scripts():
+        _run_module(f"scripts.{name}", rest)
+    else:
+        print(f"bimsrec {name}: no such command\n\n{_help()}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def training_options(given: Sequence[str]) -> list[str]:
+    """Options of ``monai.bundle run training`` in any folder.
+
+    Args:
+        given: options; names such as ``configs/train.json`` are those of the package where this
+            folder has no such file.
+
+    Returns:
+        them, with the package's configuration and this folder's ``runs/default`` unless others
+        are given.
+    """
+    words = [re.sub(r"configs/[\w/]+\.json", _found, word) for word in given]
+    defaults = {"config_file": ROOT / "configs/train.json", "ckpt_dir": "runs/default"}
+    for name, value in {**defaults, "bundle_root": ROOT}.items():
+        if f"--{name}" not in words:
+            words += [f"--{name}", str(value)]
+    return words
+
+
+def _found(match: re.Match[str]) -> str:
+    return match[0] if Path(match[0]).is_file() else str(ROOT / match[0])
+
+
+def _label(words: Sequence[str]) -> None:
+    if not 1 <= len(words) <= 2 or not Path(words[0]).is_dir():
+        raise SystemExit("error: bimsrec label STUDIES [PORT]; name the folder of the images")
+    if importlib.util.find_spec("monailabel") is None:
+        raise SystemExit(
+            "error: MONAI Label is not installed here; it needs an environment of its own: "
+            "docs/monai_label.md"
+        )
+    app = ["--app", str(ROOT / "scripts/monailabel_app"), "--studies", words[0]]
+    route = ["--uvicorn_app", "scripts.monailabel_app.serve:app", "--log_level", "warning"]
+    address = ["--host", "127.0.0.1", "--port", words[1] if len(words) > 1 else "8000"]
+    _run_module("monailabel.main", ["start_server", *app, *route, *address])
+
+
+def _run_module(name: str, words: Sequence[str]) -> None:
+    sys.argv = [name, *words]
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
+def _scripts() -> list[str]:
+    found = {one.name for one in pkgutil.iter_modules([str(ROOT / "scripts")])}
+    return sorted(found - set(HELPERS))
+
+
+def _help() -> str:
+    lines = [f"  {name:8}{text}" for name, text in MAIN.items()]
+    others = ", ".join(name for name in _scripts() if name not in MAIN)
+    return "\n".join(
+        ["usage: bimsrec COMMAND [options]", "", *lines, "", f"others: {others}",
+         "", "bimsrec COMMAND --help lists the options of a command."]
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The command ``bimsrec``."""
+
+from __future__ import annotations
+
+import pytest
+
+from bundle.paths import ROOT
+from scripts.cli import main, training_options
+
+
+def test_training_finds_the_configurations_of_the_package(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = training_options(["--max_epochs", "3"])
+    assert words[:2] == ["--max_epochs", "3"]
+    given = dict(zip(words[::2], words[1::2], strict=True))
+    assert given["--config_file"] == str(ROOT / "configs/train.json")
+    assert given["--ckpt_dir"] == "runs/default"
+    assert given["--bundle_root"] == str(ROOT)
+
+
+def test_training_takes_the_own_configuration_where_there_is_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "mine.json").write_text("{}")
+    words = training_options(["--config_file", "['configs/train.json','configs/mine.json']"])
+    assert words[1] == f"['{ROOT / 'configs/train.json'}','configs/mine.json']"
+    assert words.count("--config_file") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["fuze"], "bimsrec fuze: no such command"),
+        (["command"], "bimsrec command: no such command"),
+    ],
+)
+def test_an_unknown_command_is_refused_with_the_list(words, told, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.startswith(f"{told}\n\nusage: bimsrec COMMAND")
+
+
+def test_label_needs_a_folder():
+    with pytest.raises(
+        SystemExit, match=r"^error: bimsrec label STUDIES \[PORT\]; name the folder"
+    ):
+        main(["label", "nowhere"])
