@@ -91,7 +91,8 @@ def _fused(fixed: Any, moving: Any, settings: Options, file: Any) -> Result:
     pair = read_pair(fixed, moving, settings)
     network = load_network(settings.checkpoint, settings.device)
     fused = fuse(register(pair, network, settings), network)
-    paths = tuple(Path(one) for one in (file, moving) if isinstance(one, (str, PathLike)))
+    files = (file, moving, settings.fixed_mask, settings.moving_mask)
+    paths = tuple(Path(one) for one in files if isinstance(one, (str, PathLike)))
     result = Result(fused, settings, paths)
     if settings.strict:
         refuse_warnings("result", result.report.warnings)

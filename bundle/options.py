@@ -75,6 +75,15 @@ def _text(value: Any) -> Any:
     return str(value) if type(value).__name__ == "device" else value
 
 
+def _mask(value: Any) -> Any:
+    """A path, or an image in memory; an empty text is none."""
+    if isinstance(value, str):
+        return Path(value) if value else None
+    if isinstance(value, (bool, int, float, list, tuple, dict)):
+        raise ValueError("is no image")
+    return value
+
+
 def _color_map(value: Any) -> Any:
     """The name of a colour map that matplotlib knows."""
     if value in (None, ""):
@@ -123,6 +132,9 @@ Uids = Annotated[tuple[str, ...], BeforeValidator(_listed), _remedied("give UIDs
 TransformFile = Annotated[
     Path | None, BeforeValidator(_blank), _remedied("give the path of a file")
 ]
+MaskImage = Annotated[
+    Any, BeforeValidator(_mask), _remedied("give the path of a file, or an image in memory")
+]
 Checkpoint = Annotated[Path, _remedied("give the path of a file")]
 ColorMap = Annotated[
     str | None,
@@ -165,6 +177,12 @@ class Options(BaseModel):
         description="linear ITK transform from fixed to moving points (mm, LPS): .tfm, .txt, .h5, "
         ".mat; instead of the headers, and optimised unless with init header",
     )
+    fixed_mask: MaskImage = Field(
+        None,
+        description="volume on the fixed image's grid; where it is not 0 (lesion, metal) nothing "
+        "counts in the registration and its measures: other tools, as ANTs, mark what is used",
+    )
+    moving_mask: MaskImage = Field(None, description="the same for the moving image, on its grid")
     plane: Plane = Field(
         "auto", description="volumes: a field in 3D, or that of the slices of a plane"
     )

@@ -60,6 +60,8 @@ OF_ONE = (
     "series",
     "spacing",
     "initial_transform",
+    "fixed_mask",
+    "moving_mask",
 )
 """Options of one pair, which a list takes pair by pair."""
 

@@ -18,7 +18,10 @@ from scripts.command import given_options
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = json.loads((ROOT / "configs" / "inference.json").read_text(encoding="utf-8"))
-OF_A_PAIR = {"modality", "frame", "apply_to_all_frames", "fixed_frame", "series", "spacing"}
+OF_A_PAIR = {
+    "modality", "frame", "apply_to_all_frames", "fixed_frame", "series", "spacing", "fixed_mask",
+    "moving_mask",
+}  # fmt: skip
 """A list names them pair by pair; and the device is the configuration's own."""
 
 

@@ -22,6 +22,7 @@ from bundle.images.dicom import Series, read_folder
 from bundle.images.display import is_hounsfield, looks_like_ct
 from bundle.images.frames import MEAN
 from bundle.images.kinds import is_volume
+from bundle.images.mask import Masks, read_masks, refuse_masks
 from bundle.images.pictures import picture_from, read_picture
 from bundle.images.volume import Volume
 from bundle.images.volumes import read_volume, volume_from
@@ -63,6 +64,7 @@ class VolumePair:
         plane: of the slices in which the network sees them: axial, coronal or sagittal.
         hounsfield: whether fixed and moving are a CT in Hounsfield units: as the header or the
             user says; of a moving volume of which nobody says anything as its values look.
+        masks: of fixed and moving what is left out of the registration.
         remarks: what was noticed about both.
         began: when reading began, seconds since the epoch.
     """
@@ -72,6 +74,7 @@ class VolumePair:
     modality: str | None
     plane: str
     hounsfield: tuple[bool, bool]
+    masks: Masks = (None, None)
     remarks: tuple[Remark, ...] = ()
     began: float = 0.0
 
@@ -88,7 +91,7 @@ def read_pair(fixed: Any, moving: Any, options: Options) -> LoadedPair:
             the :class:`Volume` of another pair, which is not read again.
         moving: the image to register, likewise.
         options: ``modality``, ``frame``, ``apply_to_all_frames``, ``fixed_frame``, ``series``,
-            ``spacing``, ``plane`` and ``strict`` count.
+            ``spacing``, ``plane``, ``fixed_mask``, ``moving_mask`` and ``strict`` count.
 
     Raises:
         InputError: the two cannot be used together, or one of them not at all; or, with
@@ -128,6 +131,7 @@ def _pictures(fixed: Any, moving: Any, options: Options) -> PicturePair:
     began = time.time()
     if options.apply_to_all_frames:
         raise InputError("apply_to_all_frames: pictures have no frames; leave it out")
+    refuse_masks((options.fixed_mask, options.moving_mask))
     names = [_name(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
     pictures = [
         read_picture(image) if _is_path(image) else picture_from(image, name)
@@ -172,9 +176,10 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
         _require_variation(volume.name, array)
     modality = options.modality or volumes[1].modality
     windowed, remarks = _contrasts(volumes, values, modality and str(modality))
+    masks, empty = read_masks((options.fixed_mask, options.moving_mask), volumes)
     return VolumePair(
         volumes[0], volumes[1], str(modality) if modality in MODALITIES else None, plane, windowed,
-        (*_of_both(volumes), *remarks, *_two_persons(volumes)), began,
+        masks, (*_of_both(volumes), *remarks, *_two_persons(volumes), *empty), began,
     )  # fmt: skip
 
 

@@ -122,7 +122,7 @@ def _candidates(initial: InitializedPair, network: Any, options: Options) -> Ite
     if options.plane == "auto":
         yield _in_space(initial, network)
     if options.plane != "auto" or max(spacing) > THICK:
-        on_device = initial.image.to(device_of(network))
+        on_device = initial.matched.to(device_of(network))
         ddf, widths = slice_fields(on_device, initial.head, spacing, network, options.through_plane)
         field = field_from_slices(ddf.cpu(), grid, pair.plane)
         spread = None if widths is None else from_slices(widths, grid, pair.plane)
@@ -151,12 +151,12 @@ def information(initial: InitializedPair, field: sitk.Image | None = None) -> fl
         initial: the pair.
         field: displacements after the start, mm, LPS, pull-back; None: the start alone.
     """
-    fixed, start = (part.numpy() for part in initial.image)
-    where = initial.head[0].numpy() > 0
+    fixed, start = (part.numpy() for part in initial.matched)
+    where = initial.counted[0].numpy() > 0
     if field is None:
         return mutual_information(fixed, start, where)
     pair = initial.pair
-    moved = resample(pair.moving.image, pair.fixed.image, compose(initial.start, field))
+    moved = resample(initial.moving, pair.fixed.image, compose(initial.start, field))
     return mutual_information(fixed, _shown(moved, initial).numpy(), where)
 
 
@@ -168,8 +168,8 @@ def _shown(warped: sitk.Image, initial: InitializedPair) -> torch.Tensor:
 def _refined(initial: InitializedPair, field: sitk.Transform) -> Refinement:
     """Let a B-spline go on from the field, on the displayed volumes."""
     grid, plane = initial.pair.fixed.image, initial.pair.plane
-    fixed, moving = (from_slices(part[None], grid, plane) for part in initial.image)
-    head = sitk.Cast(from_slices(initial.head.float(), grid, plane) > 0.5, sitk.sitkUInt8)
+    fixed, moving = (from_slices(part[None], grid, plane) for part in initial.matched)
+    head = sitk.Cast(from_slices(initial.counted.float(), grid, plane) > 0.5, sitk.sitkUInt8)
     return refine(fixed, moving, head, field)
 
 

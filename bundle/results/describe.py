@@ -39,6 +39,7 @@ class Shown:
         displacement: length of the total displacement, mm.
         jacobian: determinant of the total mapping.
         head: bool, the fixed head; everywhere if none was found.
+        counted: bool, the head without what masks leave out: where it is measured.
         uncertainty: mm, None if it is not known.
     """
 
@@ -49,6 +50,7 @@ class Shown:
     displacement: np.ndarray
     jacobian: np.ndarray
     head: np.ndarray
+    counted: np.ndarray
     uncertainty: np.ndarray | None = None
 
 
@@ -58,12 +60,13 @@ def shown_volumes(fused: FusedVolumes) -> Shown:
     initial, pair = registration.initial, registration.pair
     fixed, start = initial.image
     in_plane = {"fixed": fixed, "start": start, "warped": registration.shown}
-    in_plane["head"] = initial.head[0]
+    in_plane |= {"head": initial.head[0], "counted": registration.counted[0]}
     found = {
         name: in_plane_of(values[None], pair.plane, "axial")[0].float().numpy()
         for name, values in in_plane.items()
     }
-    head = found.pop("head") > 0.5
+    head, counts = found.pop("head") > 0.5, found.pop("counted") > 0.5
+    head = head if head.any() else np.ones_like(head)
     on_grid = {
         "fused": fused.fused,
         "displacement": sitk.VectorMagnitude(registration.field),
@@ -71,7 +74,7 @@ def shown_volumes(fused: FusedVolumes) -> Shown:
         "uncertainty": registration.uncertainty,
     }
     found |= {n: to_slices(v)[0].float().numpy() for n, v in on_grid.items() if v is not None}
-    return Shown(head=head if head.any() else np.ones_like(head), **found)
+    return Shown(head=head, counted=counts if counts.any() else head, **found)
 
 
 def unit_of(pair: VolumePair) -> str:
@@ -93,7 +96,7 @@ def volume_report(fused: FusedVolumes, shown: Shown, parameters: Mapping[str, An
         shown: of the same.
         parameters: what the run was set to.
     """
-    registration, head = fused.registration, shown.head
+    registration, head = fused.registration, shown.counted
     initial, pair = registration.initial, registration.pair
     information, ncc = change(shown.fixed[head], shown.start[head], shown.warped[head])
     report = Report(

@@ -13,6 +13,9 @@ from bundle.options import Options, options_of
 
 KEY = "testing"
 
+FILES = ("initial_transform", "fixed_mask", "moving_mask")
+"""Those that name a file."""
+
 OWN = (
     "modality",
     "frame",
@@ -20,7 +23,7 @@ OWN = (
     "fixed_frame",
     "series",
     "spacing",
-    "initial_transform",
+    *FILES,
 )
 """Options that an entry may have for itself."""
 
@@ -34,9 +37,10 @@ def read_datalist(
     ``modality`` is optional, and so are ``frame`` (number of a frame of a 4D file, from 0, or
     ``mean``), ``apply_to_all_frames`` (true: all are resampled), ``fixed_frame`` (of the fixed
     file, where both are 4D), ``series`` (UIDs out of folders with several series, a list or
-    separated by commas), ``spacing`` (mm along x, y and z, where a header lacks it) and
-    ``initial_transform`` (file of a linear ITK transform). An entry that cannot be used does not
-    spoil the others: it becomes a record with the key ``error``.
+    separated by commas), ``spacing`` (mm along x, y and z, where a header lacks it),
+    ``initial_transform`` (file of a linear transform), ``fixed_mask`` and ``moving_mask`` (files of
+    what is left out). An entry that cannot be used does not spoil the others: it becomes a record
+    with the key ``error``.
 
     Args:
         path: the JSON file; without one there are no pairs.
@@ -69,8 +73,7 @@ def read_datalist(
             continue
         record["fixed"] = str(base / record["fixed"])
         record["moving"] = str(base / record["moving"])
-        if "initial_transform" in record:
-            record["initial_transform"] = str(base / record["initial_transform"])
+        record |= {key: str(base / record[key]) for key in FILES if key in record}
         record["output_dir"] = str(Path(output_dir) / record["id"])
         records.append(record)
     return records
@@ -90,8 +93,8 @@ def pair_record(
         moving: file of the image to bring onto it.
         output_dir: the folder for the results.
         modality: CT, PET or SPECT.
-        **others: ``frame``, ``apply_to_all_frames``, ``fixed_frame``, ``series``, ``spacing`` and
-            ``initial_transform`` as in a list.
+        **others: ``frame``, ``apply_to_all_frames``, ``fixed_frame``, ``series``, ``spacing``,
+            ``initial_transform``, ``fixed_mask`` and ``moving_mask`` as in a list.
 
     Returns:
         a record as :func:`read_datalist` gives it.
@@ -169,12 +172,11 @@ def _parts(entry: Mapping[str, Any]) -> dict[str, str]:
             raise InputError(f"has the {error}") from error
         value = entry["spacing"]
         parts["spacing"] = value if isinstance(value, str) else " ".join(map(str, value))
-    if entry.get("initial_transform") not in (None, ""):
-        if not isinstance(entry["initial_transform"], (str, Path)):
-            raise InputError(
-                f"has 'initial_transform' = {entry['initial_transform']!r}; give the path of a file"
-            )
-        parts["initial_transform"] = str(entry["initial_transform"])
+    for key in FILES:
+        if entry.get(key) not in (None, ""):
+            if not isinstance(entry[key], (str, Path)):
+                raise InputError(f"has {key!r} = {entry[key]!r}; give the path of a file")
+            parts[key] = str(entry[key])
     if entry.get("series") not in (None, "", []):
         parts["series"] = _series(entry["series"])
     return parts

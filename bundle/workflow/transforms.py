@@ -15,7 +15,7 @@ from bundle.options import Options
 from bundle.registration import initialize, register
 from bundle.results.folder import require_writable
 from bundle.results.writing import write
-from bundle.workflow.datalist import options_for
+from bundle.workflow.datalist import FILES, options_for
 
 PAIR = "pair"
 """Key of the pair as it was read, and after its start."""
@@ -33,7 +33,7 @@ class RefuseExistingd(Transform):
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Check one record, see :func:`bundle.results.folder.require_writable`."""
-        sources = data["fixed"], data["moving"]
+        sources = [data[key] for key in ("fixed", "moving", *FILES) if key in data]
         require_writable(Path(data["output_dir"]), self.options.overwrite, *sources)
         return data
 
@@ -68,7 +68,7 @@ class InitializePaird(Transform):
     """Bring the volumes under ``pair`` together linearly, see :func:`registration.initialize`.
 
     Args:
-        options: how.
+        options: how; a record's own ``initial_transform`` comes first.
     """
 
     def __init__(self, options: Options) -> None:
@@ -76,7 +76,7 @@ class InitializePaird(Transform):
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Initialise one record."""
-        return {**data, PAIR: initialize(data[PAIR], self.options)}
+        return {**data, PAIR: initialize(data[PAIR], options_for(data, self.options))}
 
 
 class PairInferer(Inferer):
