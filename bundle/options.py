@@ -64,9 +64,9 @@ def _blank(value: Any) -> Any:
 
 
 def _listed(value: Any) -> Any:
-    """UIDs as a list, or one text with commas between them."""
+    """UIDs or words as a list, or one text with commas between them."""
     if isinstance(value, str):
-        return tuple(uid.strip() for uid in value.split(",") if uid.strip())
+        return tuple(word.strip() for word in value.split(",") if word.strip())
     return value
 
 
@@ -135,6 +135,11 @@ TransformFile = Annotated[
 MaskImage = Annotated[
     Any, BeforeValidator(_mask), _remedied("give the path of a file, or an image in memory")
 ]
+Matrices = Annotated[
+    tuple[Literal["fsl", "lta"], ...],
+    BeforeValidator(_listed),
+    _remedied("give fsl, lta or both"),
+]
 Checkpoint = Annotated[Path, _remedied("give the path of a file")]
 ColorMap = Annotated[
     str | None,
@@ -174,8 +179,9 @@ class Options(BaseModel):
     )
     initial_transform: TransformFile = Field(
         None,
-        description="linear ITK transform from fixed to moving points (mm, LPS): .tfm, .txt, .h5, "
-        ".mat; instead of the headers, and optimised unless with init header",
+        description="linear transform instead of the headers: .tfm, .txt, .h5, .mat of ITK (from "
+        "fixed to moving points, mm, LPS), .mat of FSL, .lta of FreeSurfer (from moving to fixed, "
+        "as these write it); optimised unless with init header",
     )
     fixed_mask: MaskImage = Field(
         None,
@@ -205,6 +211,10 @@ class Options(BaseModel):
     )
     ddf_full: bool = Field(
         False, description="write the field of volumes on the fixed grid, not on about 2 mm"
+    )
+    matrices: Matrices = Field(
+        (),
+        description="write the linear part for other tools too: rigid.mat (fsl), rigid.lta (lta)",
     )
     dicom_output: bool = Field(
         False, description="write the results as DICOM series and registration objects too"

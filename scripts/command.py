@@ -109,7 +109,7 @@ def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
             kind["nargs"] = "+"
         if field.annotation is bool:
             kind = {"action": "store_true"}
-        elif name == "series":
+        elif name in ("series", "matrices"):
             kind = {"nargs": "+"}
         elif name == "spacing":
             kind = {"nargs": 3, "metavar": ("X", "Y", "Z")}

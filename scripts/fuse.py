@@ -47,6 +47,7 @@ SHARED = (
     "ct_window",
     "colormap",
     "ddf_full",
+    "matrices",
     "dicom_output",
     "strict",
     "overwrite",

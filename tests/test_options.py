@@ -37,7 +37,7 @@ def test_the_defaults_of_the_configuration_are_those_of_python():
     given = {name: CONFIG[name] for name in Options.model_fields if name in CONFIG}
     assert eval(given.pop("checkpoint")[1:].replace("@bundle_root", repr(str(ROOT)))) == str(MODEL)
     assert "cuda:0" in given.pop("device")
-    assert len(given) == 14
+    assert len(given) == 15
     assert options_of(**given) == options_of() == Options()
     for name, value in given.items():
         default = Options.model_fields[name].default

@@ -62,7 +62,9 @@ def initialize(pair: LoadedPair, options: Options) -> PicturePair | InitializedP
     left_out = list(shares_left_out(pair))
     fixed, moving = without_masked(pair)
     given = options.initial_transform
-    wanted = None if given is None else read_initial_transform(given)
+    wanted = None
+    if given is not None:
+        wanted = read_initial_transform(given, pair.fixed.image, pair.moving.image)
     try:
         found = find_start(fixed, moving, options.init, wanted, mask)
     except InputError as error:

@@ -96,7 +96,7 @@ def _write_volumes(
     pair = registration.pair
     volumes = (pair.fixed.image, pair.moving.image)
     require_space(folder, PAGE + sum(_bytes(volume) for volume in volumes))
-    write_mapping(registration, folder, options.ddf_full)
+    write_mapping(registration, folder, options)
     write_values(fused, folder)
     if options.apply_to_all_frames and pair.moving.frames:
         write_frames(registration, pair.moving.frames, folder / "warped_4d.nii.gz")

@@ -7,8 +7,16 @@ import pytest
 import SimpleITK as sitk
 
 from bundle.geometry.compact import coarse_grid
-from bundle.geometry.transform import compose, displacement_field, field_transform, resample
+from bundle.geometry.transform import (
+    as_matrix,
+    compose,
+    displacement_field,
+    field_transform,
+    resample,
+)
+from bundle.options import options_of
 from bundle.phantom.pairs import write_volumes
+from bundle.registration.initial_transform import read_initial_transform
 from bundle.results import volume_files
 from bundle.results.volume_files import write_mapping, write_values
 from tests.geometry.test_compact import START, apart, lengths, smooth_field
@@ -47,7 +55,7 @@ def registered(ball, tmp_path):
 def test_the_files_of_the_mapping_agree(registered, full, tmp_path):
     registration = registered.registration
     fixed, moving = registration.pair.fixed.image, registration.pair.moving.image
-    write_mapping(registration, tmp_path, full)
+    write_mapping(registration, tmp_path, options_of(ddf_full=full))
     field = read(tmp_path / "ddf.nii.gz", sitk.sitkVectorFloat64)
     assert (field.GetSize() == fixed.GetSize()) == full
     assert full or field.GetSpacing() == (2.0, 2.0, 2.0)
@@ -109,3 +117,18 @@ def test_what_was_made_regular_is_written_as_it_is(ball, tmp_path, monkeypatch):
     write_values(replace(ball, registration=replace(registration, initial=initial)), tmp_path)
     used = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "moving_used.nii.gz")))
     np.testing.assert_array_equal(used, sitk.GetArrayFromImage(moving.image).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"), [((), []), (("lta", "fsl"), ["rigid.lta", "rigid.mat"])]
+)
+def test_matrices_of_other_tools_are_written_on_request(asked, names, registered, tmp_path):
+    registration, out = registered.registration, tmp_path / "out"
+    out.mkdir()
+    write_mapping(registration, out, options_of(matrices=asked))
+    assert sorted(path.name for path in out.iterdir() if path.suffix in (".lta", ".mat")) == names
+    matrix = as_matrix(sitk.ReadTransform(str(out / "rigid.tfm")))
+    grids = registration.pair.fixed.image, registration.pair.moving.image
+    for name in names:
+        read_back = read_initial_transform(out / name, *grids)
+        np.testing.assert_allclose(read_back, matrix, atol=1e-8)
