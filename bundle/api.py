@@ -49,8 +49,8 @@ def register_and_fuse(
     Args:
         fixed: the reference image, an MRI: a path, a ``SimpleITK.Image``, a nibabel image, a MONAI
             ``MetaTensor`` (1, X, Y, Z), or a picture as an array (H, W) or (H, W, 3).
-        moving: the CT, PET or SPECT image, likewise; or a list of them, which are registered
-            one after the other onto the fixed volume, read once.
+        moving: the CT, PET or SPECT image, or another MRI, likewise; or a list of them, which are
+            registered one after the other onto the fixed volume, read once.
         modality: of the moving image; by default what its DICOM header says, if it says it. Of a
             list of images a list as long.
         **options: of :class:`bundle.options.Options`, which are those of ``scripts.fuse``.

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from bundle.domain import CT_WINDOW, MODALITIES, PERCENTILES, Modality, Range
+from bundle.domain import CT_WINDOW, MOVING, PERCENTILES, Modality, Range
 from bundle.errors import InputError
 from bundle.paths import MODEL
 
@@ -135,6 +135,9 @@ TransformFile = Annotated[
 MaskImage = Annotated[
     Any, BeforeValidator(_mask), _remedied("give the path of a file, or an image in memory")
 ]
+Resolution = Annotated[
+    Positive | None, BeforeValidator(_blank), _remedied("give the side of a voxel in mm, such as 1")
+]
 Matrices = Annotated[
     tuple[Literal["fsl", "lta"], ...],
     BeforeValidator(_listed),
@@ -211,6 +214,11 @@ class Options(BaseModel):
     )
     ddf_full: bool = Field(
         False, description="write the field of volumes on the fixed grid, not on about 2 mm"
+    )
+    resolution: Resolution = Field(
+        None,
+        description="side in mm of the voxels of all results of volumes; by default the fixed "
+        "image's own grid",
     )
     matrices: Matrices = Field(
         (),
@@ -316,7 +324,7 @@ def _remedy(name: str) -> str:
     if isinstance(extra, dict):
         return str(extra["remedy"])
     if name == "modality":
-        return f"give one of {', '.join(MODALITIES)}, or none"
+        return f"give one of {', '.join(MOVING)}, or none"
     choices = get_args(field.annotation)
     if choices and all(isinstance(choice, str) for choice in choices):
         return f"give one of {', '.join(choices)}"

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, get_args
 
-from bundle.domain import MODALITIES
+from bundle.domain import MOVING
 from bundle.errors import InputError, one_line
 from bundle.options import Options, check_value
 
@@ -103,7 +103,7 @@ def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
     """Add options of :class:`bundle.options.Options`, with its choices, defaults and help."""
     for name in names:
         field = Options.model_fields[name]
-        choices = MODALITIES if name == "modality" else _texts(get_args(field.annotation))
+        choices = MOVING if name == "modality" else _texts(get_args(field.annotation))
         kind: dict[str, Any] = {"choices": choices} if choices else {}
         if name == "modality":
             kind["nargs"] = "+"

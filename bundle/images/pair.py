@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,14 +14,16 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from bundle.domain import LONGEST, MODALITIES, SHORTEST
+from bundle.domain import LONGEST, MODALITIES, MOVING, SHORTEST
 from bundle.errors import InputError, Remark, refuse_warnings
+from bundle.geometry.grid import counts_at
 from bundle.geometry.planes import choose_plane
-from bundle.geometry.slices import plane_size
+from bundle.geometry.slices import plane_size, plane_spacing
 from bundle.images.color import luma
 from bundle.images.dicom import Series, read_folder
 from bundle.images.display import is_hounsfield, looks_like_ct
 from bundle.images.frames import MEAN
+from bundle.images.grid import MOST
 from bundle.images.kinds import is_volume
 from bundle.images.mask import Masks, read_masks, refuse_masks
 from bundle.images.pictures import picture_from, read_picture
@@ -60,7 +63,7 @@ class VolumePair:
     Attributes:
         fixed: the reference volume.
         moving: the volume to register.
-        modality: CT, PET or SPECT, of the moving volume, if it is known.
+        modality: CT, PET, SPECT or MR, of the moving volume, if it is known.
         plane: of the slices in which the network sees them: axial, coronal or sagittal.
         hounsfield: whether fixed and moving are a CT in Hounsfield units: as the header or the
             user says; of a moving volume of which nobody says anything as its values look.
@@ -91,7 +94,8 @@ def read_pair(fixed: Any, moving: Any, options: Options) -> LoadedPair:
             the :class:`Volume` of another pair, which is not read again.
         moving: the image to register, likewise.
         options: ``modality``, ``frame``, ``apply_to_all_frames``, ``fixed_frame``, ``series``,
-            ``spacing``, ``plane``, ``fixed_mask``, ``moving_mask`` and ``strict`` count.
+            ``spacing``, ``plane``, ``fixed_mask``, ``moving_mask``, ``resolution`` and
+            ``strict`` count.
 
     Raises:
         InputError: the two cannot be used together, or one of them not at all; or, with
@@ -174,11 +178,14 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
     values = [torch.from_numpy(sitk.GetArrayFromImage(volume.image)) for volume in volumes]
     for volume, array in zip(volumes, values, strict=True):
         _require_variation(volume.name, array)
+    if options.resolution is not None:
+        require_resolution(volumes[0], plane, options.resolution)
+    stated = options.modality is not None
     modality = options.modality or volumes[1].modality
-    windowed, remarks = _contrasts(volumes, values, modality and str(modality))
+    windowed, remarks = _contrasts(volumes, values, modality and str(modality), stated)
     masks, empty = read_masks((options.fixed_mask, options.moving_mask), volumes)
     return VolumePair(
-        volumes[0], volumes[1], str(modality) if modality in MODALITIES else None, plane, windowed,
+        volumes[0], volumes[1], str(modality) if modality in MOVING else None, plane, windowed,
         masks, (*_of_both(volumes), *remarks, *_two_persons(volumes), *empty), began,
     )  # fmt: skip
 
@@ -222,11 +229,15 @@ def _of_both(volumes: Sequence[Volume]) -> Iterator[Remark]:
 
 
 def _contrasts(
-    volumes: Sequence[Volume], values: Sequence[torch.Tensor], modality: str | None
+    volumes: Sequence[Volume],
+    values: Sequence[torch.Tensor],
+    modality: str | None,
+    stated: bool,
 ) -> tuple[tuple[bool, bool], list[Remark]]:
     """Which of the two is shown in Hounsfield units, and what looks wrong.
 
     Negative numbers alone tell nothing: backgrounds of -1024 and PET with noise have them too.
+    ``stated``: the modality is what the user says, and not what a header says.
     """
     fixed = volumes[0].modality == "CT" and is_hounsfield(values[0])
     moving = is_hounsfield(values[1]) if modality == "CT" else False
@@ -235,17 +246,22 @@ def _contrasts(
         moving = True
         text = (
             "moving volume: nothing says what it shows; its values look like Hounsfield units, so "
-            "it is shown as CT: state its modality (--modality CT, PET or SPECT)"
+            "it is shown as CT: state its modality (--modality CT, PET, SPECT or MR)"
         )
         remarks.append(Remark("modality_guessed", text))
     ct = volumes[0].modality is None and looks_like_ct(values[0])
-    if volumes[0].modality in MODALITIES or volumes[1].modality == "MR" or ct:
+    mri = modality == "MR" and not stated
+    if mri and volumes[0].modality == "MR":
+        text = "moving volume: is an MRI too; it is registered as one"
+        remarks.append(Remark("mri_onto_mri", text, warning=False))
+    if volumes[0].modality in MODALITIES or (mri and volumes[0].modality is None) or ct:
         kinds = [volumes[0].modality or ("CT" if ct else "unknown")]
         kinds.append(volumes[1].modality or modality or "unknown")
         text = (
             f"fixed looks like {kinds[0]} and moving like {kinds[1]}: fixed should be the MRI; "
             "are they swapped?"
         )
+        text += " --modality MR says that they are not" if mri and not ct else ""
         remarks.append(Remark("swapped", text))
     return (fixed, moving), remarks
 
@@ -273,6 +289,24 @@ def _require_size(name: str, height: int, width: int, plane: str = "") -> None:
         remedy = f"in this direction it is too thin a slab: take another --plane, or {remedy}"
     where = f"{plane} plane" if plane else "plane"
     raise InputError(f"{name}: is {width} x {height} pixels in {where}; {remedy}")
+
+
+def require_resolution(fixed: Volume, plane: str, resolution: float) -> None:
+    """Refuse voxels of results that are too large or too small for the fixed volume.
+
+    Raises:
+        InputError: they are.
+    """
+    sizes, spacing = plane_size(fixed.image, plane), plane_spacing(fixed.image, plane)
+    rows, columns = (
+        math.ceil(n * step / resolution - 1e-6) for n, step in zip(sizes, spacing, strict=False)
+    )
+    fits = min(rows, columns) >= SHORTEST and max(rows, columns) <= LONGEST
+    if not fits or math.prod(counts_at(fixed.image, resolution)) > MOST:
+        raise InputError(
+            f"{fixed.name}: resolution {resolution:g} gives slices of {columns} x {rows} pixels; "
+            f"give one for which they have {SHORTEST} to {LONGEST} per side"
+        )
 
 
 def _require_variation(name: str, values: torch.Tensor) -> None:

@@ -35,6 +35,7 @@ from bundle.registration.coarse import coarse_of
 from bundle.registration.elastic_field import ElasticField
 from bundle.registration.initialize import initialize
 from bundle.registration.optimised import SHARE, mean_of, optimised_field
+from bundle.registration.output_grid import on_output_grid
 from bundle.registration.pairs import (
     InitializedPair,
     PictureRegistration,
@@ -83,7 +84,6 @@ def _register_pictures(pair: PicturePair, network: Any, options: Options) -> Pic
 def _register_volumes(
     initial: InitializedPair, network: Any, options: Options
 ) -> VolumeRegistration:
-    pair, grid = initial.pair, initial.pair.fixed.image
     found, kept = (None, False) if options.rigid_only else _best(initial, network, options)
     fields = [found.field] if found and kept else []
     refinement = None
@@ -91,12 +91,14 @@ def _register_volumes(
         refinement = _refined(initial, compose(np.eye(4), *fields))
         fields += [refinement.field] if refinement.field and refinement.kept else []
     transform = compose(initial.start, *fields)
+    shown = on_output_grid(initial, options.resolution)
+    pair, grid = shown.pair, shown.pair.fixed.image
     written = field_transform(compact(transform, grid).displacement)  # what ddf.nii.gz holds
     total = displacement_field(written, grid)
     warped = resample(pair.moving.image, grid, field_transform(total))
     spread = onto(found.spread, grid) if found and found.spread else None
     return VolumeRegistration(
-        initial, transform, total, warped, _shown(warped, initial),
+        shown, transform, total, warped, _shown(warped, shown),
         found.planes if found and kept else (), spread, refinement,
         found.optimiser if found and kept else 0.0,
     )  # fmt: skip

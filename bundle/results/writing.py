@@ -9,7 +9,7 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from bundle.domain import MODALITIES, Modality
+from bundle.domain import MOVING, Modality
 from bundle.errors import refuse_warnings
 from bundle.fusion import FusedPair, FusedPictures, FusedVolumes, color_volume, colormap_of
 from bundle.geometry.fields import write_field
@@ -46,6 +46,7 @@ def parameters_of(options: Options) -> dict[str, Any]:
         **({"rigid_only": True} if options.rigid_only else {}),
         **({"frame": options.frame} if options.frame is not None else {}),
         **({"apply_to_all_frames": True} if options.apply_to_all_frames else {}),
+        **({"resolution_mm": options.resolution} if options.resolution else {}),
         **({"weights_sha256": weights} if weights else {}),
     }
 
@@ -106,7 +107,7 @@ def _write_volumes(
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
     colormap = colormap_of(pair.modality, options.colormap)
     write_volume_page(folder / "report.html", report, fused, shown, colormap)
-    activity = pair.modality in MODALITIES and Modality[str(pair.modality)].activity
+    activity = pair.modality in MOVING and Modality[str(pair.modality)].activity
     if activity:
         write_picture(overlay(shown, registration.field), folder / "overlay.png")
     colors = color_volume(fused, colormap) if activity or options.colormap else None

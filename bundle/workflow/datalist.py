@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bundle.domain import MODALITIES
+from bundle.domain import MOVING
 from bundle.errors import InputError
 from bundle.options import Options, options_of
 
@@ -92,7 +92,7 @@ def pair_record(
         fixed: file of the reference image.
         moving: file of the image to bring onto it.
         output_dir: the folder for the results.
-        modality: CT, PET or SPECT.
+        modality: CT, PET, SPECT or MR.
         **others: ``frame``, ``apply_to_all_frames``, ``fixed_frame``, ``series``, ``spacing``,
             ``initial_transform``, ``fixed_mask`` and ``moving_mask`` as in a list.
 
@@ -193,6 +193,6 @@ def _series(value: Any) -> str:
 def _modality(value: Any) -> dict[str, str]:
     if value in (None, ""):
         return {}
-    if str(value).upper() not in MODALITIES:
-        raise InputError(f"has the modality {value!r}; use one of {', '.join(MODALITIES)}, or none")
+    if str(value).upper() not in MOVING:
+        raise InputError(f"has the modality {value!r}; use one of {', '.join(MOVING)}, or none")
     return {"modality": str(value).upper()}
