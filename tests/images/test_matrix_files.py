@@ -114,9 +114,16 @@ def test_nitransforms_reads_what_is_written(kind, write, grids, start, tmp_path)
 
 @pytest.mark.parametrize(("kind", "read"), [("fsl", read_fsl), ("fs", read_lta)])
 def test_what_nitransforms_writes_is_read(kind, read, grids, start, tmp_path):
+    """Its arrays name the volumes the other way round than FreeSurfer; the matrix is the same."""
     files = [nifti(one, tmp_path / f"{n}.nii.gz") for n, one in zip("fm", grids, strict=True)]
     transform = nitransforms.Affine(LPS @ start @ LPS, reference=files[0])
     transform.to_filename(tmp_path / "m.x", fmt=kind, moving=files[1])
+    if kind == "fs":
+        with pytest.raises(InputError, match="goes from the fixed image to the moving one"):
+            read(tmp_path / "m.x", *grids)
+        text = (tmp_path / "m.x").read_text().replace("src volume", "x volume")
+        text = text.replace("dst volume", "src volume").replace("x volume", "dst volume")
+        (tmp_path / "m.x").write_text(text)
     np.testing.assert_allclose(read(tmp_path / "m.x", *grids), start, atol=1e-4)
 
 

@@ -57,12 +57,12 @@ def test_a_volume_in_coarser_voxels_keeps_its_mean_and_loses_its_noise(files):
 
 
 def test_results_lie_on_it_and_the_transform_stays(files):
-    (plain, _), (found, asked) = registered(files), registered(files, resolution="1.2")
+    (plain, _), (found, asked) = registered(files), registered(files, resolution="1.1")
     here = found.registration
     moving = here.pair.moving.image
     result = Result(found, asked)
     for image in (result.fused, result.warped, here.field):
-        assert image.GetSpacing() == (1.2, 1.2, 1.2) and image.GetSize() == (30, 40, 50)
+        assert image.GetSpacing() == (1.1, 1.1, 1.1) and min(image.GetSize()) == 33
     point = (-10.0, 30.0, 20.0)
     there = plain.registration.transform.TransformPoint(point)
     np.testing.assert_array_equal(here.transform.TransformPoint(point), there)
@@ -88,10 +88,10 @@ def test_masks_follow_to_the_other_grid(files):
 
 
 @pytest.mark.parametrize(
-    ("size", "shown"), [(2.0, "24 x 18|18 x 24"), (0.01, r"\d+ x \d+")], ids=["coarse", "fine"]
+    ("size", "shown"), [(2.0, "18 x 25"), (0.01, r"\d+ x \d+")], ids=["coarse", "fine"]
 )
 def test_too_large_and_too_small_voxels_are_refused(size, shown, files):
-    message = rf"f\.nii\.gz: resolution {size:g} gives slices of ({shown}) pixels; give one"
+    message = rf"f\.nii\.gz: resolution {size:g} gives slices of {shown} pixels; give one"
     with pytest.raises(InputError, match=message):
         read_pair(*files, options_of(resolution=size))
 
