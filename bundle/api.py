@@ -59,8 +59,8 @@ def register_and_fuse(
     Args:
         fixed: the reference image, an MRI: a path, a ``SimpleITK.Image``, a nibabel image, a MONAI
             ``MetaTensor`` (1, X, Y, Z), or a picture as an array (H, W) or (H, W, 3).
-        moving: the CT, PET or SPECT image, likewise; or a list of them, which are registered
-            one after the other onto the fixed volume, read once.
+        moving: the CT, PET or SPECT image, or another MRI, likewise; or a list of them, which are
+            registered one after the other onto the fixed volume, read once.
         modality: of the moving image; by default what its DICOM header says, if it says it. Of a
             list of images a list as long.
         progress: takes the stages of each pair, each as it begins, also those of ``save``.
@@ -107,7 +107,8 @@ def _fused(fixed: Any, moving: Any, settings: Options, file: Any, progress: Prog
     pair = read_pair(fixed, moving, settings, progress)
     network = load_network(settings.checkpoint, settings.device)
     fused = fuse(register(pair, network, settings, progress), network, progress)
-    paths = tuple(Path(one) for one in (file, moving) if isinstance(one, (str, PathLike)))
+    files = (file, moving, settings.fixed_mask, settings.moving_mask)
+    paths = tuple(Path(one) for one in files if isinstance(one, (str, PathLike)))
     result = Result(fused, settings, paths, progress)
     if settings.strict:
         refuse_warnings("result", result.report.warnings)

@@ -20,7 +20,7 @@ class Modality(str, Enum):
 
     Attributes:
         dicom: the value of DICOM's attribute Modality.
-        bids: the ending of a BIDS file name.
+        bids: the ending of a BIDS file name; '' where a name does not make an image a moving one.
         activity: whether it shows a tracer, which is told by colours.
         colormap: matplotlib's name of the colours in which it is laid over the MRI.
     """
@@ -42,6 +42,7 @@ class Modality(str, Enum):
     CT = "CT", "CT", "_ct", False, "copper"
     PET = "PET", "PT", "_pet", True, "inferno"
     SPECT = "SPECT", "NM", "_spect", True, "inferno"
+    MR = "MR", "MR", "", False, "copper"
 
     def __str__(self) -> str:
         return self.value
@@ -49,14 +50,17 @@ class Modality(str, Enum):
     __format__ = str.__format__  # type: ignore[assignment]
 
 
-MODALITIES: tuple[str, ...] = tuple(one.value for one in Modality)
-"""Their names, in the order that arrays of modalities count by."""
+MOVING: tuple[str, ...] = tuple(one.value for one in Modality)
+"""Names of what is registered onto an MRI; another MRI (T2, FLAIR) is too, as it comes."""
+
+MODALITIES: tuple[str, ...] = tuple(name for name in MOVING if name != Modality.MR.value)
+"""Those that there are pairs to train on of, in the order that arrays of modalities count by."""
 
 DEFAULT_COLORMAP = "copper"
 """Of a moving volume whose modality is not known."""
 
-DICOM_MODALITIES = {one.dicom: one.value for one in Modality} | {"MR": "MR"}
-"""DICOM's Modality to ours, of moving images and of the MRI."""
+DICOM_MODALITIES = {one.dicom: one.value for one in Modality}
+"""DICOM's Modality to ours."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from bundle.domain import CT_WINDOW, MODALITIES, PERCENTILES, Modality, Range
+from bundle.domain import CT_WINDOW, MOVING, PERCENTILES, Modality, Range
 from bundle.errors import InputError
 from bundle.paths import MODEL
 
@@ -64,15 +64,24 @@ def _blank(value: Any) -> Any:
 
 
 def _listed(value: Any) -> Any:
-    """UIDs or numbers as a list, or one text with commas between them."""
+    """UIDs, numbers or words as a list, or one text with commas between them."""
     if isinstance(value, (list, tuple)):
         return tuple(str(one) if type(one) is int else one for one in value)
-    return tuple(uid.strip() for uid in str(value).split(",") if uid.strip())
+    return tuple(word.strip() for word in str(value).split(",") if word.strip())
 
 
 def _text(value: Any) -> Any:
     """A ``torch.device`` is known by its name."""
     return str(value) if type(value).__name__ == "device" else value
+
+
+def _mask(value: Any) -> Any:
+    """A path, or an image in memory; an empty text is none."""
+    if isinstance(value, str):
+        return Path(value) if value else None
+    if isinstance(value, (bool, int, float, list, tuple, dict)):
+        raise ValueError("is no image")
+    return value
 
 
 def _color_map(value: Any) -> Any:
@@ -124,6 +133,17 @@ TransformFile = Annotated[
     Path | None, BeforeValidator(_blank), _remedied("give the path of a file")
 ]
 LabelsFile = Annotated[Path | None, BeforeValidator(_blank), _remedied("give the path of a file")]
+MaskImage = Annotated[
+    Any, BeforeValidator(_mask), _remedied("give the path of a file, or an image in memory")
+]
+Resolution = Annotated[
+    Positive | None, BeforeValidator(_blank), _remedied("give the side of a voxel in mm, such as 1")
+]
+Matrices = Annotated[
+    tuple[Literal["fsl", "lta"], ...],
+    BeforeValidator(_listed),
+    _remedied("give fsl, lta or both"),
+]
 Checkpoint = Annotated[Path, _remedied("give the path of a file")]
 ColorMap = Annotated[
     str | None,
@@ -165,9 +185,16 @@ class Options(BaseModel):
     )
     initial_transform: TransformFile = Field(
         None,
-        description="linear ITK transform from fixed to moving points (mm, LPS): .tfm, .txt, .h5, "
-        ".mat; instead of the headers, and optimised unless with init header",
+        description="linear transform instead of the headers: .tfm, .txt, .h5, .mat of ITK (from "
+        "fixed to moving points, mm, LPS), .mat of FSL, .lta of FreeSurfer (from moving to fixed, "
+        "as these write it); optimised unless with init header",
     )
+    fixed_mask: MaskImage = Field(
+        None,
+        description="volume on the fixed image's grid; where it is not 0 (lesion, metal) nothing "
+        "counts in the registration and its measures: other tools, as ANTs, mark what is used",
+    )
+    moving_mask: MaskImage = Field(None, description="the same for the moving image, on its grid")
     plane: Plane = Field(
         "auto", description="volumes: a field in 3D, or that of the slices of a plane"
     )
@@ -190,6 +217,15 @@ class Options(BaseModel):
     )
     ddf_full: bool = Field(
         False, description="write the field of volumes on the fixed grid, not on about 2 mm"
+    )
+    resolution: Resolution = Field(
+        None,
+        description="side in mm of the voxels of all results of volumes; by default the fixed "
+        "image's own grid",
+    )
+    matrices: Matrices = Field(
+        (),
+        description="write the linear part for other tools too: rigid.mat (fsl), rigid.lta (lta)",
     )
     dicom_output: bool = Field(
         False, description="write the results as DICOM series and registration objects too"
@@ -302,7 +338,7 @@ def _remedy(name: str) -> str:
     if isinstance(extra, dict):
         return str(extra["remedy"])
     if name == "modality":
-        return f"give one of {', '.join(MODALITIES)}, or none"
+        return f"give one of {', '.join(MOVING)}, or none"
     choices = get_args(field.annotation)
     if choices and all(isinstance(choice, str) for choice in choices):
         return f"give one of {', '.join(choices)}"

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, get_args
 
-from bundle.domain import MODALITIES
+from bundle.domain import MOVING
 from bundle.errors import InputError, one_line
 from bundle.options import Options, check_value
 from bundle.paths import IN_CHECKOUT
@@ -111,13 +111,13 @@ def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
     """Add options of :class:`bundle.options.Options`, with its choices, defaults and help."""
     for name in names:
         field = Options.model_fields[name]
-        choices = MODALITIES if name == "modality" else _texts(get_args(field.annotation))
+        choices = MOVING if name == "modality" else _texts(get_args(field.annotation))
         kind: dict[str, Any] = {"choices": choices} if choices else {}
         if name == "modality":
             kind["nargs"] = "+"
         if field.annotation is bool:
             kind = {"action": "store_true"}
-        elif name == "series":
+        elif name in ("series", "matrices"):
             kind = {"nargs": "+"}
         elif name == "spacing":
             kind = {"nargs": 3, "metavar": ("X", "Y", "Z")}

@@ -48,6 +48,8 @@ SHARED = (
     "ct_window",
     "colormap",
     "ddf_full",
+    "resolution",
+    "matrices",
     "dicom_output",
     "suv",
     "strict",
@@ -64,6 +66,8 @@ OF_ONE = (
     "spacing",
     "initial_transform",
     "labels",
+    "fixed_mask",
+    "moving_mask",
 )
 """Options of one pair, which a list takes pair by pair."""
 
@@ -98,8 +102,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.description = "Register the moving image onto the fixed one and fuse the two."
     parser.add_argument("--fixed", help="reference image (MRI)")
     parser.add_argument(
-        "--moving", nargs="+", metavar="IMAGE", help="image to register (CT, PET or SPECT), or more"
-    )
+        "--moving", nargs="+", metavar="IMAGE",
+        help="image to register (CT, PET, SPECT or another MRI), or more",
+    )  # fmt: skip
     parser.add_argument("--datalist", help="pairs.json, instead of --fixed and --moving")
     parser.add_argument("--input_dir", help="folder with NAME_fixed and NAME_moving, or BIDS")
     parser.add_argument("--output_dir", help="folder for the results")

@@ -24,7 +24,7 @@ from pathlib import Path
 import SimpleITK as sitk
 import torch
 
-from bundle.domain import MODALITIES
+from bundle.domain import MOVING
 from bundle.errors import InputError
 from bundle.evaluation.checks.aligned import AlignedPair
 from bundle.evaluation.checks.misaligned import MisalignedPair, misaligned
@@ -65,9 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--kinds", nargs="+", default=[], help="of its pairs, such as head or slab")
     parser.add_argument("--fixed", help="reference volume")
     parser.add_argument("--moving", help="volume aligned with it")
-    parser.add_argument("--phantom", choices=MODALITIES, help="heads of the phantom instead")
+    parser.add_argument("--phantom", choices=MOVING, help="heads of the phantom instead")
     parser.add_argument("--heads", type=Path, help="tissue maps, painted, instead")
-    parser.add_argument("--modality", choices=MODALITIES, help="modality of the moving volume")
+    parser.add_argument("--modality", choices=MOVING, help="modality of the moving volume")
     parser.add_argument("--slices", type=int, help="resample both to this many slices first")
     parser.add_argument("--misalignment", nargs="+", choices=MISALIGNMENTS, help="one or several")
     parser.add_argument("--seeds", type=int, default=3, help="number of misalignments")

@@ -276,7 +276,7 @@ def nifti(values, affine):
         (GOOD, GOOD, {"init": "elastic"}, "init elastic: give one of rigid, header, center"),
         (GOOD, GOOD, {"chekpoint": "m.pt"}, r"chekpoint: unknown option; did you mean checkpoint"),
         (GOOD, GOOD, {"ct_window": 5}, "ct_window 5: give two numbers"),
-        (GOOD, GOOD, {"modality": "MRI"}, "modality MRI: give one of CT, PET, SPECT, or none"),
+        (GOOD, GOOD, {"modality": "MRI"}, "modality MRI: give one of CT, PET, SPECT, MR, or none"),
         ("nowhere.nii.gz", GOOD, {}, r"nowhere\.nii\.gz: no such file; check the path"),
         (PICTURE, "nowhere.png", {}, r"nowhere\.png: no such file; check the path"),
         ("README.md", GOOD, {}, r"README\.md: unknown kind of file"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.domain import MODALITIES
+from bundle.domain import MOVING
 from bundle.errors import InputError
 from bundle.options import Options, TrainingOptions, check_value, options_of
 from bundle.paths import MODEL
@@ -18,7 +18,10 @@ from scripts.command import given_options
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = json.loads((ROOT / "configs" / "inference.json").read_text(encoding="utf-8"))
-OF_A_PAIR = {"modality", "frame", "apply_to_all_frames", "fixed_frame", "series", "spacing"}
+OF_A_PAIR = {
+    "modality", "frame", "apply_to_all_frames", "fixed_frame", "series", "spacing", "fixed_mask",
+    "moving_mask",
+}  # fmt: skip
 """A list names them pair by pair; and the device is the configuration's own."""
 
 
@@ -34,7 +37,7 @@ def test_the_defaults_of_the_configuration_are_those_of_python():
     given = {name: CONFIG[name] for name in Options.model_fields if name in CONFIG}
     assert eval(given.pop("checkpoint")[1:].replace("@bundle_root", repr(str(ROOT)))) == str(MODEL)
     assert "cuda:0" in given.pop("device")
-    assert len(given) == 17
+    assert len(given) == 19
     assert options_of(**given) == options_of() == Options()
     for name, value in given.items():
         default = Options.model_fields[name].default
@@ -58,7 +61,7 @@ def test_the_defaults_of_the_commands_are_those_of_python(command):
 
 def test_the_command_knows_every_choice():
     actions = {action.dest: action for action in fuse._parser()._actions}
-    assert tuple(actions["modality"].choices) == MODALITIES
+    assert tuple(actions["modality"].choices) == MOVING
     assert actions["init"].choices == ("rigid", "header", "center", "moments", "affine", "none")
     assert actions["plane"].choices == ("auto", "axial", "coronal", "sagittal")
     assert actions["refine"].choices == ("none", "bspline")
@@ -72,7 +75,7 @@ def test_the_command_knows_every_choice():
     [
         ({"init": "elastic"}, "init elastic: give one of rigid, header, center, moments"),
         ({"refine": None}, "refine None: give one of none, bspline"),
-        ({"modality": "MRI"}, "modality MRI: give one of CT, PET, SPECT, or none"),
+        ({"modality": "MRI"}, "modality MRI: give one of CT, PET, SPECT, MR, or none"),
         ({"guard": "maybe"}, "guard maybe: give true or false"),
         ({"through_plane": -1}, "through_plane -1: give a number, 0 or more"),
         ({"through_plane": "wide"}, "through_plane wide: give a number, 0 or more"),

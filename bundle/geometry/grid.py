@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,10 +17,33 @@ def same_extent(volume: sitk.Image, counts: Sequence[int]) -> sitk.Image:
         counts: voxels along its axes.
     """
     old, sizes = np.array(volume.GetSpacing()), np.array(volume.GetSize())
-    spacing = old * sizes / counts
+    return _about_the_middle(volume, counts, old * sizes / counts)
+
+
+def counts_at(volume: sitk.Image, resolution: float) -> tuple[int, int, int]:
+    """How many voxels of a size in mm cover a volume along its axes."""
+    sides = np.array(volume.GetSpacing()) * volume.GetSize()
+    x, y, z = (max(1, math.ceil(side / resolution - 1e-6)) for side in sides.tolist())
+    return x, y, z
+
+
+def at_resolution(volume: sitk.Image, resolution: float) -> sitk.Image:
+    """An empty volume, uint8, of cubic voxels that cover a volume.
+
+    Args:
+        volume: 3D; orientation and middle stay, the outer edges lie less than a voxel further out.
+        resolution: side of the voxels, mm.
+    """
+    return _about_the_middle(volume, counts_at(volume, resolution), np.full(3, resolution))
+
+
+def _about_the_middle(volume: sitk.Image, counts: Sequence[int], spacing: np.ndarray) -> sitk.Image:
+    """A grid of other voxels with the same orientation and middle."""
+    old, sizes = np.array(volume.GetSpacing()), np.array(volume.GetSize())
     direction = np.reshape(volume.GetDirection(), (3, 3))
+    corner = (old * (sizes - 1) - spacing * (np.array(counts) - 1)) / 2
     grid = sitk.Image([int(count) for count in counts], sitk.sitkUInt8)
     grid.SetSpacing(spacing.tolist())
     grid.SetDirection(volume.GetDirection())
-    grid.SetOrigin((volume.GetOrigin() + direction @ ((spacing - old) / 2)).tolist())
+    grid.SetOrigin((volume.GetOrigin() + direction @ corner).tolist())
     return grid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,18 +14,21 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from bundle.domain import LONGEST, MODALITIES, SHORTEST
+from bundle.domain import LONGEST, MODALITIES, MOVING, SHORTEST
 from bundle.errors import InputError, Remark, refuse_warnings
+from bundle.geometry.grid import counts_at
 from bundle.geometry.planes import choose_plane
-from bundle.geometry.slices import plane_size
+from bundle.geometry.slices import plane_size, plane_spacing
 from bundle.images.color import luma
 from bundle.images.dicom import read_folder
 from bundle.images.dicom_choice import ROLES, named_series
 from bundle.images.dicom_identity import PERSON, differing
 from bundle.images.display import is_hounsfield, looks_like_ct
 from bundle.images.frames import MEAN
+from bundle.images.grid import MOST
 from bundle.images.kinds import is_dicom, is_volume
 from bundle.images.labels import read_labels
+from bundle.images.mask import Masks, read_masks, refuse_masks
 from bundle.images.pictures import picture_from, read_picture
 from bundle.images.uptake import with_suv
 from bundle.images.volume import Volume
@@ -61,10 +65,11 @@ class VolumePair:
     Attributes:
         fixed: the reference volume.
         moving: the volume to register.
-        modality: CT, PET or SPECT, of the moving volume, if it is known.
+        modality: CT, PET, SPECT or MR, of the moving volume, if it is known.
         plane: of the slices in which the network sees them: axial, coronal or sagittal.
         hounsfield: whether fixed and moving are a CT in Hounsfield units: as the header or the
             user says; of a moving volume of which nobody says anything as its values look.
+        masks: of fixed and moving what is left out of the registration.
         remarks: what was noticed about both.
         began: when reading began, seconds since the epoch.
         labels: int32, a label map of the fixed volume on its grid, if there is one.
@@ -75,6 +80,7 @@ class VolumePair:
     modality: str | None
     plane: str
     hounsfield: tuple[bool, bool]
+    masks: Masks = (None, None)
     remarks: tuple[Remark, ...] = ()
     began: float = 0.0
     labels: sitk.Image | None = None
@@ -92,7 +98,8 @@ def read_pair(fixed: Any, moving: Any, options: Options, progress: Progress = SI
             the :class:`Volume` of another pair, which is not read again.
         moving: the image to register, likewise.
         options: ``modality``, ``frame``, ``apply_to_all_frames``, ``fixed_frame``, ``series``,
-            ``spacing``, ``plane``, ``suv``, ``labels`` and ``strict`` count.
+            ``spacing``, ``plane``, ``suv``, ``labels``, ``fixed_mask``, ``moving_mask``,
+            ``resolution`` and ``strict`` count.
         progress: is told that reading begins and, of volumes, how long the rest may take.
 
     Raises:
@@ -146,6 +153,7 @@ def _pictures(fixed: Any, moving: Any, options: Options) -> PicturePair:
     if options.suv or options.labels:
         option = "suv" if options.suv else "labels"
         raise InputError(f"{_name(moving, 'moving')}: is a picture; leave out --{option}")
+    refuse_masks((options.fixed_mask, options.moving_mask))
     names = [_name(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
     pictures = [
         read_picture(image) if _is_path(image) else picture_from(image, name)
@@ -208,12 +216,16 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
     values = [torch.from_numpy(sitk.GetArrayFromImage(volume.image)) for volume in volumes]
     for volume, array in zip(volumes, values, strict=True):
         _require_variation(volume.name, array)
+    if options.resolution is not None:
+        require_resolution(volumes[0], plane, options.resolution)
+    stated = options.modality is not None
     modality = options.modality or volumes[1].modality
     volumes[1], noted = with_suv(volumes[1], modality and str(modality), options.suv)
-    windowed, remarks = _contrasts(volumes, values, modality and str(modality))
+    windowed, remarks = _contrasts(volumes, values, modality and str(modality), stated)
+    masks, empty = read_masks((options.fixed_mask, options.moving_mask), volumes)
     return VolumePair(
-        volumes[0], volumes[1], str(modality) if modality in MODALITIES else None, plane, windowed,
-        (*_of_both(volumes), *remarks, *noted, *two_persons(volumes)), began,
+        volumes[0], volumes[1], str(modality) if modality in MOVING else None, plane, windowed,
+        masks, (*_of_both(volumes), *remarks, *noted, *two_persons(volumes), *empty), began,
         read_labels(options.labels, volumes[0].image) if options.labels else None,
     )  # fmt: skip
 
@@ -230,11 +242,15 @@ def _of_both(volumes: Sequence[Volume]) -> Iterator[Remark]:
 
 
 def _contrasts(
-    volumes: Sequence[Volume], values: Sequence[torch.Tensor], modality: str | None
+    volumes: Sequence[Volume],
+    values: Sequence[torch.Tensor],
+    modality: str | None,
+    stated: bool,
 ) -> tuple[tuple[bool, bool], list[Remark]]:
     """Which of the two is shown in Hounsfield units, and what looks wrong.
 
     Negative numbers alone tell nothing: backgrounds of -1024 and PET with noise have them too.
+    ``stated``: the modality is what the user says, and not what a header says.
     """
     fixed = volumes[0].modality == "CT" and is_hounsfield(values[0])
     moving = is_hounsfield(values[1]) if modality == "CT" else False
@@ -243,17 +259,22 @@ def _contrasts(
         moving = True
         text = (
             "moving volume: modality not stated; its values look like Hounsfield units, so it is "
-            "shown as CT: state the modality (--modality CT, PET or SPECT)"
+            "shown as CT: state the modality (--modality CT, PET, SPECT or MR)"
         )
         remarks.append(Remark("modality_guessed", text))
     ct = volumes[0].modality is None and looks_like_ct(values[0])
-    if volumes[0].modality in MODALITIES or volumes[1].modality == "MR" or ct:
+    mri = modality == "MR" and not stated
+    if mri and volumes[0].modality == "MR":
+        text = "moving volume: is an MRI too; it is registered as one"
+        remarks.append(Remark("mri_onto_mri", text, warning=False))
+    if volumes[0].modality in MODALITIES or (mri and volumes[0].modality is None) or ct:
         kinds = [volumes[0].modality or ("CT" if ct else "unknown")]
         kinds.append(volumes[1].modality or modality or "unknown")
         text = (
             f"fixed looks like {kinds[0]} and moving like {kinds[1]}: fixed should be the MRI; "
             "are they swapped?"
         )
+        text += " --modality MR says that they are not" if mri and not ct else ""
         remarks.append(Remark("swapped", text))
     return (fixed, moving), remarks
 
@@ -279,6 +300,24 @@ def _require_size(name: str, height: int, width: int, plane: str = "") -> None:
         remedy = f"in this direction it is too thin a slab: take another --plane, or {remedy}"
     where = f"{plane} plane" if plane else "plane"
     raise InputError(f"{name}: is {width} x {height} pixels in {where}; {remedy}")
+
+
+def require_resolution(fixed: Volume, plane: str, resolution: float) -> None:
+    """Refuse voxels of results that are too large or too small for the fixed volume.
+
+    Raises:
+        InputError: they are.
+    """
+    sizes, spacing = plane_size(fixed.image, plane), plane_spacing(fixed.image, plane)
+    rows, columns = (
+        math.ceil(n * step / resolution - 1e-6) for n, step in zip(sizes, spacing, strict=False)
+    )
+    fits = min(rows, columns) >= SHORTEST and max(rows, columns) <= LONGEST
+    if not fits or math.prod(counts_at(fixed.image, resolution)) > MOST:
+        raise InputError(
+            f"{fixed.name}: resolution {resolution:g} gives slices of {columns} x {rows} pixels; "
+            f"give one for which they have {SHORTEST} to {LONGEST} per side"
+        )
 
 
 def _require_variation(name: str, values: torch.Tensor) -> None:

@@ -70,7 +70,7 @@ def coarse_pair(image: torch.Tensor, head: torch.Tensor, grid: sitk.Image) -> Co
 def coarse_of(initial: InitializedPair) -> CoarsePair:
     """Bring a pair after its start to voxels of about 2 mm."""
     plane = initial.pair.plane
-    image, head = (in_plane_of(part, plane, "axial") for part in (initial.image, initial.head))
+    image, head = (in_plane_of(part, plane, "axial") for part in (initial.matched, initial.head))
     return coarse_pair(image, head, initial.pair.fixed.image)
 
 

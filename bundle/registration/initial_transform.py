@@ -9,36 +9,59 @@ import SimpleITK as sitk
 
 from bundle.errors import InputError
 from bundle.geometry.transform import as_matrix
+from bundle.images.matrix_files import read_fsl, read_lta
 
 KINDS = (".tfm", ".txt", ".h5", ".mat", ".hdf5", ".xfm")
-"""Endings of ITK's files of transforms."""
+"""Endings of ITK's files of transforms; FSL's matrices end in .mat too."""
+
+FREESURFER = ".lta"
 
 
-def read_initial_transform(path: str | Path) -> np.ndarray:
-    """Read a linear ITK transform, as ITK, ANTs and 3D Slicer write it.
+def read_initial_transform(path: str | Path, fixed: sitk.Image, moving: sitk.Image) -> np.ndarray:
+    """Read a linear transform of ITK, ANTs, 3D Slicer, FSL or FreeSurfer.
 
     Args:
-        path: .tfm, .txt, .h5 or .mat.
+        path: .tfm, .txt, .h5 or .mat of ITK, which goes from fixed to moving points in mm, LPS;
+            .mat of FSL's FLIRT or .lta of FreeSurfer, which go from moving to fixed points, see
+            :mod:`bundle.images.matrix_files`.
+        fixed: the grid of the fixed volume.
+        moving: the grid of the moving volume.
 
     Returns:
         (4, 4) matrix, millimetres, LPS, fixed to moving points.
 
     Raises:
-        InputError: there is no such file, it holds no transform of ITK's, or one that is not
+        InputError: there is no such file, it holds no transform of these tools, or one that is not
             linear, not of three dimensions, mirrors, or cannot be inverted.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path of the initial transform")
-    if path.suffix.lower() not in KINDS:
+    matrix = _read(path, fixed, moving)
+    if not np.isfinite(matrix).all() or not np.linalg.det(matrix[:3, :3]) > 1e-3:
+        raise InputError(f"{path}: contains a reflection or has no inverse; give another transform")
+    return matrix
+
+
+def _read(path: Path, fixed: sitk.Image, moving: sitk.Image) -> np.ndarray:
+    suffix = path.suffix.lower()
+    if suffix == FREESURFER:
+        return read_lta(path, fixed, moving)
+    if suffix not in KINDS:
         raise InputError(
-            f"{path}: has no suffix of a linear ITK transform; give a .tfm, .txt, .h5 or .mat file"
+            f"{path}: is no linear transform by its name; give a .tfm, .txt, .h5 or .mat file of "
+            "ITK, a .mat of FSL or an .lta of FreeSurfer"
         )
+    matrix = read_fsl(path, fixed, moving) if suffix == ".mat" else None
+    return _read_itk(path) if matrix is None else matrix
+
+
+def _read_itk(path: Path) -> np.ndarray:
     try:
         transform = sitk.ReadTransform(str(path))
     except RuntimeError as error:
         raise InputError(
-            f"{path}: cannot be read as an ITK transform; save it with ITK, ANTs or 3D Slicer"
+            f"{path}: cannot be read as a transform; save it with ITK, ANTs, 3D Slicer or FSL"
         ) from error
     if transform.GetDimension() != 3:
         raise InputError(
@@ -48,7 +71,4 @@ def read_initial_transform(path: str | Path) -> np.ndarray:
         raise InputError(
             f"{path}: holds a {transform.GetName()}, which is not linear; give a linear one"
         )
-    matrix = as_matrix(transform)
-    if not np.isfinite(matrix).all() or not np.linalg.det(matrix[:3, :3]) > 1e-3:
-        raise InputError(f"{path}: contains a reflection or has no inverse; give another transform")
-    return matrix
+    return as_matrix(transform)

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from bundle.domain import CT_WINDOW
+from bundle.domain import CT_WINDOW, Range
 from bundle.errors import InputError, Remark
 from bundle.geometry.head import find_head
 from bundle.geometry.slices import on_one_grid, to_slices
@@ -18,6 +18,13 @@ from bundle.images.pair import LoadedPair, PicturePair, VolumePair
 from bundle.options import Options
 from bundle.progress import SILENT, Progress, Stage
 from bundle.registration.initial_transform import read_initial_transform
+from bundle.registration.masked import (
+    Masked,
+    counted,
+    has_masks,
+    shares_left_out,
+    without_masked,
+)
 from bundle.registration.pairs import InitializedPair
 from bundle.registration.rigid import find_start, overlap
 
@@ -56,11 +63,15 @@ def initialize(
     if isinstance(pair, PicturePair):
         return pair
     progress(Stage.START)
-    fixed, moving, name = pair.fixed.image, pair.moving.image, pair.moving.name
+    name, mask = pair.moving.name, pair.masks[0]
+    left_out = list(shares_left_out(pair))
+    fixed, moving = without_masked(pair)
     given = options.initial_transform
-    initial = None if given is None else read_initial_transform(given)
+    wanted = None
+    if given is not None:
+        wanted = read_initial_transform(given, pair.fixed.image, pair.moving.image)
     try:
-        found = find_start(fixed, moving, options.init, initial)
+        found = find_start(fixed, moving, options.init, wanted, mask)
     except InputError as error:
         raise InputError(f"{given or name}: {error}") from error
     start, head = found.matrix, find_head(fixed)
@@ -70,34 +81,41 @@ def initialize(
             f"{given or name}: the moving volume covers {100 * shared:.1f} % of the fixed head; "
             "check that both show the head, or let the start be found with init rigid"
         )
-    if not (on_one_grid(fixed, moving) and (start == np.eye(4)).all()):
-        moving = resample(moving, fixed, as_transform(start))
-        values = sitk.GetArrayViewFromImage(moving)
-        if values.min() == values.max():
-            raise InputError(
-                f"{name}: has the same value everywhere in the fixed volume; check that it is "
-                "the right image"
-            )
     slices = to_slices(head, pair.plane).to(torch.uint8)
+    remarks = [*pair.remarks, *_unused(pair, options), *left_out, *found.remarks]
     everything = int(slices.count_nonzero()) > EVERYTHING * slices.numel()
-    remarks = (*found.remarks, *((WHOLE,) if everything else ()))
-    initial_pair = _displayed(pair, start, shared, slices, moving, options)
-    return replace(initial_pair, remarks=(*initial_pair.remarks, *remarks))
+    remarks += [WHOLE] if everything else []
+    image, windows = _displayed(pair, slices, fixed, _started(name, fixed, moving, start), options)
+    initial = InitializedPair(pair, start, shared, slices, image, windows, tuple(remarks))
+    return _with_masks(initial, moving) if has_masks(pair) else initial
+
+
+def _started(name: str, fixed: sitk.Image, moving: sitk.Image, start: np.ndarray) -> sitk.Image:
+    """The moving volume on the fixed grid by the start."""
+    if on_one_grid(fixed, moving) and (start == np.eye(4)).all():
+        return moving
+    there = resample(moving, fixed, as_transform(start))
+    values = sitk.GetArrayViewFromImage(there)
+    if values.min() == values.max():
+        raise InputError(
+            f"{name}: has the same value everywhere in the fixed volume; check that it is the "
+            "right image"
+        )
+    return there
 
 
 def _displayed(
     pair: VolumePair,
-    start: np.ndarray,
-    shared: float,
     head: torch.Tensor,
+    fixed: sitk.Image,
     moving: sitk.Image,
     options: Options,
-) -> InitializedPair:
-    """The slices as the network sees them."""
+) -> tuple[torch.Tensor, tuple[Range, Range]]:
+    """The slices as the network sees them, (2, H, W, D), and the windows they are shown in."""
     windows = []
     _, rows, columns, count = head.shape
     image = torch.empty(2, count, rows, columns).movedim(1, -1)  # as the volumes lie in memory
-    for k, volume in enumerate((pair.fixed.image, moving)):
+    for k, volume in enumerate((fixed, moving)):
         values = to_slices(volume, pair.plane)
         windowed = pair.hounsfield[k] and pair.modality in (None, "CT")
         window = (
@@ -105,9 +123,28 @@ def _displayed(
         )
         windows.append(window)
         image[k] = displayed(values, window)[0]
+    return image, (windows[0], windows[1])
+
+
+def _unused(pair: VolumePair, options: Options) -> tuple[Remark, ...]:
+    """Whether a window was asked for that is not used."""
     asked = options.ct_window != CT_WINDOW and pair.modality == "CT"
-    unused = (UNUSED_WINDOW,) if asked and not any(pair.hounsfield) else ()
-    return InitializedPair(
-        pair, start, shared, head, image, (windows[0], windows[1]),
-        (*pair.remarks, *unused),
-    )  # fmt: skip
+    return (UNUSED_WINDOW,) if asked and not any(pair.hounsfield) else ()
+
+
+def _with_masks(initial: InitializedPair, moving: sitk.Image) -> InitializedPair:
+    """Show the volumes as they are, and register them without what is left out.
+
+    Args:
+        initial: the pair, whose image is that of the filled volumes.
+        moving: the moving volume, filled.
+    """
+    pair, start = initial.pair, initial.start
+    head = counted(initial.head, pair, as_transform(start))
+    there = _started(pair.moving.name, pair.fixed.image, pair.moving.image, start)
+    shown = [
+        displayed(to_slices(volume, pair.plane), window)
+        for volume, window in zip((pair.fixed.image, there), initial.windows, strict=True)
+    ]
+    masked = Masked(initial.image, moving, head)
+    return replace(initial, image=torch.cat(shown), masked=masked)

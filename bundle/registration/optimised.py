@@ -23,7 +23,7 @@ ROOM = 10
 FEWEST = 18
 """Voxels along each axis that the search needs."""
 
-SHARE = {"CT": 0.6, "PET": 0.6, "SPECT": 0.3, None: 0.5}
+SHARE = {"CT": 0.6, "PET": 0.6, "SPECT": 0.3, "MR": 0.8, None: 0.5}
 """What the optimiser's field counts in the mean with the network's, by modality.
 
 Self-similarities tell most in CT and least in SPECT; measured on heads 15 and 16 of the validation.

@@ -16,6 +16,7 @@ from bundle.geometry.fields import picture_grid, to_itk
 from bundle.geometry.transform import displacement_field, field_transform, onto
 from bundle.images.pair import PicturePair, VolumePair
 from bundle.registration.bspline import Refinement
+from bundle.registration.masked import Masked, counted
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class InitializedPair:
         image: float32 (2, H, W, D) in [0, 1], the slices as displayed, moving by the start.
         windows: of fixed and moving, the values displayed as 0 and 1.
         remarks: what was noticed so far.
+        masked: the volumes without what masks leave out; None where there are none.
     """
 
     pair: VolumePair
@@ -69,6 +71,22 @@ class InitializedPair:
     image: torch.Tensor
     windows: tuple[Range, Range]
     remarks: tuple[Remark, ...] = ()
+    masked: Masked | None = None
+
+    @property
+    def matched(self) -> torch.Tensor:
+        """(2, H, W, D), what is registered: ``image``, but where masks leave something out."""
+        return self.masked.image if self.masked else self.image
+
+    @property
+    def moving(self) -> sitk.Image:
+        """The moving volume of ``matched``, on its own grid."""
+        return self.masked.moving if self.masked else self.pair.moving.image
+
+    @property
+    def counted(self) -> torch.Tensor:
+        """uint8 (1, H, W, D), where voxels count: the head without what masks leave out."""
+        return self.masked.head if self.masked else self.head
 
 
 @dataclass(frozen=True)
@@ -114,6 +132,11 @@ class VolumeRegistration:
     def uncertainty(self) -> sitk.Image | None:
         """The spread on the fixed grid."""
         return None if self.spread is None else onto(self.spread, self.pair.fixed.image)
+
+    @property
+    def counted(self) -> torch.Tensor:
+        """uint8 (1, H, W, D), where measures count: the head without what masks leave out."""
+        return counted(self.initial.counted, self.pair, self.transform)
 
 
 Registration = PictureRegistration | VolumeRegistration

@@ -33,6 +33,7 @@ from bundle.registration.coarse import coarse_of
 from bundle.registration.elastic_field import ElasticField
 from bundle.registration.initialize import initialize
 from bundle.registration.optimised import SHARE, mean_of, optimised_field
+from bundle.registration.output_grid import on_output_grid
 from bundle.registration.pairs import (
     InitializedPair,
     PictureRegistration,
@@ -88,7 +89,6 @@ def _register_pictures(pair: PicturePair, network: Any, options: Options) -> Pic
 def _register_volumes(
     initial: InitializedPair, network: Any, options: Options, progress: Progress
 ) -> VolumeRegistration:
-    pair, grid = initial.pair, initial.pair.fixed.image
     found = None if options.rigid_only else _best(initial, network, options, progress)
     kept = found if found and found.kept else None
     fields = [kept.elastic.field] if kept else []
@@ -98,11 +98,13 @@ def _register_volumes(
         refinement = _refined(initial, compose(np.eye(4), *fields))
         fields += [refinement.field] if refinement.field and refinement.kept else []
     transform = compose(initial.start, *fields)
+    output = on_output_grid(initial, options.resolution)
+    pair, grid = output.pair, output.pair.fixed.image
     mapping = compact(transform, grid)
     # what ddf.nii.gz holds is what moves the volume
     warped = resample(pair.moving.image, grid, field_transform(mapping.displacement))
     return VolumeRegistration(
-        initial, transform, mapping, warped, shown(warped, initial),
+        output, transform, mapping, warped, shown(warped, output),
         kept.elastic.planes if kept else (), found.elastic.spread if found else None, refinement,
         kept.elastic.optimiser if kept else 0.0,
     )  # fmt: skip
@@ -134,7 +136,7 @@ def _candidates(
         yield _in_space(initial, network, progress)
     if options.plane != "auto" or max(spacing) > THICK:
         progress(Stage.NETWORK)
-        on_device = initial.image.to(device_of(network))
+        on_device = initial.matched.to(device_of(network))
         ddf, widths = slice_fields(on_device, initial.head, spacing, network, options.through_plane)
         field = field_from_slices(ddf.cpu(), grid, pair.plane)
         spread = None if widths is None else from_slices(widths, grid, pair.plane)
@@ -182,10 +184,10 @@ def information(initial: InitializedPair, field: sitk.Image | None = None) -> fl
     grid = oriented_grid(pair.fixed.image, pair.plane)
     columns, rows, slices = (max(1, int(SAMPLED / step + 0.01)) for step in grid.GetSpacing())
     few = (slice(None, None, rows), slice(None, None, columns), slice(None, None, slices))
-    fixed, moved, head = (part[few] for part in (*initial.image, initial.head[0]))
+    fixed, moved, head = (part[few] for part in (*initial.matched, initial.counted[0]))
     if field is not None:
         sampled = grid[::columns, ::rows, ::slices]
-        moved = shown(resample(pair.moving.image, sampled, compose(initial.start, field)), initial)
+        moved = shown(resample(initial.moving, sampled, compose(initial.start, field)), initial)
     return mutual_information(fixed.numpy(), moved.numpy(), head.numpy() > 0)
 
 
@@ -197,8 +199,8 @@ def shown(warped: sitk.Image, initial: InitializedPair) -> torch.Tensor:
 def _refined(initial: InitializedPair, field: sitk.Transform) -> Refinement:
     """Let a B-spline go on from the field, on the displayed volumes."""
     grid, plane = initial.pair.fixed.image, initial.pair.plane
-    fixed, moving = (from_slices(part[None], grid, plane) for part in initial.image)
-    head = sitk.Cast(from_slices(initial.head.float(), grid, plane) > 0.5, sitk.sitkUInt8)
+    fixed, moving = (from_slices(part[None], grid, plane) for part in initial.matched)
+    head = sitk.Cast(from_slices(initial.counted.float(), grid, plane) > 0.5, sitk.sitkUInt8)
     return refine(fixed, moving, head, field)
 
 

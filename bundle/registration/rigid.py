@@ -78,6 +78,7 @@ def find_start(
     moving: sitk.Image,
     init: str = "rigid",
     initial: np.ndarray | None = None,
+    left_out: sitk.Image | None = None,
 ) -> Start:
     """Find where the fixed volume's points lie in the moving volume.
 
@@ -94,6 +95,7 @@ def find_start(
         moving: the volume to register.
         init: rigid, header, center, moments, none or affine.
         initial: (4, 4), millimetres, LPS, fixed to moving points, instead of the headers.
+        left_out: uint8 on the fixed grid, not 0 where voxels do not count.
 
     Raises:
         InputError: the headers or ``initial`` are trusted and leave no overlap, or ``initial``
@@ -121,7 +123,7 @@ def find_start(
     if init in ("none", "header"):
         return Start(reference.matrix, reference.name)
     with one_thread():
-        return _search(fixed, moving, init, reference, shared)
+        return _search((fixed, moving), init, reference, shared, left_out)
 
 
 def overlap(fixed: sitk.Image, moving: sitk.Image, start: np.ndarray | None = None) -> float:
@@ -165,15 +167,20 @@ def _moments(fixed: sitk.Image, moving: sitk.Image) -> np.ndarray:
 
 
 def _search(
-    fixed: sitk.Image, moving: sitk.Image, init: str, reference: Candidate, shared: bool
+    volumes: tuple[sitk.Image, sitk.Image],
+    init: str,
+    reference: Candidate,
+    shared: bool,
+    left_out: sitk.Image | None,
 ) -> Start:
     """The best of many placements; the reference if none is clearly better."""
-    whole, other = start_volume(fixed), start_volume(moving)
+    whole, other = (start_volume(one) for one in volumes)
     points = [points_of(one.coarsest().head) for one in (whole, other)]
     near = whole.around(RIM)
+    near = near if left_out is None else near.without(left_out)
     coarse = near.coarsest(), other.coarsest()
     begins = [reference] if shared else []
-    begins += [Candidate("the middles of the volumes", _middles(fixed, moving))]
+    begins += [Candidate("the middles of the volumes", _middles(*volumes))]
     begins += placements(*points)
     begins = _best(coarse, begins, points[0], SEARCHED, keep=2 if shared else 1)
     begins = [_optimised(*coarse, one, init, COARSEST_LEVELS) for one in begins]

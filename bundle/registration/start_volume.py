@@ -41,6 +41,16 @@ class StartVolume:
         # all grids of the search begin at the head and not at the rim of the field of view
         return StartVolume(cropped(self.image, near), cropped(near, near))
 
+    def without(self, left_out: sitk.Image) -> StartVolume:
+        """What is left out, uint8 on any grid, counts as head no more; unless nothing is left."""
+        there = sitk.Resample(
+            left_out, self.head, sitk.Transform(), sitk.sitkNearestNeighbor, 0, sitk.sitkUInt8
+        )
+        head = self.head * (there == 0)
+        return StartVolume(
+            self.image, head if sitk.GetArrayViewFromImage(head).any() else self.head
+        )
+
 
 def start_volume(volume: sitk.Image) -> StartVolume:
     """Bring a volume to what the search looks at.

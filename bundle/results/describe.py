@@ -35,6 +35,7 @@ class Shown:
         warped: by start and field, likewise.
         fused: likewise.
         head: bool, the fixed head; everywhere if none was found.
+        counted: bool, the head without what masks leave out: where it is measured.
         grid: an empty volume of these slices in space.
         displacement: the total one, vectors, mm, LPS.
         jacobian: determinant of the total mapping.
@@ -46,14 +47,15 @@ class Shown:
     warped: np.ndarray
     fused: np.ndarray
     head: np.ndarray
+    counted: np.ndarray
     grid: sitk.Image
     displacement: sitk.Image
     jacobian: sitk.Image
     uncertainty: sitk.Image | None = None
 
     def in_head(self, smooth: sitk.Image) -> np.ndarray:
-        """The values of what is smooth, or the lengths of its vectors, in the head, (N,)."""
-        head = sitk.GetImageFromArray(np.moveaxis(self.head, 2, 0).astype(np.uint8))
+        """The values of what is smooth, or the lengths of its vectors, where it counts, (N,)."""
+        head = sitk.GetImageFromArray(np.moveaxis(self.counted, 2, 0).astype(np.uint8))
         head.CopyInformation(self.grid)
         near = sitk.sitkNearestNeighbor
         inside = sitk.GetArrayFromImage(sitk.Resample(head, smooth, sitk.Transform(), near)) > 0
@@ -67,14 +69,17 @@ def shown_volumes(fused: FusedVolumes) -> Shown:
     """Bring what is measured and shown of a pair into axial slices."""
     registration = fused.registration
     initial, pair = registration.initial, registration.pair
-    fixed, start, warped, head = (
+    fixed, start, warped, head, counted = (
         in_plane_of(values[None], pair.plane, "axial")[0].numpy()
-        for values in (*initial.image, registration.shown, initial.head[0])
-    )
+        for values in (
+            *initial.image, registration.shown, initial.head[0], registration.counted[0]
+        )
+    )  # fmt: skip
     field, uncertainty = registration.mapping.displacement, registration.spread
+    head = head > 0 if head.any() else np.ones_like(head, bool)
     return Shown(
         fixed, start, warped, to_slices(fused.fused)[0].numpy(),
-        head > 0 if head.any() else np.ones_like(head, bool),
+        head, counted > 0 if counted.any() else head,
         oriented_grid(pair.fixed.image, "axial"), field, volume_determinant(field),
         None if uncertainty is None else onto(uncertainty, field),
     )  # fmt: skip
@@ -88,7 +93,7 @@ def volume_report(fused: FusedVolumes, shown: Shown, parameters: Mapping[str, An
         shown: of the same.
         parameters: what the run was set to.
     """
-    registration, head = fused.registration, shown.head
+    registration, head = fused.registration, shown.counted
     initial, pair = registration.initial, registration.pair
     information, ncc = change(shown.fixed[head], shown.start[head], shown.warped[head])
     report = Report(

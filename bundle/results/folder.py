@@ -39,6 +39,8 @@ RESULTS = (
     "transform.h5",
     "transform_inverse.h5",
     "rigid.tfm",
+    "rigid.mat",
+    "rigid.lta",
     "spatial_registration.dcm",
     "deformable_registration.dcm",
     "labels.csv",

@@ -13,6 +13,8 @@ import SimpleITK as sitk
 from bundle.domain import Range
 from bundle.fusion import FusedVolumes
 from bundle.geometry.transform import as_transform
+from bundle.images.matrix_files import write_fsl, write_lta
+from bundle.options import Options
 from bundle.registration import VolumeRegistration
 from bundle.results.compressed import few_digits, write_rounded, write_transform, write_volume
 
@@ -26,35 +28,47 @@ FUSED, UNCERTAINTY = 2.0**-10, 2.0**-4
 """Steps of these values; a screen shows 256 shades, and the uncertainty is no measurement."""
 
 
-def write_mapping(registration: VolumeRegistration, folder: Path, full: bool) -> None:
+MATRICES = {"fsl": (write_fsl, "mat"), "lta": (write_lta, "lta")}
+"""How the linear part is written for other tools, and how the file ends."""
+
+
+def write_mapping(registration: VolumeRegistration, folder: Path, options: Options) -> None:
     """Write ``ddf.nii.gz``, ``transform.h5``, ``transform_inverse.h5`` and ``rigid.tfm``.
 
     Args:
         registration: what was found.
         folder: for the files.
-        full: the displacements on the fixed grid, and not on one of about 2 mm.
+        options: with ``ddf_full`` the displacements lie on the fixed grid, and not on one of about
+            2 mm; ``matrices`` are written of the linear part besides.
     """
     found = registration.mapping
-    write_volume(registration.field if full else found.displacement, folder / "ddf.nii.gz")
+    field = registration.field if options.ddf_full else found.displacement
+    write_volume(field, folder / "ddf.nii.gz")
     write_transform(found.forward, folder / "transform.h5")
     write_transform(found.backward, folder / "transform_inverse.h5")
     sitk.WriteTransform(as_transform(found.matrix), str(folder / "rigid.tfm"))
+    grids = (registration.pair.fixed.image, registration.pair.moving.image)
+    for name in options.matrices:
+        write_matrix, suffix = MATRICES[name]
+        write_matrix(found.matrix, *grids, folder / f"rigid.{suffix}")
 
 
-def write_files(fused: FusedVolumes, folder: Path, full: bool, *others: Callable[[], None]) -> None:
+def write_files(
+    fused: FusedVolumes, folder: Path, options: Options, *others: Callable[[], None]
+) -> None:
     """Write the volumes and transforms of a pair, two at a time: compressing leaves Python alone.
 
     Args:
         fused: the pair.
         folder: for the files.
-        full: see :func:`write_mapping`.
+        options: see :func:`write_mapping`.
         *others: write other files.
     """
     values = [
         partial(_write, volume, step, folder / f"{name}.nii.gz")
         for name, volume, step in _volumes(fused)
     ]
-    mapping = partial(write_mapping, fused.registration, folder, full)
+    mapping = partial(write_mapping, fused.registration, folder, options)
     jobs: list[Callable[[], None]] = [mapping, *values, *others]
     with ThreadPoolExecutor(2) as pool:
         written = [pool.submit(one) for one in jobs]

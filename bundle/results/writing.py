@@ -10,7 +10,7 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from bundle.domain import MODALITIES, Modality
+from bundle.domain import MOVING, Modality
 from bundle.errors import refuse_warnings
 from bundle.fusion import FusedPair, FusedPictures, FusedVolumes, color_volume, colormap_of
 from bundle.geometry.fields import write_field
@@ -53,6 +53,7 @@ def parameters_of(options: Options) -> dict[str, Any]:
         **({"frame": options.frame} if options.frame is not None else {}),
         **({"apply_to_all_frames": True} if options.apply_to_all_frames else {}),
         **({"suv": True} if options.suv else {}),
+        **({"resolution_mm": options.resolution} if options.resolution else {}),
         **({"weights_sha256": weights} if weights else {}),
     }
 
@@ -115,10 +116,10 @@ def _write_files(
     dicom = DICOM * volumes[0].GetNumberOfPixels() if options.dicom_output else 0
     require_space(folder, PAGE + dicom + sum(_bytes(volume) for volume in volumes))
     colormap = colormap_of(pair.modality, options.colormap)
-    activity = pair.modality in MODALITIES and Modality[str(pair.modality)].activity
+    activity = pair.modality in MOVING and Modality[str(pair.modality)].activity
     colors = color_volume(fused, colormap) if activity or options.colormap else None
     others = [] if colors is None else [partial(_write_colors, colors, folder)]
-    write_files(fused, folder, options.ddf_full, *others)
+    write_files(fused, folder, options, *others)
     if options.apply_to_all_frames and pair.moving.frames:
         write_frames(registration, pair.moving.frames, folder / "warped_4d.nii.gz")
     if options.dicom_output:

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bundle.domain import MODALITIES
+from bundle.domain import MOVING
 from bundle.errors import InputError
 from bundle.options import Options, options_of
 
 KEY = "testing"
 
-FILES = ("initial_transform", "labels")
+FILES = ("initial_transform", "labels", "fixed_mask", "moving_mask")
 """Those that name a file."""
 
 OWN = (
@@ -38,9 +38,9 @@ def read_datalist(
     ``mean``), ``apply_to_all_frames`` (true: all are resampled), ``fixed_frame`` (of the fixed
     file, where both are 4D), ``series`` (UIDs or numbers, where paths hold several series, a list
     or separated by commas), ``spacing`` (mm along x, y and z, where a header lacks it),
-    ``initial_transform`` (file of a linear ITK transform) and ``labels`` (file of a label map). An
-    entry that cannot be used does not spoil the others: it becomes a record with the key
-    ``error``.
+    ``initial_transform`` (file of a linear transform), ``labels`` (file of a label map),
+    ``fixed_mask`` and ``moving_mask`` (files of what is left out). An entry that cannot be used
+    does not spoil the others: it becomes a record with the key ``error``.
 
     Args:
         path: the JSON file; without one there are no pairs.
@@ -92,9 +92,9 @@ def pair_record(
         fixed: file of the reference image.
         moving: file of the image to bring onto it.
         output_dir: the folder for the results.
-        modality: CT, PET or SPECT.
+        modality: CT, PET, SPECT or MR.
         **others: ``frame``, ``apply_to_all_frames``, ``fixed_frame``, ``series``, ``spacing``,
-            ``initial_transform`` and ``labels`` as in a list.
+            ``initial_transform``, ``labels``, ``fixed_mask`` and ``moving_mask`` as in a list.
 
     Returns:
         a record as :func:`read_datalist` gives it.
@@ -193,6 +193,6 @@ def _series(value: Any) -> str:
 def _modality(value: Any) -> dict[str, str]:
     if value in (None, ""):
         return {}
-    if str(value).upper() not in MODALITIES:
-        raise InputError(f"has the modality {value!r}; use one of {', '.join(MODALITIES)}, or none")
+    if str(value).upper() not in MOVING:
+        raise InputError(f"has the modality {value!r}; use one of {', '.join(MOVING)}, or none")
     return {"modality": str(value).upper()}

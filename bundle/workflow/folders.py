@@ -149,7 +149,7 @@ def _bids(named: dict[Path, str]) -> Iterator[Pair]:
         fixed |= found
     for path, name in named.items():
         for modality in Modality:
-            if name.endswith(modality.bids):
+            if modality.bids and name.endswith(modality.bids):
                 subject = name.split("_")[0]
                 choice = fixed.get(_session(name)) or fixed.get(subject) or []
                 yield choice, path, name, modality.value

@@ -18,7 +18,7 @@ from bundle.progress import SILENT, Progress
 from bundle.registration import initialize, register
 from bundle.results.folder import require_writable
 from bundle.results.writing import write
-from bundle.workflow.datalist import options_for
+from bundle.workflow.datalist import FILES, options_for
 
 PAIR = "pair"
 """Key of the pair as it was read, and after its start."""
@@ -39,7 +39,7 @@ class RefuseExistingd(Transform):
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Check one record, see :func:`bundle.results.folder.require_writable`."""
-        sources = data["fixed"], data["moving"]
+        sources = [data[key] for key in ("fixed", "moving", *FILES) if key in data]
         require_writable(Path(data["output_dir"]), self.options.overwrite, *sources)
         return data
 
@@ -79,7 +79,7 @@ class InitializePaird(Transform):
     """Bring the volumes under ``pair`` together linearly, see :func:`registration.initialize`.
 
     Args:
-        options: how.
+        options: how; a record's own ``initial_transform`` comes first.
     """
 
     def __init__(self, options: Options) -> None:
@@ -87,7 +87,8 @@ class InitializePaird(Transform):
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Initialise one record."""
-        return {**data, PAIR: initialize(data[PAIR], self.options, data[PROGRESS])}
+        options = options_for(data, self.options)
+        return {**data, PAIR: initialize(data[PAIR], options, data[PROGRESS])}
 
 
 class PairInferer(Inferer):

@@ -8,6 +8,7 @@ import SimpleITK as sitk
 import torch
 
 from bundle.errors import InputError
+from bundle.geometry.slices import from_slices
 from bundle.images.display import looks_like_ct
 from bundle.images.pair import read_pair
 from bundle.options import options_of
@@ -74,7 +75,7 @@ def test_a_moving_ct_of_which_nothing_says_so_is_told_and_windowed():
     assert pair.hounsfield == (False, True)
     (remark,) = pair.remarks
     assert remark.code == "modality_guessed" and remark.warning
-    assert "state the modality (--modality CT, PET or SPECT)" in remark.text
+    assert "state the modality (--modality CT, PET, SPECT or MR)" in remark.text
     assert initialize(pair, STILL).windows[1] == STILL.ct_window
     stated = read_pair(volume(T1), volume(CT), options_of(modality="CT"))
     assert stated.hounsfield == (False, True) and stated.remarks == ()
@@ -165,3 +166,36 @@ def test_a_slab_that_is_too_thin_is_told_from_a_small_picture():
     ):
         read_pair(slab, slab, STILL)
     assert read_pair(slab, slab, options_of(plane="sagittal")).plane == "sagittal"
+
+
+def test_an_mri_is_registered_onto_an_mri(studies, tmp_path):
+    other = dicom_of(
+        tmp_path / "t2", (900 * HEAD.contrast("T2")).astype(np.int16), HEAD.affine, "MR"
+    )
+    pair = read_pair(studies[0], other, options_of())
+    assert pair.modality == "MR" and pair.hounsfield == (False, False)
+    (remark,) = pair.remarks
+    assert remark.code == "mri_onto_mri" and not remark.warning
+    strict = read_pair(studies[0], other, options_of(strict=True))
+    assert strict.modality == "MR"
+
+
+def test_an_mri_onto_what_nothing_is_known_of_may_be_swapped_unless_it_is_stated(studies):
+    assert codes(read_pair(volume(T1), studies[0], options_of())) == ["swapped"]
+    for given in (volume(T1), str(studies[0])):
+        pair = read_pair(volume(T1), given, options_of(modality="MR"))
+        assert pair.modality == "MR" and codes(pair) == []
+    assert codes(read_pair(studies[1], studies[0], options_of(modality="MR"))) == ["swapped"]
+
+
+def test_an_mri_is_shown_by_percentiles():
+    asked = options_of(modality="mr", init="header")
+    found = initialize(read_pair(volume(T1), volume(HEAD.contrast("T2")), asked), asked)
+    inside = HEAD.contrast("T2")[find(found)]
+    assert found.windows[1] == pytest.approx(tuple(np.percentile(inside, (0.5, 99.5))), rel=0.02)
+
+
+def find(found):
+    """The head of a pair, as the phantom's arrays have it."""
+    grid = found.pair.fixed.image
+    return sitk.GetArrayFromImage(from_slices(found.head, grid, found.pair.plane)).T > 0.5

@@ -188,14 +188,14 @@ def test_the_scale_of_an_initial_transform_stays():
 def test_linear_itk_transforms_are_read(suffix, tmp_path):
     motion = motion_of()
     sitk.WriteTransform(motion, str(tmp_path / f"t.{suffix}"))
-    found = read_initial_transform(tmp_path / f"t.{suffix}")
+    found = read_initial_transform(tmp_path / f"t.{suffix}", head(), head())
     np.testing.assert_allclose(found, as_matrix(motion), atol=1e-12)
 
 
 def test_linear_transforms_in_a_row_are_read(tmp_path):
     motion, other = motion_of(), sitk.ScaleTransform(3, (1.1, 1.0, 0.9))
     sitk.WriteTransform(sitk.CompositeTransform([motion, other]), str(tmp_path / "t.h5"))
-    found = read_initial_transform(tmp_path / "t.h5")
+    found = read_initial_transform(tmp_path / "t.h5", head(), head())
     np.testing.assert_allclose(found, as_matrix(motion) @ as_matrix(other), atol=1e-12)
     np.testing.assert_allclose(as_matrix(as_transform(found)), found, atol=1e-12)
 
@@ -210,12 +210,14 @@ def test_other_files_are_refused_in_one_line(tmp_path):
     for name, (transform, message) in wrong.items():
         sitk.WriteTransform(transform, str(tmp_path / name))
         with pytest.raises(InputError, match=f"{name}: .*{message}"):
-            read_initial_transform(tmp_path / name)
-    (tmp_path / "fsl.mat").write_text("1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n")
-    with pytest.raises(InputError, match=r"fsl\.mat: cannot be read as an ITK transform"):
-        read_initial_transform(tmp_path / "fsl.mat")
-    with pytest.raises(InputError, match=r"warp\.nii\.gz: no such file"):
-        read_initial_transform(tmp_path / "warp.nii.gz")
-    (tmp_path / "warp.nii.gz").touch()
-    with pytest.raises(InputError, match=r"warp\.nii\.gz: is no linear ITK transform"):
-        read_initial_transform(tmp_path / "warp.nii.gz")
+            read_initial_transform(tmp_path / name, head(), head())
+    for name, message in {
+        "short.mat": "cannot be read as a transform; save it with ITK, ANTs, 3D Slicer or FSL",
+        "short.lta": "is no linear transform array of FreeSurfer",
+        "warp.nii.gz": "is no linear transform by its name",
+    }.items():
+        with pytest.raises(InputError, match=rf"{name}: no such file"):
+            read_initial_transform(tmp_path / name, head(), head())
+        (tmp_path / name).write_text("1 0 0 0\n0 1 0 0\n")
+        with pytest.raises(InputError, match=rf"{name}: {message}"):
+            read_initial_transform(tmp_path / name, head(), head())

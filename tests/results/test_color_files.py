@@ -23,6 +23,7 @@ def of_modality(fused, modality):
         ("PET", {}, True),
         ("SPECT", {}, True),
         ("CT", {}, False),
+        ("MR", {}, False),
         (None, {}, False),
         ("CT", {"colormap": "hot"}, True),
         (None, {"colormap": "hot"}, True),

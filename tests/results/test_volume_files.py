@@ -8,8 +8,10 @@ import pytest
 import SimpleITK as sitk
 
 from bundle.geometry.compact import coarse_grid, compact
-from bundle.geometry.transform import compose, resample
+from bundle.geometry.transform import as_matrix, compose, resample
+from bundle.options import options_of
 from bundle.phantom.pairs import write_volumes
+from bundle.registration.initial_transform import read_initial_transform
 from bundle.results import volume_files
 from bundle.results.volume_files import write_files, write_mapping
 from tests.geometry.test_compact import START, apart, lengths, smooth_field
@@ -48,7 +50,7 @@ def registered(ball, tmp_path):
 def test_the_files_of_the_mapping_agree(registered, full, tmp_path):
     registration = registered.registration
     fixed, moving = registration.pair.fixed.image, registration.pair.moving.image
-    write_mapping(registration, tmp_path, full)
+    write_mapping(registration, tmp_path, options_of(ddf_full=full))
     field = read(tmp_path / "ddf.nii.gz", sitk.sitkVectorFloat64)
     assert (field.GetSize() == fixed.GetSize()) == full
     assert full or field.GetSpacing() == (2.0, 2.0, 2.0)
@@ -78,7 +80,7 @@ def test_values_of_large_volumes_are_rounded_below_their_accuracy(
 ):
     if large:
         monkeypatch.setattr(volume_files, "FEW", 1000)
-    write_files(registered, tmp_path, False)
+    write_files(registered, tmp_path, options_of())
     registration = registered.registration
     known = {
         "fused": (registered.fused, 2.0**-11),
@@ -108,6 +110,22 @@ def test_what_was_made_regular_is_written_as_it_is(ball, tmp_path, monkeypatch):
     moving = replace(moving, resampled=True)
     pair = replace(registration.pair, moving=moving)
     initial = replace(registration.initial, pair=pair)
-    write_files(replace(ball, registration=replace(registration, initial=initial)), tmp_path, False)
+    found = replace(ball, registration=replace(registration, initial=initial))
+    write_files(found, tmp_path, options_of())
     used = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "moving_used.nii.gz")))
     np.testing.assert_array_equal(used, sitk.GetArrayFromImage(moving.image).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"), [((), []), (("lta", "fsl"), ["rigid.lta", "rigid.mat"])]
+)
+def test_matrices_of_other_tools_are_written_on_request(asked, names, registered, tmp_path):
+    registration, out = registered.registration, tmp_path / "out"
+    out.mkdir()
+    write_mapping(registration, out, options_of(matrices=asked))
+    assert sorted(path.name for path in out.iterdir() if path.suffix in (".lta", ".mat")) == names
+    matrix = as_matrix(sitk.ReadTransform(str(out / "rigid.tfm")))
+    grids = registration.pair.fixed.image, registration.pair.moving.image
+    for name in names:
+        read_back = read_initial_transform(out / name, *grids)
+        np.testing.assert_allclose(read_back, matrix, atol=1e-8)

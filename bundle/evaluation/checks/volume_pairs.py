@@ -76,16 +76,17 @@ def _listed(found: Sequence[Source]) -> str:
 
 
 def phantom_pair(modality: str, seed: int) -> AlignedPair:
-    """The T1 volume of a phantom head and its CT, PET or SPECT; errors count in the brain.
+    """The T1 volume of a phantom head and its CT, PET, SPECT or T2; errors count in the brain.
 
     Args:
-        modality: CT (HU), PET or SPECT (1000 = cortex).
+        modality: CT (HU), PET, SPECT (1000 = cortex) or MR (T2).
         seed: of the head.
     """
     head = make_head(seed, **GRID)
     scale = 1 if modality == "CT" else 1000
     fixed = _on_grid(np.round(head.contrast("T1") * 1000), head.affine)
-    moving = _on_grid(np.round(head.contrast(modality) * scale), head.affine)
+    shown = "T2" if modality == "MR" else modality
+    moving = _on_grid(np.round(head.contrast(shown) * scale), head.affine)
     points = np.array([mark.mm for mark in head.landmarks.values()]).reshape(-1, 3)
     labels = sitk.Cast(_on_grid(head.labels, head.affine), sitk.sitkUInt8)
     brain = (labels >= int(BRAIN[0])) & (labels <= int(BRAIN[1]))
@@ -93,11 +94,11 @@ def phantom_pair(modality: str, seed: int) -> AlignedPair:
 
 
 def painted_pair(folder: Path, modality: str, seed: int) -> AlignedPair:
-    """A painted head of the validation as T1 and CT, PET or SPECT; errors count in the brain.
+    """A painted head of the validation as T1 and another modality; errors count in the brain.
 
     Args:
         folder: of tissue maps, see :mod:`bundle.training.heads`.
-        modality: CT, PET or SPECT.
+        modality: CT, PET, SPECT or MR (T2 or FLAIR).
         seed: chooses the head, and all that is drawn.
 
     Raises:

@@ -22,7 +22,8 @@ class HeadPair:
 
     Attributes:
         fixed: MRI, float32, relative units times 1000, on the grid of the tissue map, widened.
-        moving: float32, CT in HU, PET or SPECT as activity (1000 = cortex), on a grid of its own.
+        moving: float32, CT in HU, PET or SPECT as activity (1000 = cortex), MR as ``fixed``, on a
+            grid of its own.
         modality: of the moving volume.
         brain: uint8 on the grid of ``fixed``, 1 = brain without the liquid around it.
     """
@@ -45,7 +46,9 @@ _GRIDS = {
     "CT": _Grid((1.0, 1.0, 2.0), 1.2),
     "PET": _Grid((2.0, 2.0, 2.0), 6.0),
     "SPECT": _Grid((4.0, 4.0, 4.0), 11.0),
+    "MR": _Grid((1.0, 1.0, 3.0), 1.2),
 }
+_OTHER_MRI = ("T2", "FLAIR")  # what an MRI is that is registered onto a T1, seed by seed
 _ROOM = 12  # voxels of air on every side but below, where the neck goes on
 _CLOSING = 3  # voxels: sulci that are narrower than twice that count as brain
 _SCALE = 1000.0
@@ -54,11 +57,12 @@ _SCALE = 1000.0
 def head_volume_pair(
     path: str | Path, modality: str, seed: int, fixed_contrast: str = "T1"
 ) -> HeadPair:
-    """Paint a head as MRI and as CT, PET or SPECT.
+    """Paint a head as MRI and as CT, PET, SPECT or another MRI.
 
     Args:
         path: tissue map of 1 mm; axes run to the right, front and top.
-        modality: CT (1 x 1 x 2 mm), PET (2 mm, blurred by 6 mm) or SPECT (4 mm, by 11 mm).
+        modality: CT (1 x 1 x 2 mm), PET (2 mm, blurred by 6 mm), SPECT (4 mm, by 11 mm) or MR (1 x
+            1 x 3 mm), which is T2 of even seeds and FLAIR of odd ones.
         seed: of all that is drawn.
         fixed_contrast: one of :data:`bundle.training.heads.contrasts.MRI`.
 
@@ -78,7 +82,8 @@ def head_volume_pair(
     steps = image.GetSpacing()[::-1]
     original = sitk.GetArrayFromImage(image)
     labels = varied(original, rngs[0], steps)
-    contrasts = [draw_contrast(fixed_contrast, rngs[1]), draw_contrast(modality, rngs[2])]
+    shown = _OTHER_MRI[seed % 2] if modality == "MR" else modality
+    contrasts = [draw_contrast(fixed_contrast, rngs[1]), draw_contrast(shown, rngs[2])]
     grid = _GRIDS[modality]
     contrasts[1] = replace(contrasts[1], fwhm=grid.fwhm)
     clean = [
