@@ -21,12 +21,8 @@ UPPER = (99.5, 98.0, 95.0, 90.0)
 """Percentiles above which values are cut, one after the other until a head is found: a hot spot
 60 times as bright as the head would be all that stands out."""
 
-LEAST_HEAD, SMALL_HEAD = 1e5, 1e6
-"""Cubic millimetres; what stands out and is smaller is no head, or, where far more stands out
-without the brightest voxels, a bladder."""
-
-FAR_MORE, SIDES = 3.0, 0.1
-"""How many times more that is, and the share of the side faces that it may fill, as noise does."""
+LEAST_HEAD = 1e5
+"""Cubic millimetres; what stands out and is smaller is no head."""
 
 CORNERS = 0.25
 """Share of the voxels in the corners of the field of view that a padding fills."""
@@ -70,12 +66,13 @@ def find_head(volume: sitk.Image) -> sitk.Image:
     """
     small = shrunk(sitk.DICOMOrient(without_padding(volume), "LPS"), COARSE)
     values = _brightness(sitk.GetArrayFromImage(small).clip(min=AIR))
+    least = LEAST_HEAD / float(np.prod(small.GetSpacing()))
     masks = (_bright_piece(values.clip(max=np.percentile(values, p)), small) for p in UPPER)
-    mask = next(masks)
-    for other in masks if _size(mask) < SMALL_HEAD else ():
-        if _size(mask) < LEAST_HEAD <= _size(other) or _was_hot_spot(mask, other):
-            mask = other
-    if not _size(mask):
+    first = next(masks)
+    mask = (
+        first if _count(first) >= least else next((m for m in masks if _count(m) >= least), first)
+    )
+    if not _count(mask):
         mask = mask + 1
     return sitk.Resample(mask, volume, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
 
@@ -150,20 +147,8 @@ def _bright_piece(values: np.ndarray, grid: sitk.Image) -> sitk.Image:
     return _without_holes(mask)
 
 
-def _was_hot_spot(mask: sitk.Image, other: sitk.Image) -> bool:
-    """Whether a mask holds little of what stands out once the brightest voxels do not count."""
-    if _size(mask) >= SMALL_HEAD or _size(other) <= FAR_MORE * _size(mask):
-        return False
-    inside = sitk.GetArrayViewFromImage(other)
-    sides = np.concatenate(
-        [np.take(inside, end, axis).ravel() for axis in (1, 2) for end in (0, -1)]
-    )
-    return bool(sides.mean() < SIDES)
-
-
-def _size(mask: sitk.Image) -> float:
-    """Cubic millimetres."""
-    return float(sitk.GetArrayViewFromImage(mask).sum() * np.prod(mask.GetSpacing()))
+def _count(mask: sitk.Image) -> int:
+    return int(sitk.GetArrayViewFromImage(mask).sum())
 
 
 def _otsu(values: np.ndarray) -> float:

@@ -189,7 +189,7 @@ def read_volumes(fixed: Any, moving: Any, options: Options) -> list[Volume]:
     """
     found = {path: read_folder(path) for path in _dicom(fixed, moving)}
     named = named_series(options.series, fixed, moving, found)
-    wanted = {**ROLES, **({"moving": (options.modality.value,)} if options.modality else {})}
+    wanted = {**ROLES, **({"moving": (str(options.modality),)} if options.modality else {})}
     volumes = []
     mean = MEAN if options.frame is None and options.apply_to_all_frames else options.frame
     own = options.frame if options.fixed_frame is None else options.fixed_frame

@@ -61,7 +61,7 @@ def test_four_ways_say_the_same(name, tmp_path, capsys, infer, stub):
     for way, line in lines.items():
         assert re.search(message, line), (way, line)
     ends = {
-        re.sub(r"^.*?(a\.nii|a\.nrrd|a|moving volume): ", "", line.split(tmp_path.name)[-1])
+        re.sub(r"^.*\b(a\.nii|a\.nrrd|a|moving volume): ", "", line.split(tmp_path.name)[-1])
         for line in lines.values()
     }
     assert len(ends) == 1, lines

@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
+from bundle.domain import MOVING
 from bundle.geometry.jacobian import volume_determinant
 from bundle.geometry.slices import to_slices
 from bundle.registration import optimised as module
@@ -97,5 +98,5 @@ def test_the_mean_does_not_fold():
 
 
 def test_every_modality_has_a_share():
-    assert set(SHARE) == {"CT", "PET", "SPECT", None}
+    assert set(SHARE) == {*MOVING, None}
     assert all(0 < share < 1 for share in SHARE.values())

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from ignite.engine import Engine
+from tqdm import tqdm
 
 from bundle.progress import Stage
 from scripts.command import tell
@@ -23,6 +24,7 @@ class Terminal(io.StringIO):
 def on_terminal(monkeypatch, *given):
     """What a terminal is sent; pytest puts a stream of its own there before each test."""
     terminal = Terminal()
+    tqdm._instances.clear()  # bars that other tests left open would move this one down
     monkeypatch.setattr(sys, "stderr", terminal)
     go_through(*given)
     return terminal.getvalue()

@@ -53,7 +53,7 @@ def test_the_scale_counts_pairs(scale, epochs, pairs, slices, cached):
 def test_the_shipped_stages():
     found = recipe.stages(None)
     assert [stage.name for stage in found] == ["registration", "fusion", "joint"]
-    assert [stage.settings["max_epochs"] for stage in found] == [30, 16, 4]
+    assert [stage.settings["max_epochs"] for stage in found] == [30, 9, 4]
     assert all(stage.settings["epoch_pairs"] == 4000 for stage in found)
     assert not any(set(stage.settings) & set(recipe.SOURCES) for stage in found)
 
@@ -166,7 +166,7 @@ def test_the_command_of_a_stage(tmp_path):
     assert words[5] == str([str(recipe.BASE), str(ON_DEVICE), str(stage.config)])
     given = dict(zip(words[6::2], words[7::2], strict=True))
     assert given["--ckpt_dir"] == str(tmp_path) and given["--resume"] == "true"
-    assert given["--initial_weights"] == "/w/model.pt" and given["--max_epochs"] == "16"
+    assert given["--initial_weights"] == "/w/model.pt" and given["--max_epochs"] == "9"
     assert "--initial_weights" not in recipe.command(stage, tmp_path, None)
 
 
