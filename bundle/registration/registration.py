@@ -32,7 +32,7 @@ from bundle.registration.bspline import Refinement, refine
 from bundle.registration.coarse import coarse_of
 from bundle.registration.elastic_field import ElasticField
 from bundle.registration.initialize import initialize
-from bundle.registration.optimised import SHARE, mean_of, optimised_field
+from bundle.registration.optimised import WEIGHTS, combined, optimised_field
 from bundle.registration.output_grid import on_output_grid
 from bundle.registration.pairs import (
     InitializedPair,
@@ -44,7 +44,7 @@ from bundle.registration.similarity import mutual_information
 from bundle.registration.slicewise import match_picture, slice_fields
 from bundle.registration.three_planes import three_plane_field
 
-CLEARLY = 1.1
+CLEARLY = 1.2
 """Factor in mutual information by which the network's field must beat its mean with another."""
 
 THICK = 4.0
@@ -160,7 +160,7 @@ def _in_space(initial: InitializedPair, network: Any, progress: Progress) -> _Ju
     alone = _judged(initial, network_field)
     if optimised is None:
         return alone
-    mean = mean_of(network_field, optimised, SHARE[initial.pair.modality])
+    mean = combined(network_field, optimised, WEIGHTS[initial.pair.modality])
     together = _judged(initial, mean)
     return alone if alone.information > CLEARLY * together.information else together
 

@@ -153,7 +153,7 @@ def test_a_voxel_size_that_nothing_says_is_asked_for(forms, path):
         (fields(dim=[5, 80, 96, 8, 1, 5, 1, 1]), "has 80 x 96 x 8 x 1 x 5 values"),
         (fields(vox_offset=400), "is damaged or cut short"),
         (fields(vox_offset=np.nan), "cannot begin where its header says"),
-        (fields(scl_slope=2, scl_inter=np.nan), "its scl_inter is not a number"),
+        (fields(scl_slope=2, scl_inter=np.nan), "scales its values by what is no number"),
         (fields(magic=b"abc"), "is not what its suffix says"),
     ],
 )

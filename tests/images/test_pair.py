@@ -90,7 +90,7 @@ def studies(tmp_path_factory):
 def test_every_file_of_a_pair_is_opened_once(names, series, count, studies):
     folders = [studies / name for name in names]
     said, counted = opens(READING, folders, series)
-    assert said == [[40, 36, 48], [40, 36, 48], None if names == ("mri", "mri") else "PET"]
+    assert said == [[40, 36, 48], [40, 36, 48], "MR" if names == ("mri", "mri") else "PET"]
     expected = {str(path) for folder in folders for path in folder.iterdir()}
     assert len(expected) == count
     assert counted == dict.fromkeys(expected, 1)

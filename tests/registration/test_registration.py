@@ -112,7 +112,8 @@ def test_the_guard_keeps_the_start_where_every_field_lowers_the_information(thic
 @pytest.mark.parametrize(
     ("learnt", "optimised", "kept"), [(4.0, 4.0, 4.0), (3.0, 5.0, 4.2), (4.0, -9.0, 4.0)]
 )
-def test_the_mean_of_network_and_optimiser(learnt, optimised, kept, monkeypatch):
+def test_the_sum_of_network_and_optimiser(learnt, optimised, kept, monkeypatch):
+    monkeypatch.setitem(REGISTRATION.WEIGHTS, "PET", (0.4, 0.6))
     candidates(monkeypatch, learnt, 0.0)
 
     def optimiser(pair):

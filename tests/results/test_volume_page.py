@@ -104,7 +104,7 @@ def test_the_overlay_colours_the_activity_of_a_slice_through_the_head():
     warped[5, 10, plane.place] = 1.0
     grid = sitk.Image([20, 10, 30], sitk.sitkUInt8)
     grid.SetSpacing((1.0, 2.0, 3.0))
-    shown = Shown(0.5 * head, none, warped, none, head, grid, grid, grid)
+    shown = Shown(0.5 * head, none, warped, none, head, head, grid, grid, grid)
     picture = overlay(shown).numpy()
     assert picture.shape == (3, 20, 20)  # pixels of 1 mm
     spread = np.ptp(picture, axis=0)
