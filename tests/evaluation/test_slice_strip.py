@@ -20,12 +20,15 @@ def write(path, values):
 
 @pytest.fixture
 def result(tmp_path):
-    """Air on the left with one bright voxel, bone on the right with one dark voxel."""
+    """Air on the left with one bright voxel, bone on the right with one dark voxel.
+
+    Beside the head the CT shows a table, which fusion drops: it is no bone.
+    """
     fixed, warped = np.zeros((40, 40, 40)), np.full((40, 40, 40), -1000.0)
-    fixed[:, :, 15:25] = 100.0
-    warped[:, :, 25:] = 1500.0
-    fused = np.where(fixed > 0, 0.5, np.where(warped > 0, 1.0, 0.0))
-    fused[:, 5, 5], fused[:, 5, 35] = 0.25, 0.75
+    fixed[:, 6:34, 12:38] = 100.0
+    warped[:, 6:34, 25:38] = warped[:, 0, :] = 1500.0
+    fused = np.where(fixed > 0, np.where(warped > 0, 1.0, 0.5), 0.0)
+    fused[:, 20, 3], fused[:, 20, 35] = 0.25, 0.75
     for name, values in (("fixed", fixed), ("warped", warped), ("fused", fused)):
         write(tmp_path / f"{name}.nii.gz", values)
     report = {"modality": "CT", "display": {"fixed": [0.0, 100.0], "moving": [-20.0, 150.0]}}

@@ -13,12 +13,13 @@ import torch
 
 from bundle.errors import InputError
 from bundle.evaluation.tables.sheets import bare, plt, save
+from bundle.geometry.head import find_head
 from bundle.geometry.slices import to_slices
 from bundle.images.display import displayed
 from bundle.images.volumes import read_volume
 
 AIR, BONE = 0.02, 0.9
-"""Air is darker in both displayed volumes, bone brighter in the displayed CT."""
+"""Air is darker in both displayed volumes, bone in the head is brighter in the displayed CT."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class FusedSlice:
     Attributes:
         pictures: fixed, warped and fused, each (H, W) in [0, 1].
         air: the brightest fused value in air; None without air.
-        bone: the darkest fused value in bone; None where there is none or no CT.
+        bone: the darkest fused value in bone of the head; None where there is none or no CT.
     """
 
     pictures: tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -57,9 +58,10 @@ def fused_slices(fixed: Path, results: Path, count: int = 10) -> list[FusedSlice
         )
     ]
     fused = _axial(results / "fused.nii.gz").float()
+    head = to_slices(find_head(read_volume(fixed).image))[0] > 0
     places = np.linspace(0, fused.shape[2], count + 2)[1:-1].astype(int)
     is_ct = report["modality"] == "CT"
-    return [_slice(shown[0][..., k], shown[1][..., k], fused[..., k], is_ct) for k in places]
+    return [_slice(*(part[..., k] for part in (*shown, fused, head)), is_ct) for k in places]
 
 
 def slice_strip(slices: Sequence[FusedSlice], path: Path) -> None:
@@ -83,9 +85,9 @@ def slice_strip(slices: Sequence[FusedSlice], path: Path) -> None:
 
 
 def _slice(
-    fixed: torch.Tensor, warped: torch.Tensor, fused: torch.Tensor, is_ct: bool
+    fixed: torch.Tensor, warped: torch.Tensor, fused: torch.Tensor, head: torch.Tensor, is_ct: bool
 ) -> FusedSlice:
-    air, bone = torch.maximum(fixed, warped) < AIR, warped > BONE
+    air, bone = torch.maximum(fixed, warped) < AIR, (warped > BONE) & head
     return FusedSlice(
         (fixed.numpy(), warped.numpy(), fused.numpy()),
         float(fused[air].max()) if air.any() else None,
