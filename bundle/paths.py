@@ -14,7 +14,10 @@ ROOT = _HOME if IN_CHECKOUT else _INSTALLED
 """The bundle root: the folder of ``configs/``, ``models/`` and ``scripts/``."""
 
 MODEL = ROOT / "models" / "model.pt"
-"""The trained weights."""
+"""The trained weights of BiMSRec."""
+
+COMBINER = ROOT / "models" / "combiner.pt"
+"""The trained weights of the network that combines two fields of a volume."""
 
 OUT = (ROOT if IN_CHECKOUT else Path.cwd()) / "out"
 """Where the phantom is made and results go by default."""

@@ -28,7 +28,6 @@ from bundle.domain import MOVING
 from bundle.errors import InputError
 from bundle.evaluation.checks.aligned import AlignedPair
 from bundle.evaluation.checks.misaligned import MisalignedPair, misaligned
-from bundle.evaluation.checks.misalignment import MISALIGNMENTS, with_slices
 from bundle.evaluation.checks.volume_methods import METHODS, Found, Task, chosen_methods
 from bundle.evaluation.checks.volume_pairs import (
     SUITES,
@@ -42,6 +41,7 @@ from bundle.geometry.slices import on_one_grid
 from bundle.images.volumes import read_volume
 from bundle.networks import load_network
 from bundle.options import Options, options_of
+from bundle.training.heads.misalignment import MISALIGNMENTS, with_slices
 from scripts.command import add_options, given_options, or_exit, program
 
 

@@ -2,12 +2,15 @@
 
 from bundle.networks.bimsrec import BiMSRec, Match
 from bundle.networks.device import device_of, usable_device
-from bundle.networks.weights import load_network, load_weights, weights_sha256
+from bundle.networks.field_combiner import FieldCombiner
+from bundle.networks.weights import load_combiner, load_network, load_weights, weights_sha256
 
 __all__ = [
     "BiMSRec",
+    "FieldCombiner",
     "Match",
     "device_of",
+    "load_combiner",
     "load_network",
     "load_weights",
     "usable_device",

@@ -11,9 +11,10 @@ import torch
 from bundle.errors import InputError
 from bundle.networks.bimsrec import BiMSRec
 from bundle.networks.device import usable_device
-from bundle.paths import MODEL
+from bundle.networks.field_combiner import FieldCombiner
+from bundle.paths import COMBINER, MODEL
 
-REMEDY = "restore models/model.pt from the repository, or name another checkpoint"
+REMEDY = "restore models/ from the repository, or name another checkpoint"
 
 
 def load_weights(network: torch.nn.Module, path: Path | str) -> torch.nn.Module:
@@ -81,3 +82,13 @@ def load_network(checkpoint: Path | str = MODEL, device: str | None = None) -> t
 @lru_cache(maxsize=2)
 def _network(path: Path, changed: int, device: torch.device) -> torch.nn.Module:
     return load_weights(BiMSRec(), path).to(device)
+
+
+@lru_cache(maxsize=1)
+def load_combiner() -> torch.nn.Module:
+    """The network that combines two fields of a volume, on the CPU, read once per process.
+
+    Raises:
+        InputError: see :func:`load_weights`.
+    """
+    return load_weights(FieldCombiner(), COMBINER)

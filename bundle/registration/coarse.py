@@ -115,6 +115,33 @@ def vectors(displacement: np.ndarray, grid: sitk.Image) -> sitk.Image:
     return field
 
 
+def in_voxels(field: sitk.Image, spacing: Sequence[float]) -> np.ndarray:
+    """A field in LPS as displacements (3: rows, columns, slices; H, W, D) in voxels of its grid.
+
+    Args:
+        field: ITK displacement field, millimetres, pull-back.
+        spacing: mm per row, column and slice.
+    """
+    direction = np.reshape(field.GetDirection(), (3, 3))
+    along = np.moveaxis(sitk.GetArrayFromImage(field) @ direction, (3, 0), (0, 3))  # (xyz, H, W, D)
+    return along[[1, 0, 2]] / np.reshape(spacing, (3, 1, 1, 1))
+
+
+def from_voxels(displacement: np.ndarray, pair: CoarsePair) -> sitk.Image:
+    """The inverse of :func:`in_voxels`, on the grid of a pair."""
+    along = displacement * np.reshape(pair.spacing, (3, 1, 1, 1))
+    return vectors(along[[1, 0, 2]], pair.grid)
+
+
+def box_of(mask: np.ndarray, room: int) -> tuple[slice, slice, slice]:
+    """The part of (H, W, D) that holds a mask and so many voxels around it."""
+    box = []
+    for axis, count in enumerate(mask.shape):
+        shown = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
+        box.append(slice(max(0, int(shown[0]) - room), min(count, int(shown[-1]) + 1 + room)))
+    return box[0], box[1], box[2]
+
+
 def scalar(values: np.ndarray, grid: sitk.Image) -> sitk.Image:
     """Values (H, W, D) on the grid."""
     image = sitk.GetImageFromArray(np.ascontiguousarray(np.moveaxis(values, 2, 0), np.float32))

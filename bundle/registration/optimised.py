@@ -6,12 +6,11 @@ import warnings
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 import torch
 from scipy.ndimage import gaussian_filter
 
 from bundle.registration.box_means import Functions
-from bundle.registration.coarse import CoarsePair, vectors, without_folds
+from bundle.registration.coarse import CoarsePair, box_of, from_voxels
 from bundle.registration.elastic_field import ElasticField
 
 SMOOTHED = 2.0
@@ -22,20 +21,6 @@ ROOM = 10
 
 FEWEST = 18
 """Voxels along each axis that the search needs."""
-
-WEIGHTS = {
-    "CT": (0.4, 0.8),
-    "PET": (0.75, 0.6),
-    "SPECT": (1.1, 0.35),
-    "MR": (0.2, 0.8),
-    None: (0.5, 0.5),
-}
-"""Weights of the network's and of the optimiser's field in their sum, by modality.
-
-Where the images say little both fall short of the true displacement, the network by half in PET: so
-the weights sum to more than 1. About those of least squares over 53 painted training heads for each
-of CT, PET and SPECT; of MR as measured on heads 15 and 16.
-"""
 
 
 def optimised_field(pair: CoarsePair) -> ElasticField | None:
@@ -50,49 +35,19 @@ def optimised_field(pair: CoarsePair) -> ElasticField | None:
     Returns:
         the field on the pair's grid, without a spread; None where the volumes are too thin.
     """
-    box = [_side(pair.head, axis, count) for axis, count in enumerate(pair.image.shape[1:], 1)]
-    part = pair.image[(slice(None), *(slice(low, high) for low, high in box))]
+    box = box_of(pair.head[0].numpy(), ROOM)
+    part = pair.image[(slice(None), *box)]
     if min(part.shape[1:]) < FEWEST:
         return None
     steps = np.moveaxis(convex_adam(*(one.numpy() for one in part)), -1, 0)
     if not np.isfinite(steps).all():
         return None
-    for axis, ((low, high), count) in enumerate(zip(box, pair.image.shape[1:], strict=True), 1):
-        steps = steps.take(np.arange(count).clip(low, high - 1) - low, axis=axis)
-    shifts = [steps[axis] * pair.spacing[axis] for axis in (1, 0, 2)]  # columns, rows, slices
+    for axis, (side, count) in enumerate(zip(box, pair.image.shape[1:], strict=True), 1):
+        places = np.arange(count).clip(side.start, side.stop - 1) - side.start
+        steps = steps.take(places, axis=axis)
     widths = [SMOOTHED / step for step in pair.spacing]
-    smooth = np.stack([gaussian_filter(one, widths, mode="nearest") for one in shifts])
-    return ElasticField(vectors(smooth, pair.grid), None, (), 1.0)
-
-
-def combined(
-    learnt: ElasticField, optimised: ElasticField, weights: tuple[float, float]
-) -> ElasticField:
-    """The weighted sum of two fields on one grid; its Jacobian determinant is ``LEAST`` or more.
-
-    The spread is the learnt one's and how far the two are from their weighted mean, as variances.
-
-    Args:
-        learnt: of the network.
-        optimised: of :func:`optimised_field`.
-        weights: of the two.
-    """
-    first, second = (sitk.GetArrayFromImage(one.field) for one in (learnt, optimised))
-    total = sitk.GetImageFromArray(weights[0] * first + weights[1] * second, isVector=True)
-    total.CopyInformation(learnt.field)
-    share = weights[1] / sum(weights)
-    variance = share * (1 - share) * np.square(first - second).sum(axis=-1)
-    if learnt.spread is not None:
-        variance += np.square(sitk.GetArrayFromImage(learnt.spread))
-    spread = sitk.GetImageFromArray(np.sqrt(variance).astype(np.float32))
-    spread.CopyInformation(learnt.field)
-    return ElasticField(without_folds(total), spread, learnt.planes, share)
-
-
-def _side(head: torch.Tensor, axis: int, count: int) -> tuple[int, int]:
-    """First and last voxel (exclusive) along an axis of the head and the room around it."""
-    shown = head.movedim(axis, 0).flatten(1).any(dim=1).nonzero()
-    return max(0, int(shown[0]) - ROOM), min(count, int(shown[-1]) + 1 + ROOM)
+    smooth = np.stack([gaussian_filter(one, widths, mode="nearest") for one in steps])
+    return ElasticField(from_voxels(smooth, pair), None, (), 1.0)
 
 
 def convex_adam(fixed: np.ndarray, moving: np.ndarray, **settings: Any) -> np.ndarray:

@@ -30,9 +30,10 @@ from bundle.options import Options
 from bundle.progress import SILENT, Progress, Stage
 from bundle.registration.bspline import Refinement, refine
 from bundle.registration.coarse import coarse_of
+from bundle.registration.combined import combined
 from bundle.registration.elastic_field import ElasticField
 from bundle.registration.initialize import initialize
-from bundle.registration.optimised import WEIGHTS, combined, optimised_field
+from bundle.registration.optimised import optimised_field
 from bundle.registration.output_grid import on_output_grid
 from bundle.registration.pairs import (
     InitializedPair,
@@ -45,7 +46,7 @@ from bundle.registration.slicewise import match_picture, slice_fields
 from bundle.registration.three_planes import three_plane_field
 
 CLEARLY = 1.2
-"""Factor in mutual information by which the network's field must beat its mean with another."""
+"""Factor in mutual information by which the network's field must beat the one of both."""
 
 THICK = 4.0
 """Distance of slices in mm from which on a field in their own plane may be the better one."""
@@ -144,9 +145,9 @@ def _candidates(
 
 
 def _in_space(initial: InitializedPair, network: Any, progress: Progress) -> _Judged:
-    """The mean of the network's field and an optimiser's, which knows contrasts it never saw.
+    """One field of the network's and of an optimiser's, which knows contrasts it never saw.
 
-    The network's alone where the mean has clearly less mutual information.
+    The network's alone where both have clearly less mutual information.
     """
     progress(Stage.NETWORK)
     coarse = coarse_of(initial)
@@ -160,8 +161,8 @@ def _in_space(initial: InitializedPair, network: Any, progress: Progress) -> _Ju
     alone = _judged(initial, network_field)
     if optimised is None:
         return alone
-    mean = combined(network_field, optimised, WEIGHTS[initial.pair.modality])
-    together = _judged(initial, mean)
+    both = combined(coarse, network_field, optimised, initial.pair.modality)
+    together = _judged(initial, both)
     return alone if alone.information > CLEARLY * together.information else together
 
 

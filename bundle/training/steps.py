@@ -12,16 +12,17 @@ from bundle.metrics.endpoint_error import endpoint_error
 from bundle.training.failures import NotFiniteError
 from bundle.workflow.parallel import unwrap
 
-IMAGES = ("image", "fixed", "aligned", "deformed", "ddf")
+IMAGES = ("image", "fixed", "aligned", "deformed", "ddf", "brain", "head")
 
 
 def to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    """Move the image tensors of a batch; ``image`` becomes channels-last."""
+    """Move the image tensors of a batch; ``image``, if it holds pictures, becomes channels-last."""
     moved = dict(batch)
     for key in IMAGES:
         if key in moved:
             moved[key] = moved[key].to(device, non_blocking=True)
-    moved["image"] = moved["image"].contiguous(memory_format=torch.channels_last)
+    if moved["image"].ndim == 4:
+        moved["image"] = moved["image"].contiguous(memory_format=torch.channels_last)
     return moved
 
 

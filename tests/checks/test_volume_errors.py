@@ -6,7 +6,6 @@ import SimpleITK as sitk
 
 from bundle.evaluation.checks import volume_pairs
 from bundle.evaluation.checks.misaligned import misaligned
-from bundle.evaluation.checks.misalignment import MISALIGNMENTS, misalignment
 from bundle.evaluation.checks.volume_errors import (
     accuracy,
     landmark_error,
@@ -17,6 +16,7 @@ from bundle.evaluation.checks.volume_errors import (
 from bundle.evaluation.checks.volume_pairs import phantom_pair
 from bundle.geometry.jacobian import volume_determinant
 from bundle.geometry.transform import displacement_field
+from bundle.training.heads.misalignment import MISALIGNMENTS, misalignment
 
 STILL = sitk.Transform(3, sitk.sitkIdentity)
 

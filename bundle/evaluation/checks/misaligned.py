@@ -8,7 +8,6 @@ from functools import cached_property
 import SimpleITK as sitk
 
 from bundle.evaluation.checks.aligned import AlignedPair
-from bundle.evaluation.checks.misalignment import misalignment
 from bundle.evaluation.checks.volume_errors import (
     Accuracy,
     accuracy,
@@ -17,6 +16,7 @@ from bundle.evaluation.checks.volume_errors import (
     seen,
 )
 from bundle.geometry.transform import displacement_field
+from bundle.training.heads.misalignment import misalignment
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def misaligned(pair: AlignedPair, seed: int, kind: str) -> MisalignedPair:
     Args:
         pair: the pair.
         seed: of the misalignment.
-        kind: one of :data:`bundle.evaluation.checks.misalignment.MISALIGNMENTS`.
+        kind: one of :data:`bundle.training.heads.misalignment.MISALIGNMENTS`.
     """
     truth, backward = misalignment(pair.moving, seed, kind)
     lowest = float(sitk.GetArrayViewFromImage(pair.moving).min())
