@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -86,7 +87,9 @@ class FieldCombiner(nn.Module):
             spatial_dims=3, init_filters=width, in_channels=sum(TwoFields.SIZES) + 1,
             out_channels=9, blocks_down=(1, 1, 1), blocks_up=(1, 1),
         )  # fmt: skip
-        self.warp = Warp(mode="bilinear", padding_mode="border")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it uses torch's own sampling
+            self.warp = Warp(mode="bilinear", padding_mode="border")
         last = self.network.conv_final[-1].conv
         nn.init.zeros_(last.weight)  # it begins with the sum
         nn.init.zeros_(last.bias)

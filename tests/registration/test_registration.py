@@ -19,6 +19,7 @@ from bundle.networks import load_network
 from bundle.options import options_of
 from bundle.phantom.pairs import make_head
 from bundle.registration import initialize, register
+from bundle.registration.combined import WEIGHTS
 from bundle.registration.elastic_field import ElasticField
 from bundle.registration.registration import information
 from tests.inference.images import smooth
@@ -113,7 +114,7 @@ def test_the_guard_keeps_the_start_where_every_field_lowers_the_information(thic
     ("learnt", "optimised", "kept"), [(4.0, 4.0, 4.0), (3.0, 5.0, 4.2), (4.0, -9.0, 4.0)]
 )
 def test_the_sum_of_network_and_optimiser(learnt, optimised, kept, monkeypatch):
-    monkeypatch.setitem(REGISTRATION.WEIGHTS, "PET", (0.4, 0.6))
+    monkeypatch.setitem(WEIGHTS, None, (0.4, 0.6))
     candidates(monkeypatch, learnt, 0.0)
 
     def optimiser(pair):
@@ -121,7 +122,7 @@ def test_the_sum_of_network_and_optimiser(learnt, optimised, kept, monkeypatch):
         return ElasticField(displacement_field(shift, pair.grid), None, (), 1.0)
 
     monkeypatch.setattr(REGISTRATION, "optimised_field", optimiser)
-    found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)), modality="PET")
+    found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)))
     alone = optimised < 0  # so far off that the mean has much less information
     assert found.planes == tuple(PLANES) and found.optimiser == (0.0 if alone else 0.6)
     np.testing.assert_allclose(vectors(found.field)[..., 0], kept, atol=0.01)
