@@ -28,10 +28,11 @@ docs: $(VENV)/installed-dev
 train: $(VENV)/installed
 	$(VENV)/bin/python -m monai.bundle run training --config_file configs/train.json $(ARGS)
 
-# make weights DATA=DIR [SCALE=1]: models/model.pt by the recipe; the same command goes on after a stop
+# make weights DATA=DIR [SCALE=1]: models/*.pt by the recipe; the same command goes on after a stop
 SCALE ?= 1
 weights: $(VENV)/installed
 	$(VENV)/bin/python -m scripts.weights $(if $(DATA),--data "$(DATA)") --scale $(SCALE)
+	@test ! -d "$(DATA)/heads" || $(VENV)/bin/python -m scripts.combiner --data "$(DATA)" --scale $(SCALE)
 
 # MONAI Label needs numpy 1, so it has an environment of its own (Python 3.10 to 3.12)
 label-setup: $(LABEL)/installed

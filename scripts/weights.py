@@ -163,7 +163,7 @@ def _finish(
     weights = folder / stages[-1].name / "model.pt"
     notes = [recipe.note_of(folder / stage.name) for stage in stages]
     used = dict.fromkeys(name for note in notes for name in note["overlays"])
-    record = recipe.record_of(weights, options.recipe.resolve(), data, list(used))
+    record = recipe.record_of(weights, [stage.config for stage in stages], data, list(used))
     whole = options.data is not None and options.scale == 1 and not overrides
     shipped = whole and options.recipe.resolve() == recipe.RECIPE
     if not shipped:

@@ -84,8 +84,9 @@ def _no_error(record: logging.LogRecord) -> bool:
 def _with_files(pairs: list[dict[str, Any]], trainer: Engine) -> list[dict[str, str]]:
     """The pairs with their files, as the data set lists them."""
     loader: Any = trainer.state.dataloader
+    records = [loader.dataset.data[int(pair["index"])] for pair in pairs]
     return [
-        {key: str(loader.dataset.data[int(pair["index"])][key]) for key in ("fixed", "moving")}
+        {key: str(record[key]) for key in ("fixed", "moving", "path") if key in record}
         | {key: value for key, value in pair.items() if key != "index"}
-        for pair in pairs
+        for record, pair in zip(records, pairs, strict=True)
     ]

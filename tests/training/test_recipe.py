@@ -247,7 +247,8 @@ def test_the_record(tmp_path):
     content = b"a.txt\n" + hashlib.sha256(b"picture").digest()
     known = {"dataset_dir": hashlib.sha256(content).hexdigest()}
     assert recipe.digests(tmp_path) == known and recipe.digests(None) == {}
-    record = recipe.record_of(tmp_path / "model.pt", recipe.RECIPE, known, ["on_device.json"])
+    configs = sorted(recipe.RECIPE.glob("*.json"))
+    record = recipe.record_of(tmp_path / "model.pt", configs, known, ["on_device.json"])
     stages = [f"recipe/{name}.json" for name in ("1_registration", "2_fusion", "3_joint")]
     assert record == {
         "sha256": hashlib.sha256(b"weights").hexdigest(),

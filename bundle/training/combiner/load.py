@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -54,7 +55,7 @@ class LoadSample(Transform):
         try:
             with np.load(str(data["path"])) as parts:
                 found: dict[Hashable, Any] = {name: torch.from_numpy(parts[name]) for name in PARTS}
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, ValueError, BadZipFile) as error:
             raise InputError(f"{data['path']}: cannot be read as a sample; make it anew") from error
         return {**data, **found}
 

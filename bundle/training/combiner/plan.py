@@ -12,11 +12,13 @@ from bundle.training.heads.pairs import VALIDATION
 
 SMALL, MEDIUM, LARGE, RIGID = "spatial_small", "spatial", "spatial_large", "rigid"
 ROUNDS = {
-    "CT": (MEDIUM, MEDIUM, MEDIUM, MEDIUM, SMALL, LARGE, RIGID, MEDIUM),
-    "PET": (SMALL, SMALL, SMALL, SMALL, MEDIUM, LARGE, RIGID, MEDIUM),
-    "SPECT": (LARGE, LARGE, LARGE, LARGE, MEDIUM, SMALL, RIGID, MEDIUM),
+    "CT": (MEDIUM, MEDIUM, MEDIUM, MEDIUM, SMALL, LARGE, RIGID),
+    "PET": (SMALL, SMALL, SMALL, SMALL, MEDIUM, LARGE, RIGID),
+    "SPECT": (LARGE, LARGE, LARGE, LARGE, MEDIUM, SMALL, RIGID),
 }
 """Misalignment of each round: in a round every head is painted once in every modality."""
+
+ALL_ROUNDS = len(ROUNDS["CT"])
 
 VALIDATION_ROUNDS = dict.fromkeys(ROUNDS, (MEDIUM, RIGID))
 

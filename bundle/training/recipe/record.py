@@ -21,23 +21,29 @@ def digests(data: Path | None) -> dict[str, str]:
 
 
 def record_of(
-    weights: Path, recipe: Path, data: Mapping[str, str], overlays: Sequence[str] = ()
+    weights: Path, configs: Sequence[Path], data: Mapping[str, str], overlays: Sequence[str] = ()
 ) -> dict[str, Any]:
     """What ``configs/metadata.json`` says of weights that the recipe made.
 
     Args:
         weights: the file.
-        recipe: folder of the stages' configurations.
+        configs: of its stages.
         data: what was trained on, see :func:`digests`.
         overlays: names of the configurations between ``train.json`` and those.
     """
-    own = [path.relative_to(recipe.parent).as_posix() for path in sorted(recipe.glob("*.json"))]
+    own = [_name(path) for path in configs]
     return {
         "sha256": sha256(weights),
         "configs": [BASE.name, *overlays, *own],
         "data": dict(data),
         "date": datetime.date.today().isoformat(),
     }
+
+
+def _name(config: Path) -> str:
+    """With its folder, if that is not the one of ``train.json``."""
+    folder = config.resolve().parent
+    return config.name if folder == BASE.parent else f"{folder.name}/{config.name}"
 
 
 def folder_digest(folder: Path) -> str:
@@ -49,11 +55,17 @@ def folder_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def into_metadata(record: Mapping[str, Any], path: Path = METADATA) -> None:
-    """Put the record of weights into ``configs/metadata.json``."""
+def into_metadata(record: Mapping[str, Any], path: Path = METADATA, key: str = "weights") -> None:
+    """Put the record of weights into ``configs/metadata.json``.
+
+    Args:
+        record: of :func:`record_of`.
+        path: the file.
+        key: ``weights`` of BiMSRec, ``combiner`` of the network that combines two fields.
+    """
     metadata = read_json(path)
-    if metadata.get("weights") != record:
-        write_json({**metadata, "weights": dict(record)}, path)
+    if metadata.get(key) != record:
+        write_json({**metadata, key: dict(record)}, path)
 
 
 def put_record(record: dict[str, Any], path: Path) -> dict[str, Any]:

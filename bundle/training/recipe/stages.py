@@ -58,7 +58,8 @@ class Stage:
         digest = hashlib.sha256()
         for path in (BASE, *overlays, self.config):
             digest.update(path.read_bytes())
-        settings = {key: value for key, value in self.settings.items() if key not in SOURCES}
+        folders = (*SOURCES, "samples_dir")
+        settings = {key: value for key, value in self.settings.items() if key not in folders}
         digest.update(json.dumps([settings, before, data], sort_keys=True).encode())
         return digest.hexdigest()
 
