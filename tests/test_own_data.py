@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bundle.networks import BiMSRec
+from bundle.networks import BiMSRec, FieldCombiner
 from bundle.phantom.pairs import write_volumes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,6 +35,7 @@ def checkout(tmp_path_factory) -> Path:
     (root / "models").mkdir()
     torch.manual_seed(0)
     torch.save(BiMSRec().state_dict(), root / "models" / "model.pt")
+    torch.save(FieldCombiner().state_dict(), root / "models" / "combiner.pt")
     (datalist,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
     (root / "volumes.json").write_text(datalist)
     for seed, name in enumerate(("anna", "bert")):

@@ -16,7 +16,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from bundle.networks import BiMSRec
+from bundle.networks import BiMSRec, FieldCombiner
 from bundle.phantom.pairs import write_pairs, write_volumes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,6 +55,7 @@ def checkout(tmp_path_factory) -> Path:
     (root / "models").mkdir()
     torch.manual_seed(0)
     torch.save(BiMSRec().state_dict(), root / "models" / "model.pt")
+    torch.save(FieldCombiner().state_dict(), root / "models" / "combiner.pt")
     _write_images(root)
     return root
 

@@ -24,7 +24,8 @@ def _in_the_bundle(monkeypatch):
 
 
 def test_the_necessary_files_are_there():
-    for name in ("LICENSE", "configs/metadata.json", "configs/inference.json", "models/model.pt"):
+    shipped = ("models/model.pt", "models/combiner.pt")
+    for name in ("LICENSE", "configs/metadata.json", "configs/inference.json", *shipped):
         assert (ROOT / name).is_file()
     assert not list(ROOT.glob("large_files.*"))
 
@@ -143,8 +144,9 @@ def test_weights_are_never_unpickled():
                 assert all("weights_only=True" in call for call in calls), path
 
 
-def test_the_shipped_weights_are_small_and_plain():
-    path = ROOT / "models" / "model.pt"
+@pytest.mark.parametrize("name", ["model.pt", "combiner.pt"])
+def test_the_shipped_weights_are_small_and_plain(name):
+    path = ROOT / "models" / name
     assert path.stat().st_size < 16 * 2**20
     state = torch.load(path, weights_only=True)
     assert all(isinstance(value, torch.Tensor) for value in state.values())

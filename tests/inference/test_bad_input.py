@@ -89,7 +89,7 @@ def test_folder_that_cannot_be_written_to(pictures, infer, capsys):
         ({"weight": torch.ones(2)}, "belongs to another network"),
         ({"other": torch.ones(1)}, "belongs to another network"),
         (torch.ones(1), "not a checkpoint"),
-        (None, "no such file; restore models/model.pt"),
+        (None, "no such file; restore models/ from"),
     ],
 )
 def test_checkpoint_that_does_not_fit_ends_the_run(state, message, pictures, infer):
