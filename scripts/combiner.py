@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=program("combiner"))
     parser.description = "Make the weights again that combine two fields of a volume."
     parser.add_argument("--data", required=True, type=Path, help="folder with heads")
-    parser.add_argument("--scale", type=float, default=1.0, help="of samples and epochs, up to 1")
+    parser.add_argument("--scale", type=float, default=1.0, help="of samples and epochs")
     parser.add_argument("--output_dir", type=Path, default=Path("runs/combiner"))
     parser.add_argument("--num_workers", type=int, default=2, help="processes that make samples")
     return parser
@@ -54,8 +54,8 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> None:
     from bundle.training.combiner.plan import ALL_ROUNDS
 
-    if not 0 < options.scale <= 1:
-        raise InputError(f"--scale {options.scale}: give a number above 0, up to 1")
+    if not 0 < options.scale < math.inf:
+        raise InputError(f"--scale {options.scale}: give a number above 0")
     heads = recipe.sources_of(options.data).get("heads_dir")
     if heads is None:
         raise InputError(f"{options.data}: holds no folder heads; name the one that does")

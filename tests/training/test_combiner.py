@@ -200,7 +200,7 @@ def test_a_trial_leaves_the_shipped_weights_alone(faked, tmp_path):
     ("command", "words", "line"),
     [
         (combiner, ["--data", "{}"], "holds none of aanlib, stacks, heads"),
-        (combiner, ["--data", "{}", "--scale", "2"], "--scale 2.0: give a number above 0, up to 1"),
+        (combiner, ["--data", "{}", "--scale", "0"], "--scale 0.0: give a number above 0"),
         (field_samples, ["--heads", "{}", "--output_dir", "{}/o"], "holds no head for train"),
         (field_samples, ["--heads", "{}", "--output_dir", "{}/o", "--rounds", "0"], "give 1 or"),
     ],
