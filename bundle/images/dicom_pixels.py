@@ -82,11 +82,13 @@ def require_one_scale(slices: Sequence[Dataset], values: np.ndarray) -> None:
 
 
 def _stored(slice_: Dataset) -> np.ndarray:
+    packed = False
     try:
+        packed = "PixelData" in slice_ and slice_["PixelData"].is_undefined_length
         _require_length(slice_)
         return _without_spare_bits(slice_, slice_.pixel_array)
     except Exception as error:  # of any type: it depends on pydicom's version and its decoders
-        if "PixelData" not in slice_ or not slice_["PixelData"].is_undefined_length:
+        if not packed:
             raise _damaged(slice_) from error
     return _decoded_by_gdcm(slice_)
 

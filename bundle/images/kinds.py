@@ -17,7 +17,10 @@ VOLUMES = (*WRITTEN, ".nhdr", ".mgz", ".mgh", ".hdr", ".img")
 """Suffixes, in lower case, of the files that are read as volumes."""
 
 
-DICOM = (".dcm", ".dicom", ".ima", ".zip")
+SLICES = (".dcm", ".dicom", ".ima")
+"""Suffixes, in lower case, that only files of DICOM series have."""
+
+DICOM = (*SLICES, ".zip")
 """Suffixes, in lower case, of files of DICOM series; most have none."""
 
 

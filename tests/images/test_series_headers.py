@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pydicom
 import pytest
@@ -182,3 +184,22 @@ def test_slices_that_may_not_belong_together_are_warned_of(keyword, code, scan):
     require_right(volume, values=CT)
     (remark,) = volume.remarks
     assert remark.code == code and remark.warning and "1.2" not in remark.text
+
+
+@pytest.mark.parametrize(
+    "tag", [(2, 2), (8, 0x16), (8, 0x18), (8, 0x60), (0x20, 0xE), (0x28, 4), (0x7FE0, 0x10)]
+)
+@pytest.mark.parametrize("change", ["another kind of value", "two values"])
+def test_damage_in_what_tells_series_apart_is_no_exception_of_pydicom(tag, change, scan):
+    path = sorted(scan.iterdir())[3]
+    raw = bytearray(path.read_bytes())
+    start = raw.index(struct.pack("<HH", *tag), 132)
+    if change == "two values":
+        raw[start + 9 : start + 10] = b"\\"
+    else:
+        raw[start + 4 : start + 6] = b"Us"
+    path.write_bytes(raw)
+    try:
+        assert read_volume(scan).image.GetSize()[2] > 5
+    except InputError as error:
+        assert str(error).startswith(str(scan))
