@@ -85,7 +85,9 @@ def read_folder(folder: Path, pixels: bool = True) -> dict[str, Series]:
     for file in files:
         if "Rows" in file:
             found.setdefault(_series_of(file), []).append(file)
-        elif _class(file) in classes:  # no report: pydicom leaves out what follows the cut
+        elif _class(file) in classes or (
+            file.preamble and not _class(file)
+        ):  # no report: pydicom leaves out what follows the cut
             raise _unreadable(file.filename)
     return {uid: Series(uid, folder, in_order(found[uid]), whole) for uid in sorted(found)}
 
