@@ -61,7 +61,10 @@ def fused_slices(fixed: Path, results: Path, count: int = 10) -> list[FusedSlice
     head = to_slices(find_head(read_volume(fixed).image))[0] > 0
     places = np.linspace(0, fused.shape[2], count + 2)[1:-1].astype(int)
     is_ct = report["modality"] == "CT"
-    return [_slice(*(part[..., k] for part in (*shown, fused, head)), is_ct) for k in places]
+    first, second = shown
+    return [
+        _slice(first[..., k], second[..., k], fused[..., k], head[..., k], is_ct) for k in places
+    ]
 
 
 def slice_strip(slices: Sequence[FusedSlice], path: Path) -> None:
