@@ -79,7 +79,10 @@ def read_volume(
         chosen, remarks = choose_series(path, found, series, wanted)
         volume = _of_series(with_pixels(chosen), frame, spacing)
         return checked(replace(volume, remarks=(*remarks, *volume.remarks)))
-    read = next(read for suffixes, read in READERS if path.name.lower().endswith(suffixes))
+    readers = (read for suffixes, read in READERS if path.name.lower().endswith(suffixes))
+    read = next(readers, None)
+    if read is None:
+        raise InputError(f"{path}: is no volume by its name; give one such as a NIfTI file")
     choice = Choice(name, frame)
     values, affine, remarks = read(path, choice, spacing)
     frames = None

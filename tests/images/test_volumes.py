@@ -337,3 +337,9 @@ def test_a_pipe_is_refused_and_not_waited_for(name, tmp_path):
     os.mkfifo(tmp_path / name)
     with pytest.raises(InputError, match=rf"{name}: is a pipe or a device; copy what it holds"):
         read_volume(tmp_path / name)
+
+
+def test_what_is_no_volume_by_its_name_is_refused(tmp_path):
+    (tmp_path / "labels.txt").write_text("1 2 3")
+    with pytest.raises(InputError, match=r"labels\.txt: is no volume by its name"):
+        read_volume(tmp_path / "labels.txt")
