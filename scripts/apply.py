@@ -126,7 +126,7 @@ def _checked(options: argparse.Namespace) -> Options:
     """Refuse what can be told before anything is read."""
     if not options.output.name.lower().endswith(kinds.WRITTEN):
         raise InputError(f"{options.output}: is written as a volume; name it .nii.gz")
-    if options.output.exists() and not options.overwrite:
+    if (options.output.exists() and not options.overwrite) or options.output.is_dir():
         raise InputError(f"{options.output}: exists already; name another file or add --overwrite")
     if not options.output.absolute().parent.is_dir():
         raise InputError(f"{options.output}: its folder does not exist; make it first")
@@ -136,6 +136,9 @@ def _checked(options: argparse.Namespace) -> Options:
         kinds.require_plain(path)
     if not options.transform.is_file():
         raise InputError(f"{options.transform}: no such file; name the transform.h5 of a result")
+    for path in (options.moving, options.reference, options.transform):
+        if options.output.resolve() == Path(path).resolve():
+            raise InputError(f"{path}: the output would take its place; name another file")
     return options_of(**given_options(options))
 
 
@@ -184,6 +187,10 @@ def read_transform(path: Path) -> sitk.Transform:
     """
     import SimpleITK as sitk
 
+    from bundle.geometry.transform import is_whole
+
+    if not is_whole(path):
+        raise InputError(f"{path}: is damaged or cut short; save it anew")
     try:
         if path.name.endswith((".nii", ".nii.gz")):
             field = sitk.ReadImage(str(path), sitk.sitkVectorFloat64)

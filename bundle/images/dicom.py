@@ -18,11 +18,12 @@ from bundle.domain import DICOM_MODALITIES
 from bundle.errors import InputError
 from bundle.images.dicom_frames import frames_of
 from bundle.images.dicom_grid import grid_of, in_order
-from bundle.images.dicom_header import numbers
+from bundle.images.dicom_header import numbers, text_of
 from bundle.images.dicom_identity import of_one_series
-from bundle.images.dicom_paths import Readable, files_of, fit, is_one_file
+from bundle.images.dicom_paths import HEAD, Readable, begins, files_of, fit, is_one_file
 from bundle.images.dicom_pixels import require_one_scale, slice_values
 from bundle.images.dicom_volumes import one_volume, volumes_in
+from bundle.images.kinds import SLICES
 from bundle.images.slice_positions import regular_volume
 from bundle.images.volume import Instance, Volume
 
@@ -54,7 +55,7 @@ class Series:
     @property
     def modality(self) -> str | None:
         """CT, PET, SPECT or MR as the header says, None for anything else."""
-        return DICOM_MODALITIES.get(str(self.slices[0].get("Modality", "")))
+        return DICOM_MODALITIES.get(text_of(self.slices[0], "Modality"))
 
 
 def read_folder(folder: Path, pixels: bool = True) -> dict[str, Series]:
@@ -83,8 +84,10 @@ def read_folder(folder: Path, pixels: bool = True) -> dict[str, Series]:
     found: dict[str, list[Dataset]] = {}
     for file in files:
         if "Rows" in file:
-            found.setdefault(str(file.get("SeriesInstanceUID") or ""), []).append(file)
-        elif _class(file) in classes:  # no report: pydicom leaves out what follows the cut
+            found.setdefault(_series_of(file), []).append(file)
+        elif _class(file) in classes or (
+            file.preamble and not _class(file)
+        ):  # no report: pydicom leaves out what follows the cut
             raise _unreadable(file.filename)
     return {uid: Series(uid, folder, in_order(found[uid]), whole) for uid in sorted(found)}
 
@@ -108,7 +111,12 @@ def _of_series(files: list[Dataset]) -> list[Dataset]:
     first = files[0]
     if frames_in(first) > 1:
         return [first]
-    return [one for one in files if one.get("SeriesInstanceUID") == first.get("SeriesInstanceUID")]
+    return [one for one in files if _series_of(one) == _series_of(first)]
+
+
+def _series_of(file: Dataset) -> str:
+    """UID of the series that a file belongs to."""
+    return text_of(file, "SeriesInstanceUID")
 
 
 def volume_of(
@@ -166,28 +174,30 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _open(path: Readable, **options: Any) -> Dataset | None:
-    """A file's data set, None if it is no DICOM file."""
+    """A file's data set, None if it neither is a DICOM file nor called one."""
     try:
         with path.open("rb") as stream:
-            head = stream.read(132)
+            head = stream.read(HEAD)
             stream.seek(0)
             if head[128:] == b"DICM":
                 return _named(pydicom.dcmread(stream, **options), path)
-            if head[:1] in (b"\x02", b"\x08") and head[1:2] + head[3:4] == b"\0\0":
-                return _named(_open_bare(stream, head, options), path)
-            return None
+            bare = _open_bare(stream, head, options) if begins(head) else None
+            if bare is not None:
+                return _named(bare, path)
     except InvalidDicomError:
-        return None
+        pass
     except OSError as error:
         reason = error.strerror
         raise InputError(f"{path}: cannot be opened ({reason}); check its permissions") from error
     except Exception as error:  # of any type: pydicom has no common one for damaged files
         raise _unreadable(path) from error
+    if str(path).lower().endswith(SLICES):
+        raise _unreadable(path)
+    return None
 
 
-def _named(file: Dataset | None, path: Readable) -> Dataset | None:
-    if file is not None:
-        file.filename = str(path)
+def _named(file: Dataset, path: Readable) -> Dataset:
+    file.filename = str(path)
     return file
 
 
@@ -215,14 +225,21 @@ def _unreadable(path: object) -> InputError:
     return InputError(f"{path}: cannot be read as DICOM; export the series anew")
 
 
-def _class(file: Dataset) -> str | None:
+def _class(file: Dataset) -> str:
     """UID of the kind of DICOM object that a file holds."""
-    return file.file_meta.get("MediaStorageSOPClassUID") or file.get("SOPClassUID")
+    return _of_object(file, "SOPClassUID")
 
 
 def _instance(file: Dataset) -> Instance:
-    uid = file.get("SOPInstanceUID") or file.file_meta.get("MediaStorageSOPInstanceUID")
-    return Instance(str(_class(file) or ""), str(uid or ""))
+    return Instance(_class(file), _of_object(file, "SOPInstanceUID"))
+
+
+def _of_object(file: Dataset, keyword: str) -> str:
+    """What a file says of the object in it, or else in front of it."""
+    try:
+        return text_of(file, keyword) or text_of(file.file_meta, f"MediaStorage{keyword}")
+    except InputError as error:  # the front knows no name of the file
+        raise _unreadable(file.filename) from error
 
 
 def _open_bare(stream: Any, head: bytes, options: dict[str, Any]) -> Dataset | None:

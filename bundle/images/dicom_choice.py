@@ -11,6 +11,8 @@ from bundle.domain import MODALITIES
 from bundle.errors import InputError, Remark
 from bundle.images.dicom import Series, frames_in
 from bundle.images.dicom_grid import grid_of
+from bundle.images.dicom_header import numbers, text_of
+from bundle.images.dicom_pixels import GREY
 
 ROLES = {"fixed": ("MR",), "moving": MODALITIES}
 """Modalities that an image on each side has as a rule."""
@@ -85,8 +87,8 @@ def series_table(path: Path, found: Mapping[str, Series]) -> list[str]:
     rows = [("number", "modality", "description", "slices", "spacing (mm)", "UID")]
     for number, series in enumerate(in_list(found), start=1):
         first = series.slices[0]
-        texts = (first.get("Modality") or "?", first.get("SeriesDescription") or "")
-        modality, description = (" ".join(str(text).split()) for text in texts)
+        texts = (text_of(first, "Modality") or "?", text_of(first, "SeriesDescription"))
+        modality, description = (" ".join(text.split()) for text in texts)
         rows.append(
             (str(number), modality, description, str(_slices(series)), _spacing(series), series.uid)
         )
@@ -143,8 +145,8 @@ def _path(image: Any) -> Path | None:
 
 def _number(series: Series) -> float:
     try:
-        return float(series.slices[0].get("SeriesNumber") or 0)
-    except (TypeError, ValueError):
+        return (numbers(series.slices[0], "SeriesNumber") or [0.0])[0]
+    except InputError:
         return 0.0
 
 
@@ -163,15 +165,15 @@ def _spacing(series: Series) -> str:
 def _is_volume(series: Series) -> bool:
     """Whether it can be a volume to register: no localiser, no colours, none that we made."""
     first = series.slices[0]
-    kinds = str(first.get("ImageType") or "").upper()
-    ours = first.get("Manufacturer") == "BiMSRec"
-    grey = str(first.get("PhotometricInterpretation") or "MONOCHROME2").startswith("MONOCHROME")
+    kinds = text_of(first, "ImageType").upper()
+    ours = text_of(first, "Manufacturer") == "BiMSRec"
+    grey = (text_of(first, "PhotometricInterpretation") or GREY[0]) in GREY
     return _slices(series) > FEW and grey and "LOCALIZER" not in kinds and not ours
 
 
 def _summary(listed: Sequence[Series]) -> str:
     texts = [
-        f"{number}: {series.uid} ({series.slices[0].get('Modality') or 'unknown'}, "
+        f"{number}: {series.uid} ({text_of(series.slices[0], 'Modality') or 'unknown'}, "
         f"{_slices(series)} slices)"
         for number, series in enumerate(listed, start=1)
     ]

@@ -205,8 +205,8 @@ def _pixels(file: Dataset, count: int) -> list[DataElement]:
     """The stored pixels of each frame."""
     if "PixelData" not in file:
         raise InputError(f"{file.filename}: holds no stored pixels; export the series anew")
-    whole = file["PixelData"]
     try:
+        whole = file["PixelData"]
         parts = _parts(file, whole, count)
     except Exception as error:  # of any type: it depends on pydicom's version
         raise InputError(

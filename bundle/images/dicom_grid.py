@@ -11,8 +11,8 @@ import numpy as np
 from pydicom import Dataset
 
 from bundle.errors import InputError, Remark
-from bundle.images.dicom_header import axes, numbers, pixel_size, position
-from bundle.images.grid import STATE
+from bundle.images.dicom_header import axes, numbers, pixel_size, position, skew
+from bundle.images.grid import STATE, straightened_by
 
 ALIKE = 1e-3
 """By which pixel sizes (mm) and direction cosines of the slices of a series may differ."""
@@ -32,7 +32,7 @@ class Grid:
         spacing: mm along rows, columns and slices.
         axes: (3, 3), LPS, a direction in each column.
         places: (n, 3), mm, LPS, centre of the first pixel of each slice.
-        remarks: what had to be stated.
+        remarks: what had to be stated, or straightened.
     """
 
     spacing: tuple[float, float, float]
@@ -92,9 +92,12 @@ def grid_of(
     known = np.array([np.zeros(3) if place is None else place for place in places])
     length = abs(float((known[-1] - known[0]) @ directions[:, 2]))
     step = length / max(len(slices) - 1, 1) or 1.0
-    return Grid(
-        (float(pixel[0]), float(pixel[1]), step), directions, known, (GUESSED,) if stated else ()
+    remarks = (
+        [GUESSED]
+        if stated
+        else straightened_by(max(map(skew, slices)) * pixel[0] * _size(slices[0])[1])
     )
+    return Grid((float(pixel[0]), float(pixel[1]), step), directions, known, tuple(remarks))
 
 
 def _size(slice_: Dataset) -> tuple[float, float]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from pydicom import Dataset
+from pydicom.datadict import dictionary_VR
+from pydicom.valuerep import STR_VR
 
 from bundle.errors import InputError
 
@@ -28,10 +30,12 @@ def numbers(slice_: Dataset, keyword: str) -> list[float]:
         its finite values, [] if the attribute is absent or empty.
 
     Raises:
-        InputError: the values are no finite numbers.
+        InputError: the values are no finite numbers, or bytes where the standard has texts.
     """
     try:
         value = value_of(slice_, keyword)
+        if value is not None and dictionary_VR(keyword) in STR_VR and _is_binary(slice_, keyword):
+            raise ValueError("another kind of value")
         several = isinstance(value, Sequence) and not isinstance(value, str)
         given = value if several else [value]
         values = [float(one) for one in given if one not in (None, "")]
@@ -40,6 +44,22 @@ def numbers(slice_: Dataset, keyword: str) -> list[float]:
     except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise _unusable(slice_, keyword) from error
     return values
+
+
+def number_of(slice_: Dataset, keyword: str) -> float | None:
+    """Read an attribute of one number, None if it is absent or empty.
+
+    Raises:
+        InputError: it holds several, or no finite number.
+    """
+    found = numbers(slice_, keyword)
+    if len(found) > 1:
+        raise _unusable(slice_, keyword)
+    return found[0] if found else None
+
+
+def _is_binary(slice_: Dataset, keyword: str) -> bool:
+    return slice_[keyword].VR not in (*STR_VR, "UN")
 
 
 def value_of(slice_: Dataset, keyword: str) -> Any:
@@ -81,9 +101,7 @@ def axes(slice_: Dataset) -> np.ndarray | None:
     found = numbers(slice_, "ImageOrientationPatient")
     if not found:
         return None
-    if len(found) != 6:
-        raise _unusable(slice_, "ImageOrientationPatient")
-    row, column = np.reshape(found, (2, 3))
+    row, column = _directions(slice_, found)
     lengths = np.linalg.norm([row, column], axis=1)
     if np.abs(lengths - 1).max() > UNIT or abs(row @ column) > STRAIGHT:
         raise _unusable(slice_, "ImageOrientationPatient")
@@ -92,6 +110,22 @@ def axes(slice_: Dataset) -> np.ndarray | None:
     row = np.cross(column, normal)  # as ITK straightens what decimals have rounded
     row /= np.linalg.norm(row)
     return np.stack([row, np.cross(normal, row), normal], axis=1)
+
+
+def skew(slice_: Dataset) -> float:
+    """Cosine between rows and columns, which should be 0; that of rows that are not said is 0."""
+    found = numbers(slice_, "ImageOrientationPatient")
+    if not found:
+        return 0.0
+    row, column = _directions(slice_, found)
+    return abs(float(row @ column))
+
+
+def _directions(slice_: Dataset, found: Sequence[float]) -> np.ndarray:
+    """Directions of a row and of a column, (2, 3)."""
+    if len(found) != 6:
+        raise _unusable(slice_, "ImageOrientationPatient")
+    return np.reshape(found, (2, 3))
 
 
 def pixel_size(slice_: Dataset) -> tuple[float, float] | None:

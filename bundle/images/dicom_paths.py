@@ -18,11 +18,17 @@ from bundle.images.kinds import is_archive, is_dicomdir
 LARGEST = 8 * 2**30
 """Bytes that a ZIP file may hold; they end up in memory."""
 
+PACKED, USUAL = 2**30, 100
+"""Bytes beyond which a ZIP file may hold at most so many times its own length."""
+
 AT_ONCE = 4 * 2**30
 """Bytes of files that are read with their pixels before one series of them is chosen."""
 
 MOST = 200_000
 """Files that a ZIP file may hold."""
+
+HEAD = 132
+"""Bytes at the start of a file by which it is told."""
 
 
 class Readable(Protocol):
@@ -40,8 +46,10 @@ class Entry:
     name: str
 
     def open(self, mode: Any = "rb") -> Any:
-        """Open it."""
-        return io.BytesIO(self.archive.read(self.name))
+        """Open it; of what does not begin as DICOM the start alone is unpacked."""
+        with self.archive.open(self.name) as packed:
+            head = packed.read(HEAD)
+            return io.BytesIO(head + packed.read() if begins(head) else head)
 
     def __str__(self) -> str:
         """Its name, in messages."""
@@ -71,6 +79,12 @@ def files_of(path: Path) -> Iterator[Readable]:
         yield from _zipped(path)
     elif path.is_file():
         yield from _beside(path)
+
+
+def begins(head: bytes) -> bool:
+    """Whether a file may be DICOM by its first ``HEAD`` bytes; old ones lack the preamble."""
+    bare = head[:1] in (b"\x02", b"\x08") and head[1:2] + head[3:4] == b"\0\0"
+    return head[128:] == b"DICM" or bare
 
 
 def is_one_file(path: Path) -> bool:
@@ -132,12 +146,14 @@ def _zipped(path: Path) -> Iterator[Readable]:
     entries = [one for one in archive.infolist() if not one.is_dir()]
     if any(one.flag_bits & 1 for one in entries):
         raise InputError(f"{path}: is encrypted; unpack it first")
-    if len(entries) > MOST or sum(one.file_size for one in entries) > LARGEST:
+    size = sum(one.file_size for one in entries)
+    limit = min(LARGEST, max(PACKED, USUAL * path.stat().st_size))
+    if len(entries) > MOST or size > limit:
         raise InputError(
-            f"{path}: holds more than {LARGEST >> 30} GiB or {MOST} files; unpack it and name "
-            "the folder"
+            f"{path}: holds {size / 2**30:.1f} GiB in {len(entries)} files, too much to unpack in "
+            "memory; unpack it and name the folder"
         )
     for one in sorted(entries, key=lambda entry: entry.filename):
-        parts = one.filename.split("/")
+        parts = one.filename.removeprefix("./").split("/")
         if not any(part.startswith((".", "__MACOSX")) for part in parts):
             yield Entry(archive, one.filename)

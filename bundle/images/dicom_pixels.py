@@ -12,7 +12,7 @@ from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 from bundle.errors import InputError
-from bundle.images.dicom_header import numbers, text_of
+from bundle.images.dicom_header import number_of, numbers, text_of
 from bundle.images.dicom_write import save_file
 
 GREY = ("MONOCHROME2", "MONOCHROME1")
@@ -55,9 +55,8 @@ def slice_values(slice_: Dataset) -> np.ndarray:
             "was made from"
         )
     values = _stored(slice_).astype(np.float64)
-    slope = numbers(slice_, "RescaleSlope") or [1.0]
-    intercept = numbers(slice_, "RescaleIntercept") or [0.0]
-    return values * (slope[0] or 1.0) + intercept[0]  # a slope of 0 is a slope not filled in
+    slope = number_of(slice_, "RescaleSlope") or 1.0  # a slope of 0 is a slope not filled in
+    return values * slope + (number_of(slice_, "RescaleIntercept") or 0.0)
 
 
 def require_one_scale(slices: Sequence[Dataset], values: np.ndarray) -> None:
@@ -70,7 +69,7 @@ def require_one_scale(slices: Sequence[Dataset], values: np.ndarray) -> None:
     Raises:
         InputError: they are so.
     """
-    slopes = [(numbers(one, "RescaleSlope") or [0.0])[0] for one in slices]
+    slopes = [number_of(one, "RescaleSlope") or 0.0 for one in slices]
     if not set(slopes) - {0.0, 1.0}:
         return
     for slice_, slope, own in zip(slices, slopes, values, strict=True):
@@ -82,11 +81,13 @@ def require_one_scale(slices: Sequence[Dataset], values: np.ndarray) -> None:
 
 
 def _stored(slice_: Dataset) -> np.ndarray:
+    packed = False
     try:
+        packed = "PixelData" in slice_ and slice_["PixelData"].is_undefined_length
         _require_length(slice_)
         return _without_spare_bits(slice_, slice_.pixel_array)
     except Exception as error:  # of any type: it depends on pydicom's version and its decoders
-        if "PixelData" not in slice_ or not slice_["PixelData"].is_undefined_length:
+        if not packed:
             raise _damaged(slice_) from error
     return _decoded_by_gdcm(slice_)
 

@@ -18,9 +18,10 @@ TOLD = 0.01
 FLAT = 1e-6
 """Volume that the unit steps along the axes of a singular affine span at most."""
 
-NARROWEST, SMALLEST, SMALL, WIDE, LONGEST = 10.0, 20.0, 100.0, 1000.0, 2500.0
-"""Millimetres: second largest and largest side of a field of view that holds any of a head, largest
-of one that holds a whole one; second largest and largest side of a scan of a whole body."""
+THINNEST, NARROWEST, SMALLEST, SMALL, WIDE, LONGEST = 1.0, 10.0, 20.0, 100.0, 1000.0, 2500.0
+"""Millimetres: smallest, second largest and largest side of a field of view that holds any of a
+head, largest of one that holds a whole one; second largest and largest side of a scan of a whole
+body."""
 
 MOST = 2**30
 """Voxels of a volume that is read: as float32 they take 4 GiB."""
@@ -101,8 +102,19 @@ def straightened(name: str, image: sitk.Image) -> tuple[sitk.Image, list[Remark]
     result.SetDirection(straight.ravel().tolist())
     shift = (steps - straight * spacing) @ half
     result.SetOrigin((np.array(image.GetOrigin()) + shift).tolist())
+    return result, straightened_by(float(moved))
+
+
+def straightened_by(moved: float) -> list[Remark]:
+    """What is said of axes that were made perpendicular: a warning if they were not just rounded.
+
+    Args:
+        moved: mm by which a corner moved.
+    """
+    if moved <= TOLD:
+        return []
     text = f"axes not quite perpendicular: straightened, by {moved:.2f} mm at most"
-    return result, [Remark("straightened", text, warning=False)] if moved > TOLD else []
+    return [Remark("straightened", text, warning=moved > STRAIGHT)]
 
 
 def require_plausible(name: str, size: Sequence[int], spacing: Sequence[float]) -> None:
@@ -122,8 +134,9 @@ def require_plausible(name: str, size: Sequence[int], spacing: Sequence[float]) 
         )
     sides = np.array(size, dtype=np.float64) * np.array(spacing)
     shown = " x ".join(f"{side:.3g}" for side in sides)
-    _, second, largest = np.sort(sides)
-    if largest < SMALLEST or second < NARROWEST or second > WIDE or largest > LONGEST:
+    smallest, second, largest = np.sort(sides)
+    small = largest < SMALLEST or second < NARROWEST or smallest < THINNEST
+    if small or second > WIDE or largest > LONGEST:
         raise InputError(
             f"{name}: its field of view is {shown} mm by its header, but a head is 100 to 350 mm; "
             "correct the voxel size and its unit"

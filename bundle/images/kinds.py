@@ -17,7 +17,10 @@ VOLUMES = (*WRITTEN, ".nhdr", ".mgz", ".mgh", ".hdr", ".img")
 """Suffixes, in lower case, of the files that are read as volumes."""
 
 
-DICOM = (".dcm", ".dicom", ".ima", ".zip")
+SLICES = (".dcm", ".dicom", ".ima")
+"""Suffixes, in lower case, that only files of DICOM series have."""
+
+DICOM = (*SLICES, ".zip")
 """Suffixes, in lower case, of files of DICOM series; most have none."""
 
 
@@ -95,13 +98,15 @@ def visible(folder: Path, pattern: str) -> Iterator[Path]:
 
 
 def require_file(path: Path | str) -> None:
-    """Refuse a path that leads nowhere.
+    """Refuse a path that leads nowhere, or to what does not end.
 
     Raises:
         InputError: there is no such file or folder.
     """
     if not Path(path).exists():
         raise InputError(f"{path}: no such file; check the path")
+    if not (Path(path).is_file() or Path(path).is_dir()):
+        raise InputError(f"{path}: is a pipe or a device; copy what it holds to a file")
 
 
 def stem(path: Path | str) -> str:

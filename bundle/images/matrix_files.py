@@ -143,6 +143,8 @@ def _fsl_of(grid: sitk.Image) -> np.ndarray:
 def _inverse(path: Path, matrix: np.ndarray) -> np.ndarray:
     if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:3, :3])) < 1e-9:
         raise InputError(f"{path}: flattens space to nothing; give a transform that can be undone")
+    if not np.allclose(matrix[3], [0, 0, 0, 1]):
+        raise InputError(f"{path}: its last row is not 0 0 0 1; export it anew")
     return np.linalg.inv(matrix)
 
 

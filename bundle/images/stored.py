@@ -64,6 +64,8 @@ def stored_values(stored: Stored) -> np.ndarray:
     """
     path = stored.path
     length = length_of(path)
+    if (stored.offset or 0) > length:
+        raise damaged(path)
     if stored.packing in ("text", "hex"):
         return _written_out(stored, length)
     if stored.size > TIGHTEST[stored.packing] * length:

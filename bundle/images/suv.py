@@ -15,7 +15,7 @@ from typing import Any
 from pydicom import Dataset
 
 from bundle.errors import InputError
-from bundle.images.dicom_header import numbers
+from bundle.images.dicom_header import numbers, text_of
 
 PHILIPS, SUV_FACTOR, ACTIVITY_FACTOR = (0x7053, "Philips PET Private Group"), 0x00, 0x09
 """Philips' own group, and where it keeps what turns counts into SUV and into Bq/ml."""
@@ -60,9 +60,16 @@ def suv_of(header: Dataset) -> Suv:
     Raises:
         NoSuv: the header lacks something, or says what cannot be.
     """
-    units = str(header.get("Units") or "").strip().upper()
+    try:
+        return _factor(header)
+    except InputError as error:
+        raise NoSuv("what it says of unit, dose or time is damaged") from error
+
+
+def _factor(header: Dataset) -> Suv:
+    units = text_of(header, "Units").upper()
     if units == "GML":
-        kind = str(header.get("SUVType") or "BW").strip().upper()
+        kind = (text_of(header, "SUVType") or "BW").upper()
         if kind != "BW":
             raise NoSuv(f"its values are SUV of another kind ({kind})")
         return Suv(1.0, "the file, whose values are SUV by body weight")
@@ -100,7 +107,7 @@ def _per_becquerel(header: Dataset) -> tuple[float, str]:
         raise NoSuv("its header lacks RadiopharmaceuticalInformationSequence")
     tracer = items[0]
     dose = _number(tracer, "RadionuclideTotalDose", *DOSES)
-    corrected = str(header.get("DecayCorrection") or "").strip().upper()
+    corrected = text_of(header, "DecayCorrection").upper()
     if corrected == "ADMIN":
         return grams / dose, "weight and injected dose; the image is corrected to the injection"
     if corrected != "START":
@@ -153,10 +160,10 @@ def _scan_time(header: Dataset, half_life: float) -> tuple[datetime, str]:
 
 def _injection(tracer: Dataset, scan: datetime) -> datetime:
     """When it was injected: of a time alone the last one before the scan."""
-    whole = _parsed(str(tracer.get("RadiopharmaceuticalStartDateTime") or ""))
+    whole = _parsed(text_of(tracer, "RadiopharmaceuticalStartDateTime"))
     if whole is not None:
         return whole
-    alone = str(tracer.get("RadiopharmaceuticalStartTime") or "").strip()
+    alone = text_of(tracer, "RadiopharmaceuticalStartTime")
     moment = _parsed(scan.strftime("%Y%m%d") + alone) if alone else None
     if moment is None:
         raise NoSuv("its header lacks RadiopharmaceuticalStartTime")
@@ -164,7 +171,7 @@ def _injection(tracer: Dataset, scan: datetime) -> datetime:
 
 
 def _moment(header: Dataset, kind: str) -> datetime | None:
-    date, time = (str(header.get(f"{kind}{what}") or "").strip() for what in ("Date", "Time"))
+    date, time = (text_of(header, f"{kind}{what}") for what in ("Date", "Time"))
     return _parsed(date + time) if date and time else None
 
 

@@ -81,6 +81,10 @@ def beside(path: Path, other: str) -> Path:
         InputError: there is no such file.
     """
     found = path.parent / other
-    if not found.is_file():
+    try:
+        there = found.is_file()
+    except OSError:  # of a name that no file can have
+        there = False
+    if not there:
         raise InputError(f"{path}: its data are to be in {found}, but there is no such file")
     return found

@@ -20,7 +20,7 @@ from bundle.images.dicom import Series, count_of, read_folder, volume_of, with_p
 from bundle.images.dicom_choice import choose_series
 from bundle.images.frames import MEAN, Choice, Frame, Frames
 from bundle.images.grid import on_grid, require_plausible, size_remarks, straightened
-from bundle.images.kinds import is_dicom
+from bundle.images.kinds import is_dicom, require_file
 from bundle.images.memory import from_metatensor, from_nibabel
 from bundle.images.metaimage import SUFFIXES as METAIMAGE
 from bundle.images.metaimage import read_metaimage
@@ -73,14 +73,16 @@ def read_volume(
             what is not stated; or the frame or series is not named.
     """
     path, name = Path(path), str(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file; check the path")
+    require_file(path)
     if is_dicom(path):
         found = read_folder(path) if found is None else found
         chosen, remarks = choose_series(path, found, series, wanted)
         volume = _of_series(with_pixels(chosen), frame, spacing)
         return checked(replace(volume, remarks=(*remarks, *volume.remarks)))
-    read = next(read for suffixes, read in READERS if path.name.lower().endswith(suffixes))
+    readers = (read for suffixes, read in READERS if path.name.lower().endswith(suffixes))
+    read = next(readers, None)
+    if read is None:
+        raise InputError(f"{path}: is no volume by its name; give one such as a NIfTI file")
     choice = Choice(name, frame)
     values, affine, remarks = read(path, choice, spacing)
     frames = None

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from bundle.errors import InputError
-from bundle.geometry.transform import as_matrix
+from bundle.geometry.transform import as_matrix, is_whole
 from bundle.images.matrix_files import read_fsl, read_lta
 
 KINDS = (".tfm", ".txt", ".h5", ".mat", ".hdf5", ".xfm")
@@ -57,6 +57,8 @@ def _read(path: Path, fixed: sitk.Image, moving: sitk.Image) -> np.ndarray:
 
 
 def _read_itk(path: Path) -> np.ndarray:
+    if not is_whole(path):
+        raise InputError(f"{path}: is damaged or cut short; save it anew")
     try:
         transform = sitk.ReadTransform(str(path))
     except RuntimeError as error:

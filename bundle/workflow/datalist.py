@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,12 +10,16 @@ from typing import Any
 
 from bundle.domain import MOVING
 from bundle.errors import InputError
+from bundle.images import kinds
 from bundle.options import Options, options_of
 
 KEY = "testing"
 
 FILES = ("initial_transform", "labels", "fixed_mask", "moving_mask")
 """Those that name a file."""
+
+LONGEST = 200
+"""Bytes that an id may have; file systems take 255."""
 
 OWN = (
     "modality",
@@ -26,6 +31,9 @@ OWN = (
     *FILES,
 )
 """Options that an entry may have for itself."""
+
+KNOWN = ("id", "fixed", "moving", *OWN)
+"""Keys of an entry; others are its user's own, unless they look like one of these."""
 
 
 def read_datalist(
@@ -66,7 +74,7 @@ def read_datalist(
             if first != number:
                 raise InputError(f"has the id of entry {first}; give each pair an id of its own")
         except InputError as error:
-            name = str(entry.get("id", "")) if isinstance(entry, Mapping) else ""
+            name = _shown(str(entry.get("id", ""))) if isinstance(entry, Mapping) else ""
             name = f"{name} (entry {number})" if name in seen else name or f"#{number}"
             message = f"{path}: entry {number} of '{KEY}' {error}"
             records.append({"id": name, "error": message})
@@ -112,14 +120,19 @@ def options_for(record: Mapping[str, Any], options: Options) -> Options:
     return Options.model_validate({**options.model_dump(), **own}) if own else options
 
 
+def _shown(name: str) -> str:
+    """An id that may be anything, on one line and as UTF-8."""
+    return kinds.shown(" ".join(name.split()))[:LONGEST]
+
+
 def _entries(path: Path) -> list[Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(
             f"{path}: no readable datalist ({error.strerror}); check the path"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: not JSON ({error}); see the documentation of pairs.json"
         ) from error
@@ -142,10 +155,16 @@ def _checked(entry: Any) -> dict[str, str]:
     for key in ("fixed", "moving"):
         if not isinstance(entry[key], str):
             raise InputError(f"has {key!r} = {entry[key]!r}; give the path of one file")
-    name = str(entry["id"])
-    if name in (".", "..") or not name.isprintable() or set(name) & set("/\\:"):
+    for key in entry.keys() - KNOWN:
+        near = difflib.get_close_matches(key.lower(), KNOWN, n=1, cutoff=0.85)
+        if near:
+            raise InputError(f"has the unknown key {key!r}; did you mean {near[0]!r}?")
+    name = str(entry["id"]) if isinstance(entry["id"], (str, int, float)) else ""
+    separators = not name.isprintable() or set(name) & set("/\\:")
+    if separators or name.strip(" .") == "" or len(name.encode()) > LONGEST:
         raise InputError(
-            f"has the id {name!r}, which cannot name a folder; leave out path separators"
+            f"has the id {entry['id']!r}, which cannot name a folder; give a short text without "
+            "path separators"
         )
     record = {"id": name, "fixed": entry["fixed"], "moving": entry["moving"]}
     return {**record, **_modality(entry.get("modality")), **_parts(entry)}

@@ -39,6 +39,9 @@ UNUSED = {
 RESCALED = ("0028,1052", "0028,1053", "0028,0101", "0028,0102", "0028,0103")
 """Attributes that say what the stored values mean."""
 
+SERIES = (0x0020, 0x000E)
+"""The attribute that says which series a slice belongs to."""
+
 LEGAL = tuple(
     f"={value!r}" for value in (b"1\\0\\0\\0\\1\\0", b"-1\\0\\0\\0\\1\\0", b"1\\2", b"2\\2")
 )
@@ -93,6 +96,8 @@ class DicomSeries:
         for one in names:
             files[one] = with_value(files[one], tag, value)
         change = f"{tag[0]:04x},{tag[1]:04x}={value!r} in {len(names)}"
+        if tag == SERIES and len(names) == 1:  # then a slice is missing, and noted as a series
+            return change, name in (min(files), max(files))
         everywhere = len(names) == len(files) and change.partition(" in ")[0].endswith(LEGAL)
         return change, everywhere or change.startswith(RESCALED)
 

@@ -40,7 +40,8 @@ def outcome(case: Case) -> str:
         volume = read_volume(case.path)
     except InputError as error:
         text = str(error)
-        named = text.startswith(str(case.path)) and "\n" not in text
+        folder = case.path if case.path.is_dir() else case.path.parent  # also of detached data
+        named = text.startswith(str(folder)) and "\n" not in text
         return "refused" if named else f"a message without its file: {text}"
     except BaseException as error:  # also what signals and the limit of memory bring up
         return f"{type(error).__name__}: {error}"

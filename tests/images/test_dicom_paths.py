@@ -1,6 +1,7 @@
 """DICOM series in folders of folders, on discs, in ZIP files and beside one of their files."""
 
 import shutil
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -137,8 +138,18 @@ def test_a_zip_file_is_read_without_unpacking_it(study, tmp_path, monkeypatch):
     ("change", "message"),
     [
         (lambda path, patch: path.write_bytes(path.read_bytes()[:-200]), "is a damaged ZIP file"),
-        (lambda path, patch: patch.setattr(dicom_paths, "MOST", 5), "or 5 files; unpack it"),
-        (lambda path, patch: patch.setattr(dicom_paths, "LARGEST", 1000), "holds more than 0 GiB"),
+        (
+            lambda path, patch: patch.setattr(dicom_paths, "MOST", 5),
+            r"GiB in \d+ files, too much .*; unpack it",
+        ),
+        (
+            lambda path, patch: patch.setattr(dicom_paths, "LARGEST", 1000),
+            "too much to unpack in memory",
+        ),
+        (
+            lambda path, patch: [patch.setattr(dicom_paths, n, 1) for n in ("PACKED", "USUAL")],
+            "too much to unpack in memory",
+        ),
         (
             lambda path, patch: path.write_bytes(  # the bit of encryption of every entry
                 path.read_bytes().replace(b"PK\1\2\x14\3\x14\0\0\0", b"PK\1\2\x14\3\x14\0\1\0")
@@ -190,3 +201,27 @@ def test_series_are_listed(study, tmp_path, capsys):
             fuse.main(["--list_series", str(path)])
     with pytest.raises(SystemExit, match="name a folder for the results: --output_dir"):
         fuse.main(["--fixed", str(study), "--moving", str(study)])
+
+
+def test_what_is_no_dicom_in_a_zip_file_is_not_unpacked(study, tmp_path):
+    path = zipped(study, tmp_path / "s.zip", movie=bytes(300 * 2**20))
+    tracemalloc.start()
+    require_mri(read_volume(path, wanted=("MR",)))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 100 * 2**20
+
+
+def test_a_file_that_is_called_a_slice_and_is_none_is_named(study, tmp_path):
+    folder = shutil.copytree(study / "a", tmp_path / "a")
+    path = folder / "t1" / "001.dcm"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"001\.dcm: cannot be read as DICOM"):
+        read_volume(folder)
+
+
+def test_names_in_a_zip_file_may_begin_with_a_dot_and_a_slash(study, tmp_path):
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        for file in (study / "a" / "t1").iterdir():
+            archive.writestr(f"./t1/{file.name}", file.read_bytes())
+    require_mri(read_volume(tmp_path / "s.zip"))

@@ -135,6 +135,7 @@ def test_a_voxel_size_that_nothing_says_is_asked_for(forms, path):
         (mirrored, "disagree on left and right"),
         (fields(xyzt_units=1), "its field of view is 1.6e.05 x 1.92e.05 x 1.6e.05 mm by its"),
         (fields(xyzt_units=3), r"its field of view is 0\.16 x 0\.192 x 0\.16 mm .* 100 to 350 mm"),
+        (fields(sform_code=0, pixdim=[1, 1e-20, 2, 4, 1, 1, 1, 1]), "its field of view is 8e-19 x"),
         (fields(xyzt_units=5), r"unit of length is unknown \(xyzt_units 5\)"),
         (fields(quatern_b=3), "has an invalid qform"),
         (fields(quatern_b=np.nan), "has an invalid qform"),

@@ -161,5 +161,8 @@ def test_arrays_that_cannot_be_used_are_refused_in_one_line(grids, start, tmp_pa
     (tmp_path / "flat.mat").write_text("0 0 0 0\n" * 3 + "0 0 0 1\n")
     with pytest.raises(InputError, match=r"flat\.mat: flattens space"):
         read_fsl(tmp_path / "flat.mat", fixed, moving)
+    (tmp_path / "last.mat").write_text("1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 2\n")
+    with pytest.raises(InputError, match=r"last\.mat: its last row is not 0 0 0 1"):
+        read_fsl(tmp_path / "last.mat", fixed, moving)
     (tmp_path / "rows.mat").write_text("1 0 0\n" * 3)
     assert read_fsl(tmp_path / "rows.mat", fixed, moving) is None

@@ -1,6 +1,7 @@
 """Volumes of FreeSurfer and Analyze, and NRRD with its numbers in a file of their own."""
 
 import gzip
+import tracemalloc
 
 import nibabel
 import numpy as np
@@ -40,12 +41,25 @@ def test_frames_of_freesurfer(tmp_path):
         (lambda content: b"text" * 300, "is damaged or cut short"),
         (lambda content: content[:28] + b"\0\0" + content[30:], "does not say where it lies"),
         (lambda content: content[:4] + b"\x7f" * 12 + content[16:], r"t1\.mgz: "),
+        (lambda content: b"", "is damaged or cut short"),
+        (lambda content: b"\0\0\0\2" + content[4:], "is damaged or cut short"),
+        (lambda content: content[:16] + bytes(4) + content[20:], "is damaged or cut short"),
+        (lambda content: _claimed(content, 1000), "is damaged or cut short"),
     ],
 )
-def test_a_volume_of_freesurfer_that_cannot_be_used(change, message, tmp_path):
+def test_a_volume_of_freesurfer_that_cannot_be_used(change, message, tmp_path, capfd):
+    tracemalloc.start()
     with pytest.raises(InputError, match=message) as raised:
         read_volume(mgz(tmp_path / "t1.mgz", change=change))
-    assert "\n" not in str(raised.value)
+    assert tracemalloc.get_traced_memory()[1] < 100 * 2**20
+    tracemalloc.stop()
+    assert "\n" not in str(raised.value) and capfd.readouterr().err == ""
+
+
+def _claimed(content, length):
+    """A header that claims so many voxels of 0.25 mm along each axis."""
+    sizes = np.array([0.25] * 3, ">f4").tobytes()
+    return content[:4] + length.to_bytes(4, "big") * 3 + content[16:30] + sizes + content[42:]
 
 
 def analyze(path, values=T1, kind=nibabel.Spm2AnalyzeImage, **fields):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pydicom
 import pytest
@@ -182,3 +184,56 @@ def test_slices_that_may_not_belong_together_are_warned_of(keyword, code, scan):
     require_right(volume, values=CT)
     (remark,) = volume.remarks
     assert remark.code == code and remark.warning and "1.2" not in remark.text
+
+
+@pytest.mark.parametrize(
+    "tag", [(2, 2), (8, 0x16), (8, 0x18), (8, 0x60), (0x20, 0xE), (0x28, 4), (0x7FE0, 0x10)]
+)
+@pytest.mark.parametrize("change", ["another kind of value", "two values"])
+def test_damage_in_what_tells_series_apart_is_no_exception_of_pydicom(tag, change, scan):
+    path = sorted(scan.iterdir())[3]
+    raw = bytearray(path.read_bytes())
+    start = raw.index(struct.pack("<HH", *tag), 132)
+    if change == "two values":
+        raw[start + 9 : start + 10] = b"\\"
+    else:
+        raw[start + 4 : start + 6] = b"Us"
+    path.write_bytes(raw)
+    try:
+        assert read_volume(scan).image.GetSize()[2] > 5
+    except InputError as error:
+        assert str(error).startswith(str(scan))
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"), [(0, []), (1e-4, [False]), (1e-3, [True]), (9e-3, [True])]
+)
+def test_directions_that_are_not_quite_perpendicular_are_told(more, expected, scan):
+    def skewed(file, _):
+        values = [float(value) for value in file.ImageOrientationPatient]
+        row, column = np.reshape(values, (2, 3))
+        row = row + more * column
+        file.ImageOrientationPatient = [*np.round(row / np.linalg.norm(row), 9), *column]
+
+    volume = read_volume(rewrite(scan, skewed))
+    assert [one.warning for one in volume.remarks if one.code == "straightened"] == expected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda file: setattr(file, "RescaleSlope", [2, 3]),
+        lambda file: file.add_new("RescaleSlope", "US", 2),
+    ],
+)
+def test_a_scale_that_cannot_be_is_named(change, scan):
+    rewrite(scan, lambda file, _: change(file))
+    with pytest.raises(InputError, match=r"dcm: its RescaleSlope cannot be used"):
+        read_volume(scan)
+
+
+def test_a_last_slice_that_ends_before_it_says_what_it_is_is_named(scan):
+    path = max(scan.iterdir()).rename(scan / "last")
+    path.write_bytes(path.read_bytes()[:140])
+    with pytest.raises(InputError, match=r"last: cannot be read as DICOM"):
+        read_volume(scan)

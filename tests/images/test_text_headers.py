@@ -185,6 +185,8 @@ def test_lengths_of_a_metaimage_have_units(tmp_path):
         ({"space_directions": "(1,0,0) (0,nan,0) (0,0,1)"}, "lacks a usable 'space directions'"),
         ({"space_directions": "(2,0,0) (0,0,0) (0,0,4)"}, "lacks a usable 'space directions'"),
         ({"byte_skip": "99999"}, "is damaged or cut short"),
+        ({"byte_skip": "9" * 30}, "is damaged or cut short"),
+        ({"more": [f"data file: {'a' * 5000}"]}, "but there is no such file"),
         ({"more": ["data file: nowhere.raw"]}, r"nowhere\.raw, but there is no such file"),
         ({"more": ["data file: /dev/zero"]}, "/dev/zero, but there is no such file"),
         ({"more": ["data file: s%03d.raw 1 40 1"]}, "its data lie in several files"),

@@ -1,3 +1,5 @@
+import os
+
 import nibabel
 import numpy as np
 import pytest
@@ -328,3 +330,16 @@ def test_a_moving_volume_with_nothing_in_the_fixed_one_is_named(tmp_path):
     sitk.WriteImage(volume, str(moving))
     with pytest.raises(InputError, match=r"m\.nii\.gz: has the same value everywhere in the fixed"):
         initialized(fixed, moving)
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nrrd", "a.mha", "a.mgh", "a.dcm", "a.zip"])
+def test_a_pipe_is_refused_and_not_waited_for(name, tmp_path):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=rf"{name}: is a pipe or a device; copy what it holds"):
+        read_volume(tmp_path / name)
+
+
+def test_what_is_no_volume_by_its_name_is_refused(tmp_path):
+    (tmp_path / "labels.txt").write_text("1 2 3")
+    with pytest.raises(InputError, match=r"labels\.txt: is no volume by its name"):
+        read_volume(tmp_path / "labels.txt")

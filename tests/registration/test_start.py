@@ -212,3 +212,21 @@ def test_other_files_are_refused_in_one_line(tmp_path):
         (tmp_path / name).write_text("1 0 0 0\n0 1 0 0\n")
         with pytest.raises(InputError, match=rf"{name}: {message}"):
             read_initial_transform(tmp_path / name, head(), head())
+
+
+@pytest.mark.parametrize("left_out", [b"FixedParameters", b" -0.2"])
+def test_a_text_of_a_transform_that_is_cut_short_is_refused(left_out, tmp_path):
+    path = tmp_path / "t.tfm"
+    sitk.WriteTransform(sitk.Euler3DTransform((1, 2, 3), 0.1, 0.3, -0.2), str(path))
+    lines = path.read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if left_out != line[: len(left_out)]]
+    path.write_bytes(b"".join(kept).replace(left_out, b""))
+    with pytest.raises(InputError, match=r"t\.tfm: is damaged or cut short"):
+        read_initial_transform(path, head(), head())
+
+
+def test_older_texts_of_transforms_have_fewer_fixed_parameters(tmp_path):
+    path = tmp_path / "t.tfm"
+    sitk.WriteTransform(sitk.Euler3DTransform((1, 2, 3), 0.1, 0.3, -0.2), str(path))
+    path.write_text(path.read_text().replace("FixedParameters: 1 2 3 0", "FixedParameters: 1 2 3"))
+    assert read_initial_transform(path, head(), head()).shape == (4, 4)

@@ -194,3 +194,26 @@ def test_bad_input_is_one_line_and_nothing_is_overwritten(files):
     apply(folder, "t.h5")
     with pytest.raises(SystemExit, match=r"out\.nii\.gz: exists already"):
         apply(folder, "t.h5")
+
+
+@pytest.mark.parametrize("name", ["labels.nii.gz", "here/labels.nii.gz"])
+def test_what_it_reads_is_never_replaced(name, files):
+    folder, _ = files
+    (folder / "here").symlink_to(folder)
+    before = (folder / "labels.nii.gz").read_bytes()
+    labels = str(folder / "labels.nii.gz")
+    words = ["--transform", str(folder / "t.h5"), "--moving", labels, "--reference", labels]
+    with pytest.raises(SystemExit, match="the output would take its place"):
+        main([*words, "--output", str(folder / name), "--overwrite"])
+    assert (folder / "labels.nii.gz").read_bytes() == before
+
+
+def test_a_transform_that_is_cut_short_is_refused(files):
+    folder, _ = files
+    sitk.WriteTransform(sitk.Euler3DTransform((1, 2, 3), 0.1, 0.3, -0.2), str(folder / "cut.tfm"))
+    text = (folder / "cut.tfm").read_text().replace(" -0.2", "")
+    (folder / "cut.tfm").write_text(text)
+    labels = str(folder / "labels.nii.gz")
+    words = ["--transform", str(folder / "cut.tfm"), "--moving", labels, "--reference", labels]
+    with pytest.raises(SystemExit, match=r"cut\.tfm: is damaged or cut short"):
+        main([*words, "--output", str(folder / "o.nii.gz")])

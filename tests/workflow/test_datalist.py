@@ -48,6 +48,19 @@ def test_a_list_may_state_voxel_sizes_and_two_frames(spacing, tmp_path):
     assert (options.frame, options.fixed_frame, options.spacing) == (3, 0, (0.9, 0.9, 5.0))
 
 
+def test_a_list_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "pairs.json"
+    path.write_text(json.dumps({"testing": [{**GOOD, "comment": "mine"}]}), encoding="utf-8-sig")
+    assert [record["id"] for record in read_datalist(path, "out")] == ["a"]
+
+
+def test_a_list_that_is_nested_too_deep_is_no_list(tmp_path):
+    path = tmp_path / "pairs.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(InputError, match="not JSON"):
+        read_datalist(path, "out")
+
+
 def test_without_a_list_there_are_no_pairs():
     assert read_datalist(None, "out") == []
 
@@ -61,6 +74,11 @@ def test_without_a_list_there_are_no_pairs():
         ({**GOOD, "id": "x\\y"}, "cannot name a folder"),
         ({**GOOD, "id": ".."}, "cannot name a folder"),
         ({**GOOD, "id": "x\ny"}, "cannot name a folder"),
+        ({**GOOD, "id": "  "}, "cannot name a folder"),
+        ({**GOOD, "id": "x" * 300}, "cannot name a folder"),
+        ({**GOOD, "id": ["x"]}, "cannot name a folder"),
+        ({**GOOD, "id": "\ud800"}, "cannot name a folder"),
+        ({**GOOD, "id": "b", "modalty": "CT"}, "unknown key 'modalty'; did you mean 'modality'"),
         ({**GOOD, "id": "b", "fixed": ["x.png"]}, "give the path of one file"),
         ({**GOOD, "id": "b", "modality": "MRI"}, "use one of CT, PET, SPECT"),
         ({**GOOD, "id": "b", "frame": True}, "the frame True; give its number, from 0"),
