@@ -143,6 +143,11 @@ def facts(report: Report, began: float) -> dict[str, str]:
     }
 
 
+def rounded(value: float | None, digits: int) -> str:
+    """A measure for people, or ``-`` where it is undefined."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
 def change(fixed: np.ndarray, start: np.ndarray, warped: np.ndarray) -> tuple[Change, Change]:
     """Mutual information and correlation of the voxels of a head, before and after.
 
