@@ -220,6 +220,12 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
         require_resolution(volumes[0], plane, options.resolution)
     stated = options.modality is not None
     modality = options.modality or volumes[1].modality
+    of_one_path = volumes[0].name == volumes[1].name and len(options.series) == 2
+    if options.suv and of_one_path and volumes[1].modality == "MR":
+        raise InputError(
+            f"{volumes[1].name}: series {options.series[-1]} is MR, not PET: is the order of "
+            "--series swapped? That of the fixed image comes first"
+        )
     volumes[1], noted = with_suv(volumes[1], modality and str(modality), options.suv)
     windowed, remarks = _contrasts(volumes, values, modality and str(modality), stated)
     masks, empty = read_masks((options.fixed_mask, options.moving_mask), volumes)
