@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import pytest
+from PIL import Image
 
 from bundle.results.group import write_group
 from bundle.results.outliers import worst_scores
@@ -69,7 +70,12 @@ def test_the_page_fits_a_screen(tmp_path):
     wide = {name: 0.123456 for name in COLUMNS if name not in ("id", "status", "modality")}
     remarks = 3 * "The estimates of the displacement differ by more than 5 mm in places. "
     long = {"id": "sub-0123_ses-followup_trc-FDG_run-1_pet", "status": "done", "modality": "SPECT"}
-    write_group([wide | long | {"remarks": remarks, "field_kept": False}], {}, tmp_path)
+    name = "sub-0123_desc-{}_pet"
+    picture = tmp_path / f"{name.format('thumbnail')}.png"
+    Image.new("L", (640, 240)).save(picture)
+    reports = {long["id"]: tmp_path / f"{name.format('report')}.json"}
+    write_group([wide | long | {"remarks": remarks, "field_kept": False}], reports, tmp_path)
+    assert "image/png" in (tmp_path / "group_registration.html").read_text(encoding="utf-8")
     page = tmp_path / "group_registration.html"
     told = "<script>document.body.textContent = document.documentElement.scrollWidth</script>"
     page.write_text(page.read_text(encoding="utf-8").replace("</body>", f"{told}</body>"))
