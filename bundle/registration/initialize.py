@@ -128,7 +128,9 @@ def _displayed(
 
 def _unused(pair: VolumePair) -> tuple[Remark, ...]:
     """Whether a CT cannot be shown in the window of CT."""
-    return (UNUSED_WINDOW,) if pair.modality == "CT" and not any(pair.hounsfield) else ()
+    swapped = any(one.code == "swapped" for one in pair.remarks)
+    unused = pair.modality == "CT" and not any(pair.hounsfield) and not swapped
+    return (UNUSED_WINDOW,) if unused else ()
 
 
 def _with_masks(initial: InitializedPair, moving: sitk.Image) -> InitializedPair:

@@ -100,6 +100,7 @@ def test_a_ct_as_the_fixed_volume_is_told_where_its_contrast_tells():
     assert pair.hounsfield == (False, False)  # nobody said so
     wrong = read_pair(volume(CT), volume(T1), options_of(init="none", modality="CT"))
     assert wrong.remarks == (remark,)  # what the user says of the moving image shows nothing
+    assert codes(initialize(wrong, STILL)) == ["swapped"]
 
 
 def test_a_moving_image_of_which_nothing_is_known_is_told():
