@@ -24,7 +24,7 @@ HELPERS = ("cli", "command", "messages", "monailabel_app", "slicer_client")
 
 MAIN = {
     "fuse": "register and fuse a pair of images, or many",
-    "apply": "move another volume or label map by a transform",
+    "apply": "move another volume, picture or label map by a transform",
     "bids": "register and fuse a whole BIDS dataset, and make a page of the group",
     "label": "serve a folder of images to MONAI Label: bimsrec label STUDIES [PORT]",
     "label_client": "ask a MONAI Label server for a result",
