@@ -115,7 +115,7 @@ def _fused(fixed: Any, moving: Any, settings: Options, file: Any, progress: Prog
     return result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """A registered and fused pair.
 
@@ -167,6 +167,13 @@ class Result:
     def report(self) -> Report:
         """Measures, notes and warnings."""
         return describe(self.pair, parameters_of(self.options))
+
+    def __repr__(self) -> str:
+        report, count = self.report, len(self.report.warnings)
+        return (
+            f"Result({report.modality or 'unknown modality'}, mean displacement "
+            f"{report.displacement.mean:.1f} {report.unit}, {count} warning{'s' * (count != 1)})"
+        )
 
     def save(self, folder: Path | str) -> Path:
         """Write what ``scripts.fuse`` writes.

@@ -6,17 +6,17 @@ Run from the repository root::
         --reference FIXED.nii.gz --interpolation nearest --output labels_on_fixed.nii.gz
 
 With ``--inverse`` and the moving volume as ``--reference``, the fixed volume, or its labels, comes
-into the moving volume's space.
+into the moving volume's space. Of pictures ``ddf.nii.gz`` is the transform, and the result a PNG.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundle.errors import InputError, refuse_warnings
+from bundle.errors import InputError, Remark, refuse_warnings
 from bundle.images import kinds
 from bundle.options import Options, options_of
 from scripts.command import (
@@ -57,12 +57,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=program("apply"))
-    parser.description = "Bring a volume onto another's grid by a transform of scripts.fuse."
-    parser.add_argument("--transform", required=True, type=Path, help="transform.h5 or ddf.nii.gz")
-    parser.add_argument("--moving", required=True, help="volume to resample")
-    parser.add_argument("--reference", required=True, help="volume whose grid the result gets")
-    parser.add_argument("--output", required=True, type=Path, help="file to write, .nii.gz")
-    parser.add_argument("--interpolation", choices=INTERPOLATIONS, default="linear")
+    parser.description = "Bring an image onto another's grid by a transform of scripts.fuse."
+    parser.add_argument(
+        "--transform",
+        required=True,
+        type=Path,
+        help="transform.h5 or ddf.nii.gz; of pictures ddf.nii.gz",
+    )
+    parser.add_argument("--moving", required=True, help="volume or picture to resample")
+    parser.add_argument("--reference", required=True, help="image whose grid the result gets")
+    parser.add_argument(
+        "--output", required=True, type=Path, help="file to write: .nii.gz, of pictures .png"
+    )
+    parser.add_argument(
+        "--interpolation", choices=INTERPOLATIONS, help="linear by default; nearest for labels"
+    )
     add_options(parser, "frame", "fixed_frame", "series", "spacing", "strict")
     parser.add_argument(
         "--inverse", action="store_true", help="bring it from fixed to moving instead"
@@ -76,21 +85,68 @@ def _run(options: argparse.Namespace) -> None:
     given = _checked(options)
     import SimpleITK as sitk
 
-    from bundle.geometry.transform import resample
-    from bundle.results.compressed import write_volume
-    from bundle.results.whole_file import whole_file
-
-    reference, moving = _read(options.reference, options.moving, given)
-    transform = read_transform(options.transform)
-    if options.inverse:
-        transform = _inverse(transform, reference, options)
     modes = {
         "linear": sitk.sitkLinear,
         "nearest": sitk.sitkNearestNeighbor,
         "bspline": sitk.sitkBSpline,
     }
-    result = resample(moving, reference, transform, modes[options.interpolation])
-    result = sitk.Cast(result, _pixel_type(options))
+    mode = modes[options.interpolation or "linear"]
+    move = _volume if all(map(kinds.is_volume, (options.reference, options.moving))) else _picture
+    result, labels = move(options, given, mode)
+    _tell_of(
+        kinds.shown(options.moving),
+        _remarks(result, labels and not options.interpolation),
+        options.strict,
+    )
+    _write(result, options)
+    print(f"{options.output} written")
+
+
+def _volume(options: argparse.Namespace, given: Options, mode: int) -> tuple[sitk.Image, bool]:
+    """The moved volume, and whether it looks like labels."""
+    import SimpleITK as sitk
+
+    from bundle.geometry.transform import resample
+    from bundle.images.labels import looks_like_labels
+
+    reference, moving = _read(options.reference, options.moving, given)
+    transform = read_transform(options.transform)
+    if options.inverse:
+        transform = _inverse(transform, reference, options)
+    result = sitk.Cast(resample(moving, reference, transform, mode), _pixel_type(options))
+    return result, looks_like_labels(sitk.GetArrayViewFromImage(moving))
+
+
+def _picture(options: argparse.Namespace, given: Options, mode: int) -> tuple[sitk.Image, bool]:
+    """The moved picture, and whether it looks like labels."""
+    from bundle.images.labels import looks_like_labels
+    from bundle.results.moved_picture import moved_picture
+
+    transform = read_transform(options.transform, dimension=2)
+    moved, pixels = moved_picture(Path(options.moving), Path(options.reference), transform, mode)
+    return moved, looks_like_labels(pixels)
+
+
+def _remarks(result: sitk.Image, mixed: bool) -> Iterator[Remark]:
+    """What looks as if something else was meant."""
+    import SimpleITK as sitk
+
+    found = sitk.GetArrayViewFromImage(result)
+    if found.min() == found.max():
+        text = "the result is empty: does the reference belong to this transform?"
+        yield Remark("result_empty", text)
+    if mixed:
+        text = "looks like a label map, and labels are mixed: add --interpolation nearest"
+        yield Remark("labels_mixed", text)
+
+
+def _write(result: sitk.Image, options: argparse.Namespace) -> None:
+    """Write the file whole or not at all."""
+    import SimpleITK as sitk
+
+    from bundle.results.compressed import write_volume
+    from bundle.results.whole_file import whole_file
+
     size = 8 * result.GetNumberOfPixels()
     try:
         with whole_file(options.output, size, options.overwrite) as path:
@@ -103,7 +159,6 @@ def _run(options: argparse.Namespace) -> None:
         raise InputError(
             f"{options.output}: cannot be written{reason}; choose another file"
         ) from error
-    print(f"{options.output} written")
 
 
 def _read(reference: str, moving: str, options: Options) -> list[sitk.Image]:
@@ -114,18 +169,32 @@ def _read(reference: str, moving: str, options: Options) -> list[sitk.Image]:
     names = [kinds.shown(path) for path in (reference, moving)]
     said = [(name, volume.remarks) for name, volume in zip(names, volumes, strict=True)]
     for name, remarks in (*said, (", ".join(names), tuple(two_persons(volumes)))):
-        if options.strict:
-            refuse_warnings(name, remarks)
-        for remark in remarks:
-            if remark.warning:
-                tell(f"warning: {name}: {remark.text}")
+        _tell_of(name, remarks, options.strict)
     return [volume.image for volume in volumes]
+
+
+def _tell_of(name: str, remarks: Iterable[Remark], strict: bool) -> None:
+    """Print warnings, or refuse them."""
+    remarks = tuple(remarks)
+    if strict:
+        refuse_warnings(name, remarks)
+    for remark in remarks:
+        if remark.warning:
+            tell(f"warning: {name}: {remark.text}")
 
 
 def _checked(options: argparse.Namespace) -> Options:
     """Refuse what can be told before anything is read."""
-    if not options.output.name.lower().endswith(kinds.WRITTEN):
+    volumes = _are_volumes(options)
+    if volumes and not options.output.name.lower().endswith(kinds.WRITTEN):
         raise InputError(f"{options.output}: is written as a volume; name it .nii.gz")
+    if not volumes and options.output.suffix.lower() != ".png":
+        raise InputError(f"{options.output}: is written as a picture; name it .png")
+    if options.inverse and not volumes:
+        raise InputError(
+            f"{options.transform}: of pictures there is no inverse; leave out --inverse, or "
+            "register them the other way round"
+        )
     if (options.output.exists() and not options.overwrite) or options.output.is_dir():
         raise InputError(f"{options.output}: exists already; name another file or add --overwrite")
     if not options.output.absolute().parent.is_dir():
@@ -135,11 +204,25 @@ def _checked(options: argparse.Namespace) -> Options:
     for path in (options.moving, options.reference, options.transform, options.output):
         kinds.require_plain(path)
     if not options.transform.is_file():
-        raise InputError(f"{options.transform}: no such file; name the transform.h5 of a result")
+        raise InputError(f"{options.transform}: no such file; name the {_wanted(volumes)}")
     for path in (options.moving, options.reference, options.transform):
         if options.output.resolve() == Path(path).resolve():
             raise InputError(f"{path}: the output would take its place; name another file")
     return options_of(**given_options(options))
+
+
+def _are_volumes(options: argparse.Namespace) -> bool:
+    """Whether two volumes are given, and not two pictures, by their names."""
+    paths = (options.reference, options.moving)
+    one, other = (not path.lower().endswith(kinds.PICTURES) for path in paths)
+    if one != other:
+        raise InputError(f"{', '.join(paths)}: a picture and a volume; give two of one kind")
+    return one
+
+
+def _wanted(volumes: bool) -> str:
+    """The file of a result that moves images of this kind."""
+    return f"{FORWARD} of a result" if volumes else "ddf.nii.gz of a picture's result"
 
 
 def _inverse(
@@ -179,11 +262,15 @@ def _pixel_type(options: argparse.Namespace) -> int:
     return reader.GetPixelID()
 
 
-def read_transform(path: Path) -> sitk.Transform:
+def read_transform(path: Path, dimension: int = 3) -> sitk.Transform:
     """Read ``transform.h5`` or a displacement field.
 
+    Args:
+        path: of the file.
+        dimension: 3 of volumes, 2 of pictures.
+
     Raises:
-        InputError: the file is neither of the two, or that of a picture.
+        InputError: the file is neither of the two, or of the other dimension.
     """
     import SimpleITK as sitk
 
@@ -191,6 +278,7 @@ def read_transform(path: Path) -> sitk.Transform:
 
     if not is_whole(path):
         raise InputError(f"{path}: is damaged or cut short; save it anew")
+    wanted = _wanted(dimension == 3)
     try:
         if path.name.endswith((".nii", ".nii.gz")):
             field = sitk.ReadImage(str(path), sitk.sitkVectorFloat64)
@@ -198,9 +286,10 @@ def read_transform(path: Path) -> sitk.Transform:
         else:
             transform = sitk.ReadTransform(str(path))
     except RuntimeError as error:
-        raise InputError(f"{path}: no transform; name the transform.h5 of a result") from error
-    if transform.GetDimension() != 3:
-        raise InputError(f"{path}: is that of a picture; name the transform.h5 of a volume")
+        raise InputError(f"{path}: no transform; name the {wanted}") from error
+    if transform.GetDimension() != dimension:
+        kind = "picture" if dimension == 3 else "volume"
+        raise InputError(f"{path}: is that of a {kind}; name the {wanted}")
     return transform
 
 

@@ -93,9 +93,17 @@ def records_of(options: argparse.Namespace) -> list[dict[str, str]]:
         require_dataset(root)
     labels = [getattr(options, name, ()) for name in LABELS]
     records = find_bids(root, out, *labels)
+    if getattr(options, "level", "") == "group":
+        _require_results(records, out)
     write_dataset(out, root)
     options.skip_existing = not options.overwrite
     return records
+
+
+def _require_results(records: Sequence[Mapping[str, str]], out: Path) -> None:
+    """Refuse a table of nothing."""
+    if all(_state(record, out) == "not done" for record in records):
+        raise InputError(f"{out}: holds no results of this dataset; run participant first")
 
 
 def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> None:

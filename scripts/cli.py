@@ -24,9 +24,14 @@ HELPERS = ("cli", "command", "messages", "monailabel_app", "slicer_client")
 
 MAIN = {
     "fuse": "register and fuse a pair of images, or many",
-    "apply": "move another volume or label map by a transform",
-    "train": "train, as monai.bundle run training; a configuration is found in the package",
+    "apply": "move another volume, picture or label map by a transform",
+    "bids": "register and fuse a whole BIDS dataset, and make a page of the group",
     "label": "serve a folder of images to MONAI Label: bimsrec label STUDIES [PORT]",
+    "label_client": "ask a MONAI Label server for a result",
+    "train": "train, as monai.bundle run training; a configuration is found in the package",
+    "demo": "register and fuse a synthetic head whose misalignment is known",
+    "make_phantom": "make synthetic heads, also as a BIDS dataset, to try things on",
+    "export": "export the network to ONNX and TorchScript",
 }
 
 
@@ -67,7 +72,14 @@ def training_options(given: Sequence[str]) -> list[str]:
     Returns:
         them, with the package's configuration and this folder's ``runs/default`` unless others
         are given.
+
+    Raises:
+        SystemExit: an option has no value.
     """
+    for word, following in zip(given, [*given[1:], "--"], strict=True):
+        alone = word.startswith("--") and "=" not in word and word != "--help"
+        if alone and following.startswith("--"):
+            raise SystemExit(f"error: {word}: value missing; write {word} VALUE")
     words = [re.sub(r"configs/[\w/]+\.json", _found, word) for word in given]
     defaults = {"config_file": ROOT / "configs/train.json", "ckpt_dir": "runs/default"}
     for name, value in {**defaults, "bundle_root": ROOT}.items():
@@ -105,10 +117,10 @@ def _scripts() -> list[str]:
 
 
 def _help() -> str:
-    lines = [f"  {name:8}{text}" for name, text in MAIN.items()]
+    lines = [f"  {name:14}{text}" for name, text in MAIN.items()]
     others = ", ".join(name for name in _scripts() if name not in MAIN)
     return "\n".join(
-        ["usage: bimsrec COMMAND [options]", "", *lines, "", f"others: {others}",
+        ["usage: bimsrec COMMAND [options]", "", *lines, "", f"also: {others}",
          "", "bimsrec COMMAND --help lists the options of a command."]
     )  # fmt: skip
 

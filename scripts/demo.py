@@ -59,7 +59,10 @@ def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=program("demo"))
     parser.description = "Register and fuse a phantom whose misalignment is known."
-    parser.add_argument("--output_dir", type=Path, default=Path("out/demo"))
+    parser.add_argument(
+        "--output_dir", type=Path, default=Path("out/demo"),
+        help="the demo's own folder: what an earlier demo left in it is replaced",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of the head, 0 or more")
     parser.add_argument("--checkpoint", type=Path, default=MODEL, help="trained weights")
     return parser

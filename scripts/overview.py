@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog=program("overview"))
     parser.description = "Draw the picture of the README out of the results of make demo."
     parser.add_argument("--demo", type=Path, default=Path("out/demo"), help="folder of the demo")
-    parser.add_argument("--output", type=Path, default=Path("docs/images/overview.png"))
+    parser.add_argument("--output", type=Path, required=True, help="picture to write, .png")
     or_exit(_run, parser.parse_args(arguments))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -314,7 +315,7 @@ def test_what_cannot_be_used_is_one_line(fixed, moving, options, message, stub):
 def test_weights_and_devices_that_cannot_be_used_are_one_line(tmp_path):
     (tmp_path / "text.pt").write_text("nothing")
     for options, message in (
-        ({"checkpoint": "nowhere.pt"}, r"nowhere\.pt: no such file; restore models/model\.pt"),
+        ({"checkpoint": "nowhere.pt"}, r"nowhere\.pt: no such file; restore models/ from"),
         ({"checkpoint": tmp_path / "text.pt"}, r"text\.pt: not a checkpoint"),
         ({"device": "cuda:77"}, "--device cuda:77: cannot be used here"),
     ):
@@ -368,3 +369,9 @@ def test_label_maps_and_series_of_no_folder_are_refused(volumes, stub):
 
 def test_a_device_may_be_torchs_own(volumes, stub):
     assert register_and_fuse(*volumes, **FIELD, device=torch.device("cpu")).options.device == "cpu"
+
+
+def test_a_result_says_in_a_line_what_it_is(stub, volumes):
+    result = register_and_fuse(*volumes, modality="PET", init="none", plane="axial")
+    said = repr(result)
+    assert re.fullmatch(r"Result\(PET, mean displacement [\d.]+ mm, \d+ warnings?\)", said), said

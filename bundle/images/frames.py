@@ -66,6 +66,11 @@ class Choice:
             return 0
         if self.frame == MEAN or (isinstance(self.frame, int) and 0 <= self.frame < count):
             return self.frame
+        if self.frame is not None:
+            raise InputError(
+                f"{self.name}: there is no frame {self.frame}; name one of 0 to {count - 1}, "
+                "or mean"
+            )
         raise InputError(
             f"{self.name}: is 4D with {count} frames; name one of them: --frame 0 to {count - 1}, "
             'or their mean ("frame" in a list)'

@@ -40,3 +40,15 @@ def read_labels(path: Path, fixed: sitk.Image) -> sitk.Image:
     if not sitk.GetArrayViewFromImage(found).any():
         raise InputError(f"{path}: none of its labels lies in the fixed volume; check --labels")
     return found
+
+
+def looks_like_labels(values: np.ndarray) -> bool:
+    """Whether values are most likely labels: whole numbers in patches, with 0 around them.
+
+    Args:
+        values: of an image, any number of axes.
+    """
+    inside = values[..., 1:] != 0
+    if not inside.any() or values.min() < 0 or not (values == np.rint(values)).all():
+        return False
+    return bool((values[..., 1:] == values[..., :-1])[inside].mean() > 0.5)

@@ -220,6 +220,12 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
         require_resolution(volumes[0], plane, options.resolution)
     stated = options.modality is not None
     modality = options.modality or volumes[1].modality
+    of_one_path = volumes[0].name == volumes[1].name and len(options.series) == 2
+    if options.suv and of_one_path and volumes[1].modality == "MR":
+        raise InputError(
+            f"{volumes[1].name}: series {options.series[-1]} is MR, not PET: is the order of "
+            "--series swapped? That of the fixed image comes first"
+        )
     volumes[1], noted = with_suv(volumes[1], modality and str(modality), options.suv)
     windowed, remarks = _contrasts(volumes, values, modality and str(modality), stated)
     masks, empty = read_masks((options.fixed_mask, options.moving_mask), volumes)
@@ -262,21 +268,35 @@ def _contrasts(
             "shown as CT: state the modality (--modality CT, PET, SPECT or MR)"
         )
         remarks.append(Remark("modality_guessed", text))
-    ct = volumes[0].modality is None and looks_like_ct(values[0])
     mri = modality == "MR" and not stated
     if mri and volumes[0].modality == "MR":
         text = "moving volume: is an MRI too; it is registered as one"
         remarks.append(Remark("mri_onto_mri", text, warning=False))
-    if volumes[0].modality in MODALITIES or (mri and volumes[0].modality is None) or ct:
-        kinds = [volumes[0].modality or ("CT" if ct else "unknown")]
-        kinds.append(volumes[1].modality or modality or "unknown")
-        text = (
-            f"fixed looks like {kinds[0]} and moving like {kinds[1]}: fixed should be the MRI; "
-            "are they swapped?"
-        )
-        text += " --modality MR says that they are not" if mri and not ct else ""
+    swapped = _swapped(volumes[0], values[0], mri)
+    if swapped:
+        text = f"{swapped}, but the fixed one should be the MRI: are fixed and moving swapped?"
         remarks.append(Remark("swapped", text))
+    if modality is None and not moving and not swapped:
+        text = (
+            "moving volume: modality not stated: it is shown by percentiles and registered as "
+            "one of unknown contrast: state it (--modality CT, PET, SPECT or MR)"
+        )
+        remarks.append(Remark("modality_missing", text))
     return (fixed, moving), remarks
+
+
+def _swapped(fixed: Volume, values: torch.Tensor, mri: bool) -> str:
+    """Why the fixed image may be the one that should move; '' where nothing speaks for it.
+
+    ``mri``: the header of the moving image, and nobody else, says that it is an MRI.
+    """
+    if fixed.modality in MODALITIES:
+        return f"the fixed image is a {fixed.modality}"
+    if fixed.modality is None and looks_like_ct(values):
+        return "the fixed image looks like a CT"
+    if fixed.modality is None and mri:
+        return "the moving image is an MRI (--modality MR says that it should be)"
+    return ""
 
 
 def two_persons(volumes: Sequence[Volume]) -> Iterator[Remark]:

@@ -76,7 +76,8 @@ def _factor(header: Dataset) -> Suv:
     if units == "CNTS":
         return _of_philips(header)
     if units != "BQML":
-        raise NoSuv(f"its unit is no activity concentration (Units {units or 'missing'})")
+        said = f"says Units {units}, no activity concentration" if units else "has no Units"
+        raise NoSuv(f"its DICOM header {said}")
     factor, method = _per_becquerel(header)
     return Suv(factor, method)
 

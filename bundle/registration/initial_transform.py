@@ -70,7 +70,7 @@ def _read_itk(path: Path) -> np.ndarray:
             f"{path}: holds a transform of {transform.GetDimension()} dimensions; give one of three"
         )
     if not transform.IsLinear():
-        raise InputError(
-            f"{path}: holds a {transform.GetName()}, which is not linear; give a linear one"
-        )
+        linear = path.with_name("rigid.tfm")  # of a result of ours
+        remedy = "take rigid.tfm beside it" if linear.is_file() else "give a linear one"
+        raise InputError(f"{path}: holds a {transform.GetName()}, which is not linear; {remedy}")
     return as_matrix(transform)

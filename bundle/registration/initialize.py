@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from bundle.domain import CT_WINDOW, Range
+from bundle.domain import Range
 from bundle.errors import InputError, Remark
 from bundle.geometry.head import find_head
 from bundle.geometry.slices import on_one_grid, to_slices
@@ -42,8 +42,8 @@ WHOLE = Remark(
 
 UNUSED_WINDOW = Remark(
     "window_unused",
-    "moving volume: ct_window is not used: without air of -1000 HU in it, it is shown by "
-    "percentiles",
+    "moving volume: is a CT without air of -1000 HU: its values may not be in HU, so it is shown "
+    "by percentiles, and ct_window is not used",
 )
 
 
@@ -82,7 +82,7 @@ def initialize(
             "check that both show the head, or let the start be found with init rigid"
         )
     slices = to_slices(head, pair.plane).to(torch.uint8)
-    remarks = [*pair.remarks, *_unused(pair, options), *left_out, *found.remarks]
+    remarks = [*pair.remarks, *_unused(pair), *left_out, *found.remarks]
     everything = int(slices.count_nonzero()) > EVERYTHING * slices.numel()
     remarks += [WHOLE] if everything else []
     image, windows = _displayed(pair, slices, fixed, _started(name, fixed, moving, start), options)
@@ -126,10 +126,11 @@ def _displayed(
     return image, (windows[0], windows[1])
 
 
-def _unused(pair: VolumePair, options: Options) -> tuple[Remark, ...]:
-    """Whether a window was asked for that is not used."""
-    asked = options.ct_window != CT_WINDOW and pair.modality == "CT"
-    return (UNUSED_WINDOW,) if asked and not any(pair.hounsfield) else ()
+def _unused(pair: VolumePair) -> tuple[Remark, ...]:
+    """Whether a CT cannot be shown in the window of CT."""
+    swapped = any(one.code == "swapped" for one in pair.remarks)
+    unused = pair.modality == "CT" and not any(pair.hounsfield) and not swapped
+    return (UNUSED_WINDOW,) if unused else ()
 
 
 def _with_masks(initial: InitializedPair, moving: sitk.Image) -> InitializedPair:

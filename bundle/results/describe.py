@@ -19,7 +19,7 @@ from bundle.images.color import luma
 from bundle.registration import VolumeRegistration
 from bundle.registration.bspline import MESH, Refinement
 from bundle.results.labels import label_means
-from bundle.results.report import Report, Spread, change, determinant, result_warnings, spread
+from bundle.results.report import Report, Spread, change, determinant, result_remarks, spread
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _spread_in_head(shown: Shown) -> Spread | None:
 
 
 def _with_remarks(report: Report, remarks: Iterable[Remark]) -> Report:
-    found = [*remarks, *result_warnings(report)]
+    found = [*remarks, *result_remarks(report)]
     return replace(
         report,
         notes=tuple(one for one in found if not one.warning),

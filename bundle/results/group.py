@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from bundle.results.outliers import OUTLIER, worst_scores
 from bundle.results.page import write_page
-from bundle.results.summary import COLUMNS
+from bundle.results.summary import COLUMNS, HEADINGS, shown
 
 NAME = "group_registration"
 
@@ -62,7 +62,7 @@ def write_group(
     images = {name: _links(report, folder) for name, report in reports.items()}
     write_page(
         folder / f"{NAME}.html", "group.html", title="Registrations of a group", columns=TABLE[1:],
-        rows=entries, images=images, outlier=OUTLIER,
+        rows=entries, images=images, outlier=OUTLIER, headings=HEADINGS, shown=shown,
         counts={s: sum(e["status"] == s for e in entries) for s in ("done", "skipped", "failed")},
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ import torch
 from bundle.fusion import FusedPictures
 from bundle.images.color import luma
 from bundle.results.page import Case, Panel, write_page
-from bundle.results.report import Report, facts
+from bundle.results.report import Report, facts, rounded
 
 LINES = 16.0
 """Pixels between the lines of a deformation grid."""
@@ -72,9 +72,11 @@ def _text(report: Report) -> dict[str, str]:
     """The figures in words."""
     information, jacobian = report.mutual_information, report.jacobian
     return {
-        "mutual information in the head": f"{information.start} before, {information.after} after",
-        "displacement": f"mean {report.displacement.mean} px, largest {report.displacement.max} px",
-        "change of area": f"factor {jacobian.min} to {jacobian.max}, "
+        "mutual information in the head": f"{rounded(information.start, 3)} before, "
+        f"{rounded(information.after, 3)} after",
+        "displacement": f"mean {report.displacement.mean:.1f} px, "
+        f"largest {report.displacement.max:.1f} px",
+        "change of area": f"factor {jacobian.min:.2f} to {jacobian.max:.2f}, "
         f"{100 * jacobian.folding:.2f} % folded",
         "time": f"{report.seconds} s",
     }

@@ -143,6 +143,11 @@ def facts(report: Report, began: float) -> dict[str, str]:
     }
 
 
+def rounded(value: float | None, digits: int) -> str:
+    """A measure for people, or ``-`` where it is undefined."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
 def change(fixed: np.ndarray, start: np.ndarray, warped: np.ndarray) -> tuple[Change, Change]:
     """Mutual information and correlation of the voxels of a head, before and after.
 
@@ -179,15 +184,15 @@ def correlation(fixed: np.ndarray, moving: np.ndarray) -> float | None:
     return round(float(products[0, 1] / np.sqrt(products[0, 0] * products[1, 1])), 6)
 
 
-def result_warnings(report: Report) -> list[Remark]:
-    """What in a result is suspicious, in plain words."""
+def result_remarks(report: Report) -> list[Remark]:
+    """What is to be said of a result, in plain words; nearly all of it warns."""
     found = []
     if not report.field_kept and not report.parameters.get("rigid_only"):
         text = (
-            "The elastic field lowered the mutual information: the result is the linear "
-            "registration alone."
+            "The elastic field did not raise the mutual information above that of the linear "
+            "start: the result is the linear registration alone."
         )
-        found.append(Remark("field_dropped", text))
+        found.append(Remark("field_dropped", text, warning=False))
     if report.refinement.get("reason"):
         text = f"The B-spline step was dropped: {report.refinement['reason']}."
         found.append(Remark("bspline_dropped", text))

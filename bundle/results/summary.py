@@ -27,6 +27,31 @@ COLUMNS = (
     "remarks",
 )
 
+HEADINGS = {
+    "id": "image",
+    "mi_start": "mutual information, start",
+    "mi_after": "mutual information, after",
+    "field_kept": "elastic field kept",
+    "displacement_mean_mm": "mean displacement (mm)",
+    "displacement_max_mm": "largest displacement (mm)",
+    "uncertainty_p95_mm": "uncertainty, 95 % below (mm)",
+    "folding": "share folded",
+    "seconds": "time (s)",
+    "outlier_score": "modified z-score",
+    "outlier_measure": "worst measure",
+}
+"""What pages call the columns whose names are no words."""
+
+
+def shown(row: Mapping[str, object], name: str) -> str:
+    """A value of the table for people."""
+    value = row.get(name, "")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.1f}" if name.endswith("_mm") else f"{value:.3g}"
+    return HEADINGS.get(str(value), str(value)) if name == "outlier_measure" else str(value)
+
 
 def summary_rows(
     records: Sequence[Mapping[str, str]], states: Mapping[str, str]
@@ -66,6 +91,7 @@ def write_index(rows: Sequence[Mapping[str, object]], path: Path) -> None:
     links = {name: f"{quote(name)}/report.html" for name in ids if _page(path, name).is_file()}
     write_page(
         path, "index.html", title="Registered pairs", columns=COLUMNS, rows=rows, links=links,
+        headings=HEADINGS, shown=shown,
         done=sum(row["status"] == "done" for row in rows),
         failed=sum(row["status"] == "failed" for row in rows),
     )  # fmt: skip

@@ -12,9 +12,10 @@ import torch
 from markupsafe import Markup
 
 from bundle.fusion import FusedVolumes, color_table
+from bundle.registration.combined import LEARNT
 from bundle.results.describe import Shown
 from bundle.results.page import TEMPLATES, Case, Panel, grey, heat, write_page
-from bundle.results.report import Report, facts
+from bundle.results.report import Report, facts, rounded
 from bundle.results.units import shown_unit
 from bundle.results.viewer import layers, viewer_data
 from bundle.results.views import histogram, panels, views
@@ -97,11 +98,16 @@ def _library() -> Markup:
 
 
 def _color_bar(fused: FusedVolumes, colormap: str) -> ColorBar:
-    lower, upper = fused.registration.initial.windows[1]
     factor, unit = shown_unit(fused.registration.pair)
-    ticks = [f"{factor * value:.3g}" for value in np.linspace(lower, upper, 5)]
-    ticks[-1] += f" {unit}"
-    return ColorBar(color_table(colormap)[None], tuple(ticks))
+    *ticks, last = _ticks(*(factor * value for value in fused.registration.initial.windows[1]))
+    return ColorBar(color_table(colormap)[None], (*ticks, f"{last} {unit}"))
+
+
+def _ticks(lower: float, upper: float) -> list[str]:
+    """Both ends and the middle: few enough to stand beside each other, whole where they can be."""
+    whole = upper - lower > 10
+    values = (lower, (lower + upper) / 2, upper)
+    return [str(round(value)) if whole else f"{value:.3g}" for value in values]
 
 
 def _text(report: Report) -> dict[str, str]:
@@ -109,17 +115,19 @@ def _text(report: Report) -> dict[str, str]:
     information, jacobian = report.mutual_information, report.jacobian
     text = {
         "registered by": _steps(report),
-        "mutual information in the head": f"{information.start} at the start, "
-        f"{information.after} after",
-        "displacement": f"mean {report.displacement.mean} mm, largest {report.displacement.max} mm",
-        "change of volume": f"factor {jacobian.min} to {jacobian.max}, "
+        "mutual information in the head": f"{rounded(information.start, 3)} at the start, "
+        f"{rounded(information.after, 3)} after",
+        "displacement": f"mean {report.displacement.mean:.1f} mm, "
+        f"largest {report.displacement.max:.1f} mm",
+        "change of volume": f"factor {jacobian.min:.2f} to {jacobian.max:.2f} "
+        "(1: unchanged; extremes of about 0.2 and 2.5 are usual), "
         f"{100 * jacobian.folding:.2f} % folded",
         "overlap": f"{100 * (report.overlap or 0):.0f} % of the fixed head",
         "time": f"{report.seconds} s",
     }
     if report.uncertainty is not None:
         text["uncertainty (how much the estimates differ)"] = (
-            f"mean {report.uncertainty.mean} mm, 95 % below {report.uncertainty.p95} mm"
+            f"mean {report.uncertainty.mean:.1f} mm, 95 % below {report.uncertainty.p95:.1f} mm"
         )
     if report.suv is not None:
         of = "warped holds them: the file's values" if report.suv.applied else "warped"
@@ -140,7 +148,8 @@ def _steps(report: Report) -> str:
         planes = report.parameters.get("planes", ())
         steps.append(f"network, in {', '.join(planes)} slices")
         if report.parameters.get("optimiser"):
-            steps.append("mean with the field of an optimiser")
+            corrected = ", corrected by a network" if report.modality in LEARNT else ""
+            steps.append(f"weighted sum with the field of an optimiser{corrected}")
     if refined:
         steps.append("B-spline in 3D")
     return ", then ".join(steps)

@@ -77,7 +77,7 @@ ODD: dict[str, tuple[Callable[[Path], Path], dict[str, Any], str]] = {
     "two places": (_apart, {}, "qform and sform disagree by up to 7.0 mm: the sform is used"),
     "two places, strict": (_apart, {"strict": True}, "disagree by up to 7.0 mm.*leave out strict"),
     "frames": (_frames, {}, r"a\.nii: is 4D with 2 frames; name one of them: --frame 0 to 1"),
-    "a frame that is not there": (_frames, {"frame": 2}, r"a\.nii: is 4D with 2 frames; name one"),
+    "a frame that is not there": (_frames, {"frame": 2}, r"a\.nii: there is no frame 2; name one"),
     "cut short": (_short, {}, r"a\.nii: is damaged or cut short; copy or export it anew"),
     "NRRD without sizes": (_nrrd, {}, r"a\.nrrd: does not say how large its voxels are; .*--sp"),
     "no pixel size": (_without_pixel_size, {}, r"a: its headers lack the pixel size"),

@@ -59,7 +59,8 @@ def test_a_fixed_mri_with_a_negative_background_is_no_ct(modality, scale):
 def test_a_pet_with_negative_noise_is_no_ct(modality):
     asked = options_of(init="none", modality=modality)
     pair = read_pair(volume(T1), volume(noisy_pet()), asked)
-    assert pair.hounsfield == (False, False) and codes(pair) == []
+    assert pair.hounsfield == (False, False)
+    assert codes(pair) == ([] if modality else ["modality_missing"])
     assert initialize(pair, asked).windows[1][1] > 1000
 
 
@@ -67,7 +68,7 @@ def test_a_signed_mp2rage_is_no_ct():
     noise = np.random.default_rng(1).uniform(-4095, 4095, T1.shape)
     signed = np.where(BACKGROUND, noise, 8190 * T1 / T1.max() - 4095)
     pair = read_pair(volume(signed), volume(signed), STILL)
-    assert pair.hounsfield == (False, False) and codes(pair) == []
+    assert pair.hounsfield == (False, False) and codes(pair) == ["modality_missing"]
 
 
 def test_a_moving_ct_of_which_nothing_says_so_is_told_and_windowed():
@@ -94,10 +95,19 @@ def test_strict_refuses_what_is_warned_of():
 def test_a_ct_as_the_fixed_volume_is_told_where_its_contrast_tells():
     pair = read_pair(volume(CT), volume(T1), STILL)
     (remark,) = pair.remarks
-    assert remark.code == "swapped" and remark.text.startswith(
-        "fixed looks like CT and moving like"
-    )
+    assert remark.code == "swapped"
+    assert remark.text.startswith("the fixed image looks like a CT, but")
     assert pair.hounsfield == (False, False)  # nobody said so
+    wrong = read_pair(volume(CT), volume(T1), options_of(init="none", modality="CT"))
+    assert wrong.remarks == (remark,)  # what the user says of the moving image shows nothing
+    assert codes(initialize(wrong, STILL)) == ["swapped"]
+
+
+def test_a_moving_image_of_which_nothing_is_known_is_told():
+    (remark,) = read_pair(volume(T1), volume(PET), STILL).remarks
+    assert remark.code == "modality_missing" and remark.warning
+    assert "state it (--modality CT, PET, SPECT or MR)" in remark.text
+    assert read_pair(volume(T1), volume(PET), options_of(modality="PET")).remarks == ()
 
 
 def test_what_looks_like_ct():

@@ -121,13 +121,12 @@ def test_two_valued_volume_uses_its_extremes():
     assert by_percentiles(mask).tolist() == [0, 0, 1, 1]
 
 
-def test_a_window_that_cannot_be_used_is_noted():
-    brain = torch.linspace(0, 80, 24).view(2, 3, 4)
-    asked = options_of(init="none", ct_window=(0, 80))
-    (remark,) = initialize(pair_of(brain, brain, "CT"), asked).remarks
+def test_a_ct_that_is_not_in_hounsfield_units_is_told():
+    brain = torch.linspace(0, 3800, 24).view(2, 3, 4)
+    still = options_of(init="none")
+    (remark,) = initialize(pair_of(brain, brain, "CT"), still).remarks
     assert remark.code == "window_unused" and remark.warning
-    assert "moving volume: ct_window is not used" in remark.text
-    assert initialize(pair_of(brain, brain, "CT"), options_of(init="none")).remarks == ()
-    assert initialize(pair_of(brain, brain, "PET"), asked).remarks == ()
-    with_air = brain - 1000 * (brain < 10)
-    assert initialize(pair_of(brain, with_air, "CT"), asked).remarks == ()
+    assert "its values may not be in HU" in remark.text
+    assert initialize(pair_of(brain, brain, "PET"), still).remarks == ()
+    with_air = brain - 1000 * (brain < 900)
+    assert initialize(pair_of(brain, with_air, "CT"), still).remarks == ()

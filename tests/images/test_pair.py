@@ -55,7 +55,7 @@ print(json.dumps([report["modality"], opens]))
 
 def odd(pair):
     """What was noticed beside what the volumes of a test lack."""
-    lacking = ("small_field_of_view", "suv_unknown")
+    lacking = ("small_field_of_view", "suv_unknown", "modality_missing")
     return [one for one in pair.remarks if one.code not in lacking]
 
 
@@ -124,6 +124,9 @@ def test_two_uids_of_one_folder_are_the_fixed_and_the_moving_one(both):
     pair = read_pair(both, both, options_of(series=[PET, MRI]))
     assert [v.image.GetSize()[2] for v in (pair.fixed, pair.moving)] == [2, 3]
     assert [remark.code for remark in odd(pair)] == ["swapped"]
+    message = r"both: series 1 is MR, not PET: is the order of --series swapped\?"
+    with pytest.raises(InputError, match=message):
+        read_pair(both, both, options_of(series=["2", "1"], suv=True))
 
 
 def test_of_two_folders_each_takes_the_uid_it_holds(both, tmp_path):

@@ -120,8 +120,8 @@ def test_counts_of_philips():
         ({"SeriesTime": None, "AcquisitionTime": None}, "lacks SeriesTime and AcquisitionTime"),
         ({"DecayCorrection": "NONE"}, "not corrected for decay .DecayCorrection NONE"),
         ({"DecayCorrection": None}, "not corrected for decay .DecayCorrection missing"),
-        ({"Units": None}, "no activity concentration .Units missing"),
-        ({"Units": "PROPCNTS"}, "no activity concentration .Units PROPCNTS"),
+        ({"Units": None}, "its DICOM header has no Units"),
+        ({"Units": "PROPCNTS"}, "Units PROPCNTS, no activity concentration"),
         ({"Units": "GML", "SUVType": "LBM"}, "SUV of another kind .LBM"),
     ],
 )

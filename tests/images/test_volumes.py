@@ -184,7 +184,7 @@ def test_a_frame_is_taken_by_its_number(tmp_path):
     sitk.WriteImage(sitk.JoinSeries(frames), str(tmp_path / "four.nii.gz"))
     volume = read_volume(tmp_path / "four.nii.gz", frame=2).image
     assert set(sitk.GetArrayFromImage(volume).ravel()) == {2.0}
-    with pytest.raises(InputError, match="--frame 0 to 2"):
+    with pytest.raises(InputError, match="there is no frame 3; name one of 0 to 2, or mean"):
         read_volume(tmp_path / "four.nii.gz", frame=3)
 
 
@@ -316,7 +316,11 @@ def test_swapped_volumes_are_told(tmp_path):
     ct = write_volume(tmp_path / "ct.nii.gz", values)
     mri = write_volume(tmp_path / "mri.nii.gz", blob())
     (remark,) = [one for one in initialized(ct, mri).remarks if one.code == "swapped"]
-    assert remark.code == "swapped" and remark.warning and "are they swapped?" in remark.text
+    assert (
+        remark.code == "swapped"
+        and remark.warning
+        and "are fixed and moving swapped?" in remark.text
+    )
     assert not [one for one in initialized(mri, ct).remarks if one.code == "swapped"]
 
 

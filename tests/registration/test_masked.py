@@ -136,7 +136,8 @@ def test_measures_do_not_count_it_and_the_results_show_it(scene, monkeypatch):
 def test_how_much_is_left_out_is_noted_warned_of_and_refused(scene):
     plain, *_ = scene
     for radius, warning in ((20.0, False), (30.0, True)):
-        found = started(plain, plain, init="header", fixed_mask=ball(plain, radius, (0, 0, 0)))
+        mask = ball(plain, radius, (0, 0, 0))
+        found = started(plain, plain, init="header", modality="MR", fixed_mask=mask)
         assert codes(found) == ["masked"]
         (remark,) = [one for one in found.remarks if one.code == "masked"]
         share = 1 - found.counted.sum() / found.head.sum()

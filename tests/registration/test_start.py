@@ -202,6 +202,9 @@ def test_other_files_are_refused_in_one_line(tmp_path):
         sitk.WriteTransform(transform, str(tmp_path / name))
         with pytest.raises(InputError, match=f"{name}: .*{message}"):
             read_initial_transform(tmp_path / name, head(), head())
+    sitk.WriteTransform(as_transform(np.eye(4)), str(tmp_path / "rigid.tfm"))
+    with pytest.raises(InputError, match=r"not linear; take rigid\.tfm beside it"):
+        read_initial_transform(tmp_path / "field.h5", head(), head())
     for name, message in {
         "short.mat": "cannot be read as a transform; save it with ITK, ANTs, 3D Slicer or FSL",
         "short.lta": "is no linear transform array of FreeSurfer",

@@ -1,11 +1,18 @@
 """The table of many registrations: what a person should see first is on top."""
 
 import csv
+import re
+import shutil
+import subprocess
 
 import pytest
+from PIL import Image
 
 from bundle.results.group import write_group
 from bundle.results.outliers import worst_scores
+from bundle.results.summary import COLUMNS, shown
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def row(name, mi, displacement=2.0, modality="PET", **more):
@@ -45,4 +52,36 @@ def test_what_failed_and_outliers_come_first(tmp_path):
     assert found[2]["outlier_measure"] == "mi_after"
     page = (tmp_path / "group_registration.html").read_text(encoding="utf-8")
     assert page.count('class="mi_after outlier"') == 1
+    assert "mutual information, after" in page and "mi after" not in page
     assert "no &lt;such&gt; file" in page and "http" not in page
+
+
+def test_values_are_words_and_short_numbers():
+    assert [shown({"field_kept": kept}, "field_kept") for kept in (True, False)] == ["yes", "no"]
+    assert shown({"displacement_max_mm": 10.6505}, "displacement_max_mm") == "10.7"
+    assert shown({"mi_after": 0.301583}, "mi_after") == "0.302"
+    assert shown({"outlier_measure": "mi_after"}, "outlier_measure") == "mutual information, after"
+    assert shown({}, "seconds") == ""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium")
+def test_the_page_fits_a_screen(tmp_path):
+    """No scrolling sideways at 1400 px, whatever the remarks say."""
+    wide = {name: 0.123456 for name in COLUMNS if name not in ("id", "status", "modality")}
+    remarks = 3 * "The estimates of the displacement differ by more than 5 mm in places. "
+    long = {"id": "sub-0123_ses-followup_trc-FDG_run-1_pet", "status": "done", "modality": "SPECT"}
+    name = "sub-0123_desc-{}_pet"
+    picture = tmp_path / f"{name.format('thumbnail')}.png"
+    Image.new("L", (640, 240)).save(picture)
+    reports = {long["id"]: tmp_path / f"{name.format('report')}.json"}
+    write_group([wide | long | {"remarks": remarks, "field_kept": False}], reports, tmp_path)
+    assert "image/png" in (tmp_path / "group_registration.html").read_text(encoding="utf-8")
+    page = tmp_path / "group_registration.html"
+    told = "<script>document.body.textContent = document.documentElement.scrollWidth</script>"
+    page.write_text(page.read_text(encoding="utf-8").replace("</body>", f"{told}</body>"))
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    done = subprocess.run(
+        [*command, "--window-size=1400,900", f"file://{page}"],
+        capture_output=True, encoding="utf-8", check=True, timeout=60,
+    )  # fmt: skip
+    assert int(re.search(r"<body>(\d+)", done.stdout)[1]) <= 1400

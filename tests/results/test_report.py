@@ -11,7 +11,7 @@ from bundle.results.report import (
     Report,
     Spread,
     correlation,
-    result_warnings,
+    result_remarks,
 )
 
 SUSPICIOUS = Report(
@@ -30,7 +30,7 @@ SUSPICIOUS = Report(
 
 
 def test_suspicious_figures_are_put_in_words():
-    found = result_warnings(SUSPICIOUS)
+    found = result_remarks(SUSPICIOUS)
     assert [one.code for one in found] == [
         "field_dropped",
         "folding",
@@ -39,12 +39,14 @@ def test_suspicious_figures_are_put_in_words():
         "large_displacement",
         "uncertain",
     ]
-    assert all(isinstance(one, Remark) and one.warning for one in found)
+    assert all(isinstance(one, Remark) for one in found)
+    assert [one.code for one in found if not one.warning] == ["field_dropped"]
+    assert "did not raise the mutual information above that of the linear start" in found[0].text
     rigid = replace(SUSPICIOUS, parameters={"rigid_only": True})
-    assert len(result_warnings(rigid)) == 5
+    assert len(result_remarks(rigid)) == 5
     dropped = replace(SUSPICIOUS, refinement={"method": "bspline", "reason": "it is bad"})
     assert "The B-spline step was dropped: it is bad." in [
-        one.text for one in result_warnings(dropped)
+        one.text for one in result_remarks(dropped)
     ]
 
 
@@ -58,8 +60,8 @@ def test_good_figures_are_not_suspicious():
         overlap=0.5,
         uncertainty=Spread(1.0, 5.0, 9.0),
     )
-    assert result_warnings(good) == []
-    assert result_warnings(replace(good, unit="px", displacement=Spread(9.0, 70.0, 99.0))) == []
+    assert result_remarks(good) == []
+    assert result_remarks(replace(good, unit="px", displacement=Spread(9.0, 70.0, 99.0))) == []
 
 
 def test_the_json_tells_notes_and_warnings_apart():

@@ -17,8 +17,9 @@ import SimpleITK as sitk
 from bundle.errors import Remark
 from bundle.results.describe import Shown, shown_volumes, volume_report
 from bundle.results.page import Case, Panel, write_report
+from bundle.results.report import Change, Determinant, Spread
 from bundle.results.views import grid_lines, histogram, views
-from bundle.results.volume_page import NIIVUE, overlay, write_volume_page
+from bundle.results.volume_page import NIIVUE, _text, _ticks, overlay, write_volume_page
 
 ROOT = Path(__file__).parents[2]
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -215,7 +216,7 @@ def test_the_viewer_shows_scrolls_and_switches(ball, tmp_path):
         ["below", "fused"],
         ["above", "fused", "uncertainty"],
     ]
-    assert "uncertainty 2 mm" in told["hovered"] and "(right, front, top)" in told["hovered"]
+    assert "uncertainty 2 mm" in told["hovered"] and "mm (RAS)" in told["hovered"]
     assert told["opacity"] == 0.25
     assert told["window"] == [0, 0.5]
     assert told["colormap"] == "bundle gray"
@@ -245,6 +246,29 @@ def test_warnings_come_first_and_the_colour_bar_has_its_unit(ball, tmp_path):
     assert len(outside) < len(page) - 2_000_000
     assert not re.findall(r'(?:src|href)="(?!data:)', outside)
     assert "http" not in outside
+
+
+def test_figures_are_as_precise_as_they_are_true(ball):
+    shown = shown_volumes(ball)
+    report = replace(
+        volume_report(ball, shown, {"init": "rigid"}),
+        modality="CT",
+        parameters={"init": "rigid", "planes": ["axial"], "optimiser": 0.5},
+        displacement=Spread(3.2149, 9.0, 10.6505),
+        mutual_information=Change(0.301583, None),
+        jacobian=Determinant(0.1587, 2.1412, 0.0),
+    )
+    text = _text(replace(report, field_kept=True))
+    assert text["displacement"] == "mean 3.2 mm, largest 10.7 mm"
+    assert text["mutual information in the head"] == "0.302 at the start, - after"
+    assert text["change of volume"].startswith("factor 0.16 to 2.14 (1: unchanged; ext")
+    steps = "weighted sum with the field of an optimiser, corrected by a network"
+    assert text["registered by"].endswith(steps)
+
+
+def test_the_colour_bar_has_few_and_short_numbers():
+    assert _ticks(-0.3, 45231.7) == ["0", "22616", "45232"]
+    assert _ticks(0.0, 4.5) == ["0", "2.25", "4.5"]
 
 
 def test_the_library_is_the_one_that_was_published():

@@ -181,6 +181,12 @@ def test_what_cannot_be_is_refused_in_one_line(words, line, tmp_path, monkeypatc
         fuse.main(words)
 
 
+def test_a_group_without_results_is_refused(dataset, tmp_path):
+    with pytest.raises(SystemExit, match="out: holds no results of this dataset; run participant"):
+        bids.main([str(dataset), str(tmp_path / "out"), "group", "--skip_bids_validation"])
+    assert not (tmp_path / "out").exists()
+
+
 def test_derivatives_of_another_program_stay(dataset, tmp_path):
     out = tmp_path / "fmriprep"
     out.mkdir()

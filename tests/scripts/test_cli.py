@@ -41,6 +41,22 @@ def test_an_unknown_command_is_refused_with_the_list(words, told, capsys):
     assert capsys.readouterr().err.startswith(f"{told}\n\nusage: bimsrec COMMAND")
 
 
+@pytest.mark.parametrize("words", [["--max_epochs"], ["--max_epochs", "--seed", "1"]])
+def test_an_option_of_training_without_its_value_is_told(words):
+    with pytest.raises(SystemExit, match="^error: --max_epochs: value missing; write --max_epochs"):
+        training_options(words)
+
+
+def test_the_commands_of_users_come_first_with_a_line_on_each(capsys):
+    main([])
+    lines = capsys.readouterr().out.splitlines()
+    named = {line.split()[0]: line for line in lines if line.startswith("  ")}
+    assert {"fuse", "apply", "bids", "label", "label_client"} <= set(named)
+    assert all(len(line.split()) > 3 for line in named.values())
+    (others,) = [line for line in lines if line.startswith("also: ")]
+    assert "reference_pages" in others and "bids" not in others
+
+
 def test_label_needs_a_folder():
     with pytest.raises(
         SystemExit, match=r"^error: bimsrec label STUDIES \[PORT\]; name the folder"

@@ -11,7 +11,7 @@ from torch import nn
 from bundle.evaluation import demo_pairs
 from bundle.geometry.slices import to_slices
 from bundle.images.volumes import read_volume
-from scripts import demo
+from scripts import demo, overview
 from tests.inference.stubs import Brightest, KnownMatch
 
 
@@ -67,6 +67,12 @@ def test_errors_of_a_network_that_does_nothing(still, tmp_path, capsys):
     assert (out / "report.html").read_text(encoding="utf-8").count("data:image/png") == 3 * 7
     for name in ("ct/fused.nii.gz", "pet/ddf.nii.gz", "pet_picture/warped.png"):
         assert (out / name).is_file()
+
+
+def test_the_picture_of_the_readme_is_replaced_only_by_name(capsys):
+    with pytest.raises(SystemExit):
+        overview.main([])
+    assert "required: --output" in capsys.readouterr().err
 
 
 def test_before_is_the_mean_length_of_the_true_field_in_mm(still, tmp_path, capsys):

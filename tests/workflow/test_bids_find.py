@@ -128,6 +128,8 @@ def test_a_dataset_says_what_it_is(dataset, tmp_path):
     require_dataset(root)
     with pytest.raises(InputError, match="no such folder"):
         find_bids(tmp_path / "nowhere", tmp_path / "out")
+    with pytest.raises(InputError, match="nowhere: no such folder"):
+        require_dataset(tmp_path / "nowhere")
 
 
 def test_sidecars_are_inherited(dataset):

@@ -167,7 +167,7 @@ def test_volumes_without_a_network(volumes, stub, tmp_path):
     report = json.loads((folders[0] / "report.json").read_text(encoding="utf-8"))
     assert report["parameters"]["rigid_only"] is True and not report["field_kept"]
     assert report["parameters"]["planes"] == []
-    assert not any(one["code"] == "field_dropped" for one in report["warnings"])
+    assert not any(one["code"] == "field_dropped" for one in report["notes"])
 
 
 @pytest.mark.parametrize("size", [(60, 44), (200, 180)])

@@ -65,7 +65,7 @@
       return `${layer.label} ${Number(value.toPrecision(3))} ${layer.unit}`.trim();
     });
     const [x, y, z] = [...mm].map((value) => value.toFixed(0));
-    find("place").textContent = [`${x}, ${y}, ${z} mm (right, front, top)`, ...told].join("; ");
+    find("place").textContent = [`${x}, ${y}, ${z} mm (RAS)`, ...told].join("; ");
   };
 
   for (const id of ["below", "above", "before", "after", "colormap"]) find(id).onchange = show;

@@ -80,8 +80,10 @@ def require_dataset(root: Path) -> None:
     """Refuse a folder that does not say that it is a BIDS dataset.
 
     Raises:
-        InputError: it has no ``dataset_description.json`` with a name and a version.
+        InputError: it is not there, or has no ``dataset_description.json`` with a name and a
+            version.
     """
+    _require_folder(root)
     path = root / "dataset_description.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -94,9 +96,13 @@ def require_dataset(root: Path) -> None:
         )
 
 
-def _require_apart(root: Path, out: Path) -> None:
+def _require_folder(root: Path) -> None:
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; check the path")
+
+
+def _require_apart(root: Path, out: Path) -> None:
+    _require_folder(root)
     inside = out.resolve().parts[len(root.resolve().parts) :]
     within = out.resolve().is_relative_to(root.resolve())
     if within and (not inside or inside[0].startswith("sub-")):
