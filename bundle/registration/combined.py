@@ -28,6 +28,13 @@ the weights sum to more than 1. About those of least squares over 53 painted tra
 of CT, PET and SPECT; of MR as measured on heads 15 and 16.
 """
 
+COVERING = {"CT": 0.65, "PET": 0.85, "SPECT": 1.15, "MR": 1.0, None: 1.0}
+"""Factors of the spread, by modality: about 95 % of the brain's errors lie below twice the product.
+
+From the samples of heads 15 to 17 that the combiner's training validates on, misaligned elastically
+by 3 mm; 1 where there are none.
+"""
+
 LEARNT = ("CT", "PET", "SPECT")
 """Modalities whose sum a network corrects that has learnt them; of others the sum is the field."""
 
@@ -41,7 +48,7 @@ def combined(
     """The weighted sum of two fields, corrected where a network has learnt how.
 
     The Jacobian determinant is ``LEAST`` or more. The spread is the learnt one's and how far the
-    two are from their weighted mean, as variances.
+    two are from their weighted mean, as variances, times the modality's factor in ``COVERING``.
 
     Args:
         pair: what was registered.
@@ -59,7 +66,8 @@ def combined(
     variance = share * (1 - share) * np.square(apart).sum(axis=-1)
     if learnt.spread is not None:
         variance += np.square(sitk.GetArrayFromImage(learnt.spread))
-    spread = sitk.GetImageFromArray(np.sqrt(variance).astype(np.float32))
+    covering = COVERING[modality] * np.sqrt(variance)
+    spread = sitk.GetImageFromArray(covering.astype(np.float32))
     spread.CopyInformation(learnt.field)
     return ElasticField(without_folds(from_voxels(total, pair)), spread, learnt.planes, share)
 

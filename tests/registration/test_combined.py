@@ -12,7 +12,7 @@ from bundle.geometry.slices import to_slices
 from bundle.networks.field_combiner import TwoFields
 from bundle.registration import combined as module
 from bundle.registration.coarse import LEAST, coarse_pair, from_voxels, in_voxels, scalar, vectors
-from bundle.registration.combined import LEARNT, WEIGHTS, combined, two_fields
+from bundle.registration.combined import COVERING, LEARNT, WEIGHTS, combined, two_fields
 from bundle.registration.elastic_field import ElasticField
 from tests.registration.test_three_planes import TILT, coded
 from tests.registration.test_three_planes import vectors as values_of
@@ -71,7 +71,8 @@ def test_weights_beyond_one_stretch_the_field_and_not_its_spread(pair, monkeypat
 
 
 def test_every_modality_has_weights():
-    assert set(WEIGHTS) == {*MOVING, None} and set(LEARNT) < set(WEIGHTS)
+    assert set(WEIGHTS) == set(COVERING) == {*MOVING, None} and set(LEARNT) < set(WEIGHTS)
+    assert all(0.5 < one < 2 for one in COVERING.values())
     assert all(0 < one < 1.5 for weights in WEIGHTS.values() for one in weights)
 
 
