@@ -120,7 +120,7 @@ def _text(report: Report) -> dict[str, str]:
         "displacement": f"mean {report.displacement.mean:.1f} mm, "
         f"largest {report.displacement.max:.1f} mm",
         "change of volume": f"factor {jacobian.min:.2f} to {jacobian.max:.2f} "
-        "(1: unchanged; extremes of about 0.2 and 2.5 are usual), "
+        "(1: unchanged, 0 or less: folded), "
         f"{100 * jacobian.folding:.2f} % folded",
         "overlap": f"{100 * (report.overlap or 0):.0f} % of the fixed head",
         "time": f"{report.seconds} s",
