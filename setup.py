@@ -17,6 +17,6 @@ setup(
     package_data={
         "bundle.results": ["templates/*", "templates/vendor/*"],
         "bimsrec.configs": ["*.json", "*.conf", "recipe/*.json"],
-        "bimsrec.models": ["model.pt", "LICENSE"],
+        "bimsrec.models": ["model.pt", "combiner.pt", "LICENSE"],
     },
 )

@@ -19,7 +19,7 @@ from pathlib import Path
 from bundle import __version__
 from bundle.paths import ROOT
 
-HELPERS = ("cli", "command", "messages", "monailabel_app", "slicer_client")
+HELPERS = ("cli", "command", "messages", "monailabel_app", "progress", "slicer_client")
 """Modules and folders of ``scripts`` that are no commands."""
 
 MAIN = {

@@ -12,13 +12,14 @@ from bundle.metrics.endpoint_error import endpoint_error
 from bundle.training.failures import NotFiniteError
 from bundle.workflow.parallel import unwrap
 
-IMAGES = ("image", "fixed", "aligned", "deformed", "ddf", "brain", "head")
+IMAGES = ("image", "fixed", "aligned", "deformed", "ddf")
+WEIGHTS = ("brain", "head")
 
 
 def to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
     """Move the image tensors of a batch; ``image``, if it holds pictures, becomes channels-last."""
     moved = dict(batch)
-    for key in IMAGES:
+    for key in (*IMAGES, *WEIGHTS):
         if key in moved:
             moved[key] = moved[key].to(device, non_blocking=True)
     if moved["image"].ndim == 4:

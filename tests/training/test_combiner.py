@@ -144,7 +144,7 @@ def test_training_brings_the_field_closer(samples, tmp_path):
     words += ["--samples_dir", str(samples), "--ckpt_dir", str(tmp_path / "run")]
     words += ["--max_epochs", "8", "--val_interval", "8", "--num_workers", "0"]
     done = subprocess.run(
-        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, *words], cwd=ROOT, capture_output=True, check=False, encoding="utf-8"
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     table = [line.split() for line in done.stdout.splitlines() if "spatial_small   PET" in line]
