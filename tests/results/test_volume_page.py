@@ -261,9 +261,8 @@ def test_figures_are_as_precise_as_they_are_true(ball):
     text = _text(replace(report, field_kept=True))
     assert text["displacement"] == "mean 3.2 mm, largest 10.7 mm"
     assert text["mutual information in the head"] == "0.302 at the start, - after"
-    assert text["change of volume"].startswith(
-        "factor 0.16 to 2.14 (1: unchanged, 0 or less: folded)"
-    )
+    wanted = "factor 0.16 to 2.14 (1: unchanged, 0 or less: folded)"
+    assert text["change of volume"].startswith(wanted)
     steps = "weighted sum with the field of an optimiser, corrected by a network"
     assert text["registered by"].endswith(steps)
 
