@@ -184,7 +184,8 @@ def _search(
     begins += placements(*points)
     begins = _best(coarse, begins, points[0], SEARCHED, keep=2 if shared else 1)
     begins = [_optimised(*coarse, one, init, COARSEST_LEVELS) for one in begins]
-    begins = _best(coarse, begins, points[0], FINISHED, least=PROMISING)
+    begins = _upright_first(coarse, begins, reference)
+    begins = _best(coarse, begins, points[0], FINISHED, keep=1, least=PROMISING)
     found = [_optimised(near, other, one, init, LEVELS) for one in begins]
     matched = [_matched(near, other, one, reference) for one in found]
     best = found[int(np.argmax(matched))]
@@ -228,6 +229,17 @@ def _matched(
     return similarity(fixed, moving, one.matrix) / (TURN_GAIN if against else 1.0)
 
 
+def _upright_first(
+    volumes: tuple[StartVolume, StartVolume], candidates: Sequence[Candidate], reference: Candidate
+) -> list[Candidate]:
+    """The best one in the headers' orientation before all others: coarse voxels of a slab can match
+    better the wrong way round."""
+    upright = [one for one in candidates if angle(one.matrix, reference.matrix) <= TURNED]
+    first = max(upright, key=lambda one: similarity(*volumes, one.matrix), default=None)
+    others = [one for one in candidates if one is not first]
+    return others if first is None else [first, *others]
+
+
 def _best(
     volumes: tuple[StartVolume, StartVolume],
     candidates: Sequence[Candidate],
@@ -238,12 +250,12 @@ def _best(
 ) -> list[Candidate]:
     """The first ones that are to be kept, and those that match best and differ.
 
-    Only those count that reach a share of the best match.
+    Of the others only those count that reach a share of the best match.
     """
     scores = np.array([similarity(*volumes, one.matrix) for one in candidates])
     order = sorted(range(len(candidates)), key=lambda n: (n >= keep, -scores[n]))
     chosen: list[Candidate] = []
-    for one in (candidates[n] for n in order if scores[n] >= least * scores.max()):
+    for one in (candidates[n] for n in order if n < keep or scores[n] >= least * scores.max()):
         if len(chosen) < count and all(_apart(one, two, points) > APART for two in chosen):
             chosen.append(one)
     return chosen
