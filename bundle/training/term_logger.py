@@ -22,11 +22,15 @@ SMOOTHING = 0.05
 class FieldReport:
     """Handler of an evaluator that runs :func:`bundle.training.steps.validate_step`.
 
-    After the epoch it sets ``EPE`` (mean over all pairs, px) in the engine's metrics, the key
+    After the epoch it sets ``EPE`` (mean over all pairs) in the engine's metrics, the key
     metric of training (lower is better), and logs the mean EPE by modality and level.
+
+    Args:
+        unit: of the errors, for the log.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "px") -> None:
+        self.unit = unit
         self.rows: list[dict[str, Any]] = []
 
     def attach(self, engine: Engine) -> None:
@@ -43,7 +47,7 @@ class FieldReport:
         for row in self.rows:
             groups[row["level"], row["modality"]].append(row)
         fields = [name for name in self.rows[0] if name not in ("modality", "level")]
-        logger.info("EPE in px: %s", " ".join(f"{name:>7}" for name in fields))
+        logger.info("EPE in %s: %s", self.unit, " ".join(f"{name:>7}" for name in fields))
         for (level, modality), rows in sorted(groups.items()):
             means = [np.nanmean([row[name] for row in rows]) for name in fields]
             figures = " ".join(f"{mean:7.2f}" for mean in means)
@@ -51,7 +55,7 @@ class FieldReport:
             engine.state.metrics[f"EPE_{level}_{modality}"] = float(means[fields.index("ddf")])
         mean = float(np.nanmean([row["ddf"] for row in self.rows]))
         engine.state.metrics["EPE"] = mean
-        logger.info("EPE %.3f px over %d pairs", mean, len(self.rows))
+        logger.info("EPE %.3f %s over %d pairs", mean, self.unit, len(self.rows))
 
 
 class TermLogger:

@@ -16,7 +16,7 @@ from bundle.evaluation.checks.volume_errors import (
     seen,
 )
 from bundle.geometry.transform import displacement_field
-from bundle.training.heads.misalignment import misalignment
+from bundle.training.heads.misalignment import misalignment, moved
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,4 @@ def misaligned(pair: AlignedPair, seed: int, kind: str) -> MisalignedPair:
         kind: one of :data:`bundle.training.heads.misalignment.MISALIGNMENTS`.
     """
     truth, backward = misalignment(pair.moving, seed, kind)
-    lowest = float(sitk.GetArrayViewFromImage(pair.moving).min())
-    moving = sitk.Resample(pair.moving, pair.moving, backward, sitk.sitkLinear, lowest)
-    return MisalignedPair(pair, moving, truth, backward)
+    return MisalignedPair(pair, moved(pair.moving, backward), truth, backward)

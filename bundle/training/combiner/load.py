@@ -44,7 +44,8 @@ def _record(path: Path) -> dict[str, str]:
 class LoadSample(Transform):
     """Read a sample.
 
-    Adds its parts as float32 tensors, see :func:`bundle.training.combiner.make.make_sample`.
+    Adds its parts as tensors of the types that they have in the file, see
+    :func:`bundle.training.combiner.make.make_sample`.
 
     Raises:
         InputError: the file is damaged.

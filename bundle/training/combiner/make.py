@@ -18,7 +18,7 @@ from bundle.registration.combined import WEIGHTS, cells_of, head_box, in_cells, 
 from bundle.registration.optimised import optimised_field
 from bundle.registration.three_planes import three_plane_field
 from bundle.training.combiner.plan import Plan
-from bundle.training.heads.misalignment import misalignment
+from bundle.training.heads.misalignment import misalignment, moved
 from bundle.training.heads.volumes import HeadPair, head_volume_pair
 
 
@@ -38,10 +38,9 @@ def make_sample(plan: Plan, network: Any) -> dict[str, np.ndarray]:
     """
     head = head_volume_pair(plan.path, plan.modality, plan.seed)
     truth, backward = misalignment(head.moving, plan.seed, plan.kind)
-    lowest = float(sitk.GetArrayViewFromImage(head.moving).min())
-    moving = sitk.Resample(head.moving, head.moving, backward, sitk.sitkLinear, lowest)
     options = options_of(modality=plan.modality)
-    initial = initialize(read_pair(head.fixed, moving, options), options)
+    loaded = read_pair(head.fixed, moved(head.moving, backward), options)
+    initial = initialize(loaded, options)
     assert isinstance(initial, InitializedPair)
     pair = coarse_of(initial)
     optimised = optimised_field(pair)

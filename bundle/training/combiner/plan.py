@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bundle.errors import InputError
 from bundle.registration.combined import LEARNT
-from bundle.training.heads.pairs import VALIDATION
+from bundle.training.verify.heads import maps_of
 
 SMALL, MEDIUM, LARGE, RIGID = "spatial_small", "spatial", "spatial_large", "rigid"
 ROUNDS = {
@@ -58,7 +58,7 @@ def plans(heads: Path, split: str, rounds: int | None = None) -> list[Plan]:
     Raises:
         InputError: the folder has no head of the split.
     """
-    found = [path for path in sorted(heads.glob("head_*.nii.gz")) if _split(path) == split]
+    found = maps_of(heads, split)
     if not found:
         raise InputError(f"{heads}: holds no head for {split}; name the folder of head_NN.nii.gz")
     kinds: Mapping[str, Sequence[str]] = ROUNDS if split == "train" else VALIDATION_ROUNDS
@@ -75,7 +75,3 @@ def _plan(
     modality = LEARNT[number % len(LEARNT)]
     turn, head = divmod(number // len(LEARNT), len(heads))
     return Plan(heads[head], modality, kinds[modality][turn], first + number)
-
-
-def _split(path: Path) -> str:
-    return "val" if path.name.partition(".")[0] in VALIDATION else "train"

@@ -78,6 +78,17 @@ def misalignment(
     return forward, backward
 
 
+def moved(aligned: sitk.Image, backward: sitk.Transform) -> sitk.Image:
+    """A volume misaligned, on its own grid; its lowest value where it shows nothing.
+
+    Args:
+        aligned: the volume.
+        backward: the second result of :func:`misalignment`.
+    """
+    lowest = float(sitk.GetArrayViewFromImage(aligned).min())
+    return sitk.Resample(aligned, aligned, backward, sitk.sitkLinear, lowest)
+
+
 def elastic_field(
     volume: sitk.Image, random: np.random.Generator, most: Misalignment
 ) -> sitk.Image:
