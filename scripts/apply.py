@@ -163,7 +163,8 @@ def _write(result: sitk.Image, options: argparse.Namespace) -> None:
 
 def _read(reference: str, moving: str, options: Options) -> list[sitk.Image]:
     """Two volumes, with the answers of ``scripts.fuse`` to what is odd about them."""
-    from bundle.images.pair import read_volumes, two_persons
+    from bundle.images.pair import read_volumes
+    from bundle.images.pair_remarks import two_persons
 
     volumes = read_volumes(reference, moving, options)
     names = [kinds.shown(path) for path in (reference, moving)]

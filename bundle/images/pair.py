@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from bundle.domain import LONGEST, MODALITIES, MOVING, SHORTEST
+from bundle.domain import LONGEST, MOVING, SHORTEST
 from bundle.errors import InputError, Remark, refuse_warnings
 from bundle.geometry.grid import counts_at
 from bundle.geometry.planes import choose_plane
@@ -22,13 +21,12 @@ from bundle.geometry.slices import plane_size, plane_spacing
 from bundle.images.color import luma
 from bundle.images.dicom import read_folder
 from bundle.images.dicom_choice import ROLES, named_series
-from bundle.images.dicom_identity import PERSON, differing
-from bundle.images.display import is_hounsfield, looks_like_ct
 from bundle.images.frames import MEAN
 from bundle.images.grid import MOST
 from bundle.images.kinds import is_dicom, is_volume
 from bundle.images.labels import read_labels
 from bundle.images.mask import Masks, read_masks, refuse_masks
+from bundle.images.pair_remarks import contrasts, of_both, two_persons
 from bundle.images.pictures import picture_from, read_picture
 from bundle.images.uptake import with_suv
 from bundle.images.volume import Volume
@@ -227,11 +225,11 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
             "--series swapped? That of the fixed image comes first"
         )
     volumes[1], noted = with_suv(volumes[1], modality and str(modality), options.suv)
-    windowed, remarks = _contrasts(volumes, values, modality and str(modality), stated)
+    windowed, remarks = contrasts(volumes, values, modality and str(modality), stated)
     masks, empty = read_masks((options.fixed_mask, options.moving_mask), volumes)
     return VolumePair(
         volumes[0], volumes[1], str(modality) if modality in MOVING else None, plane, windowed,
-        masks, (*_of_both(volumes), *remarks, *noted, *two_persons(volumes), *empty), began,
+        masks, (*of_both(volumes, SIDES), *remarks, *noted, *two_persons(volumes), *empty), began,
         read_labels(options.labels, volumes[0].image) if options.labels else None,
     )  # fmt: skip
 
@@ -239,77 +237,6 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
 def _dicom(*images: Any) -> list[Path]:
     paths = dict.fromkeys(Path(image) for image in images if _is_path(image))
     return [path for path in paths if is_dicom(path)]
-
-
-def _of_both(volumes: Sequence[Volume]) -> Iterator[Remark]:
-    for side, volume in zip(SIDES, volumes, strict=True):
-        for remark in volume.remarks:
-            yield replace(remark, text=f"{side} volume: {remark.text}")
-
-
-def _contrasts(
-    volumes: Sequence[Volume],
-    values: Sequence[torch.Tensor],
-    modality: str | None,
-    stated: bool,
-) -> tuple[tuple[bool, bool], list[Remark]]:
-    """Which of the two is shown in Hounsfield units, and what looks wrong.
-
-    Negative numbers alone tell nothing: backgrounds of -1024 and PET with noise have them too.
-    ``stated``: the modality is what the user says, and not what a header says.
-    """
-    fixed = volumes[0].modality == "CT" and is_hounsfield(values[0])
-    moving = is_hounsfield(values[1]) if modality == "CT" else False
-    remarks = []
-    if modality is None and looks_like_ct(values[1]):
-        moving = True
-        text = (
-            "moving volume: modality not stated; its values look like Hounsfield units, so it is "
-            "shown as CT: state the modality (--modality CT, PET, SPECT or MR)"
-        )
-        remarks.append(Remark("modality_guessed", text))
-    mri = modality == "MR" and not stated
-    if mri and volumes[0].modality == "MR":
-        text = "moving volume: is an MRI too; it is registered as one"
-        remarks.append(Remark("mri_onto_mri", text, warning=False))
-    swapped = _swapped(volumes[0], values[0], mri)
-    if swapped:
-        text = f"{swapped}, but the fixed one should be the MRI: are fixed and moving swapped?"
-        remarks.append(Remark("swapped", text))
-    if modality is None and not moving and not swapped:
-        text = (
-            "moving volume: modality not stated: it is shown by percentiles and registered as "
-            "one of unknown contrast: state it (--modality CT, PET, SPECT or MR)"
-        )
-        remarks.append(Remark("modality_missing", text))
-    return (fixed, moving), remarks
-
-
-def _swapped(fixed: Volume, values: torch.Tensor, mri: bool) -> str:
-    """Why the fixed image may be the one that should move; '' where nothing speaks for it.
-
-    ``mri``: the header of the moving image, and nobody else, says that it is an MRI.
-    """
-    if fixed.modality in MODALITIES:
-        return f"the fixed image is a {fixed.modality}"
-    if fixed.modality is None and looks_like_ct(values):
-        return "the fixed image looks like a CT"
-    if fixed.modality is None and mri:
-        return "the moving image is an MRI (--modality MR says that it should be)"
-    return ""
-
-
-def two_persons(volumes: Sequence[Volume]) -> Iterator[Remark]:
-    """Whether two DICOM headers name two patients; who they are stands nowhere."""
-    headers = [volume.header for volume in volumes]
-    if None in headers:
-        return
-    differ = differing(headers, PERSON)
-    if differ:
-        text = (
-            f"the headers of fixed and moving name different patients ({', '.join(differ)} differ)"
-        )
-        yield Remark("two_persons", text)
 
 
 def _require_size(name: str, height: int, width: int, plane: str = "") -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from bundle.errors import InputError, Remark
-from bundle.geometry.transform import as_matrix, as_transform
+from bundle.geometry.transform import as_transform
+from bundle.registration.linear_motion import COARSEST_LEVELS, LEVELS, optimised_motion
 from bundle.registration.one_thread import one_thread
-from bundle.registration.similarity import BINS, mutual_information
+from bundle.registration.similarity import mutual_information
 from bundle.registration.start_candidates import (
     Candidate,
     angle,
@@ -41,21 +42,6 @@ APART = 6.0
 DOUBTFUL, ASIDE = 1.3, 30.0
 """A start matches hardly better than by chance if it does not beat the same one, this many mm aside
 along each axis, by this factor."""
-
-
-@dataclass(frozen=True)
-class Levels:
-    """From coarse to fine: shrinking, smoothing in mm; first and last step in mm, their number."""
-
-    shrink: tuple[int, ...]
-    sigma: tuple[float, ...]
-    step: float
-    least: float
-    steps: int
-
-
-COARSEST_LEVELS = Levels((1,), (4.0,), 4.0, 0.1, 40)
-LEVELS = Levels((2, 1), (3.0, 0.0), 1.0, 1e-3, 150)
 
 
 @dataclass(frozen=True)
@@ -183,10 +169,10 @@ def _search(
     begins += [Candidate("the middles of the volumes", _middles(*volumes))]
     begins += placements(*points)
     begins = _best(coarse, begins, points[0], SEARCHED, keep=2 if shared else 1)
-    begins = [_optimised(*coarse, one, init, COARSEST_LEVELS) for one in begins]
+    begins = [optimised_motion(*coarse, one, init, COARSEST_LEVELS) for one in begins]
     begins = _upright_first(coarse, begins, reference)
     begins = _best(coarse, begins, points[0], FINISHED, keep=1, least=PROMISING)
-    found = [_optimised(near, other, one, init, LEVELS) for one in begins]
+    found = [optimised_motion(near, other, one, init, LEVELS) for one in begins]
     matched = [_matched(near, other, one, reference) for one in found]
     best = found[int(np.argmax(matched))]
     if shared and max(matched) < GAIN * similarity(near, other, reference.matrix):
@@ -265,39 +251,3 @@ def _apart(first: Candidate, second: Candidate, points: np.ndarray) -> float:
     """Mean distance of two placements in a head, mm."""
     difference = first.matrix - second.matrix
     return float(np.linalg.norm(points @ difference[:3, :3].T + difference[:3, 3], axis=1).mean())
-
-
-def _optimised(
-    fixed: StartVolume,
-    moving: StartVolume,
-    begin: Candidate,
-    init: str,
-    levels: Levels,
-) -> Candidate:
-    """Optimise a motion of the fixed points before the placement, about the head's middle."""
-    transform = sitk.AffineTransform(3) if init == "affine" else sitk.Euler3DTransform()
-    transform.SetCenter(points_of(fixed.head).mean(axis=0).tolist())
-    method = sitk.ImageRegistrationMethod()
-    method.SetMetricAsMattesMutualInformation(BINS)
-    method.SetMetricFixedMask(fixed.head)
-    method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsRegularStepGradientDescent(
-        levels.step, levels.least, levels.steps, 0.6, 1e-8
-    )
-    method.SetOptimizerScalesFromPhysicalShift()
-    method.SetShrinkFactorsPerLevel(levels.shrink)
-    method.SetSmoothingSigmasPerLevel(levels.sigma)
-    method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
-    method.SetMovingInitialTransform(as_transform(begin.matrix))
-    method.SetInitialTransform(transform, inPlace=True)
-    try:
-        method.Execute(_four_slices(fixed.image), _four_slices(moving.image))
-    except RuntimeError:  # the samples left the moving volume: this start leads nowhere
-        return begin
-    return Candidate(begin.name, begin.matrix @ as_matrix(transform))
-
-
-def _four_slices(volume: sitk.Image) -> sitk.Image:
-    """Repeat the outer slices of a thin volume: ITK smooths four at least."""
-    lacking = [max(0, 4 - size) for size in volume.GetSize()]
-    return sitk.ZeroFluxNeumannPad(volume, [n // 2 for n in lacking], [-(-n // 2) for n in lacking])
