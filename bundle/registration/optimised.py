@@ -19,8 +19,11 @@ SMOOTHED = 2.0
 ROOM = 10
 """Voxels around the head that are registered; beyond them the outermost displacements go on."""
 
-FEWEST = 18
+FEWEST = 13
 """Voxels along each axis that the search needs."""
+
+CELL = 6
+"""Voxels along each side of a cell of the search, which leaves out what fills no whole one."""
 
 
 def optimised_field(pair: CoarsePair) -> ElasticField | None:
@@ -39,7 +42,7 @@ def optimised_field(pair: CoarsePair) -> ElasticField | None:
     part = pair.image[(slice(None), *box)]
     if min(part.shape[1:]) < FEWEST:
         return None
-    steps = np.moveaxis(convex_adam(*(one.numpy() for one in part)), -1, 0)
+    steps = np.moveaxis(_in_whole_cells(part), -1, 0)
     if not np.isfinite(steps).all():
         return None
     for axis, (side, count) in enumerate(zip(box, pair.image.shape[1:], strict=True), 1):
@@ -48,6 +51,15 @@ def optimised_field(pair: CoarsePair) -> ElasticField | None:
     widths = [SMOOTHED / step for step in pair.spacing]
     smooth = np.stack([gaussian_filter(one, widths, mode="nearest") for one in steps])
     return ElasticField(from_voxels(smooth, pair), None, (), 1.0)
+
+
+def _in_whole_cells(part: torch.Tensor) -> np.ndarray:
+    """Search with the outermost voxels repeated until cells are full, (H, W, D, 3)."""
+    more = [(-count) % CELL for count in part.shape[1:]]
+    around = [(count // 2, count - count // 2) for count in more]
+    found = convex_adam(*(np.pad(one, around, mode="edge") for one in part))
+    inside = [slice(first, first + n) for (first, _), n in zip(around, part.shape[1:], strict=True)]
+    return found[tuple(inside)]
 
 
 def convex_adam(fixed: np.ndarray, moving: np.ndarray, **settings: Any) -> np.ndarray:

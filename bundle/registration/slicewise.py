@@ -75,7 +75,8 @@ def slice_fields(
 
     Returns:
         the ddf (2, H, W, D), voxels, rows before columns, pull-back; and the spread of the
-        network's fields, (1, H, W, D), millimetres, None without ``all_fields``.
+        network's fields, (1, H, W, D), millimetres, None without ``all_fields``. Displacements
+        across the slices are not seen: in the spread they count as those along an axis within.
     """
     box = head_frame(head[0] > 0, spacing[:2]) if (head > 0).any() else None
     fields = by_slices(image[None], lambda part: framed_fields(part, network, box))
@@ -84,7 +85,9 @@ def slice_fields(
     if not len(spread):
         return ddf, None
     steps = spread.new_tensor(spacing[:2]).view(2, 1, 1, 1)
-    return ddf, (spread * steps).norm(dim=0, keepdim=True)
+    inside = head.to(ddf) if (head > 0).any() else torch.ones_like(ddf[:1])
+    across = (inside * (ddf * steps).square()).sum() / (2 * inside.sum())
+    return ddf, ((spread * steps).square().sum(dim=0, keepdim=True) + across).sqrt()
 
 
 def registration_size(height: int, width: int) -> tuple[int, int]:

@@ -119,10 +119,12 @@ class Disagreeing(KnownField):
 @pytest.mark.parametrize(
     ("spacing", "squared"), [((2.0, 3.0, 4.0), 2**2 + 6**2), ((1.0, 1.0, 3.0), 1 + 2**2)]
 )
-def test_the_spread_of_the_fields_is_in_millimetres(spacing, squared, monkeypatch):
+def test_the_spread_counts_what_is_not_seen_across_slices(spacing, squared, monkeypatch):
     monkeypatch.setattr(module, "KEPT", (32, 384))
-    _, spread = slice_fields(torch.rand(2, 32, 40, 3), NO_HEAD, spacing, Disagreeing(), 4.5)
-    torch.testing.assert_close(spread[0], torch.full((32, 40, 3), squared**0.5))
+    ddf, spread = slice_fields(torch.rand(2, 32, 40, 3), NO_HEAD, spacing, Disagreeing(), 4.5)
+    across = torch.stack([ddf[axis] * spacing[axis] for axis in (0, 1)]).square().mean()  # mm^2
+    assert across > 0.01
+    torch.testing.assert_close(spread[0], (squared + across).sqrt().expand(32, 40, 3))
 
 
 @pytest.mark.parametrize("plane", ["axial", "auto"])

@@ -17,6 +17,7 @@ from bundle.geometry.transform import as_transform, compose
 from bundle.losses.brain import BrainLoss, mean_distance
 from bundle.networks.field_combiner import CELL, TwoFields
 from bundle.paths import ROOT
+from bundle.registration.combined import LEARNT
 from bundle.training.combiner import LoadSample, RandSample, plans, sample_records, write_sample
 from bundle.training.combiner.load import mirrored
 from bundle.training.combiner.make import after_start
@@ -66,8 +67,9 @@ def test_every_head_in_every_modality_with_seeds_of_its_own(tmp_path):
     assert {plan.path.name for plan in found} == {"head_01.nii.gz", "head_02.nii.gz"}
     first = found[: 2 * 3]
     assert len({(plan.path, plan.modality) for plan in first}) == len(first)
-    kinds = Counter((plan.modality, plan.kind) for plan in found)
-    assert kinds == Counter((m, kind) for m, all_of in ROUNDS.items() for kind in all_of * 2)
+    kinds = Counter((plan.modality, plan.scan, plan.kind) for plan in found)
+    assert kinds == Counter((m, *one) for m in LEARNT for one in ROUNDS * 2)
+    assert len({plan.name for plan in found}) == len(found)
     assert plans(tmp_path, "train", 1) == first and plans(tmp_path, "train", 99) == found
     held_out = plans(tmp_path, "val")
     assert {plan.path.name for plan in held_out} == {"head_15.nii.gz"}

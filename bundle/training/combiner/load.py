@@ -25,7 +25,7 @@ def sample_records(root: str | Path, split: str) -> list[dict[str, str]]:
         split: ``train`` or ``val``.
 
     Returns:
-        records: ``path``, ``name``, ``modality`` and ``level`` (the misalignment).
+        records: ``path``, ``name``, ``modality`` and ``level`` (scan and misalignment).
 
     Raises:
         InputError: there is none.

@@ -19,6 +19,7 @@ from bundle.registration.optimised import optimised_field
 from bundle.registration.three_planes import three_plane_field
 from bundle.training.combiner.plan import Plan
 from bundle.training.heads.misalignment import misalignment, moved
+from bundle.training.heads.scans import as_scan
 from bundle.training.heads.volumes import HeadPair, head_volume_pair
 
 
@@ -36,7 +37,7 @@ def make_sample(plan: Plan, network: Any) -> dict[str, np.ndarray]:
         w, d), the displacements that are wanted, in voxels of the images; ``brain`` (1, h, w, d),
         share of each cell: float16.
     """
-    head = head_volume_pair(plan.path, plan.modality, plan.seed)
+    head = as_scan(head_volume_pair(plan.path, plan.modality, plan.seed), plan.scan, plan.seed)
     truth, backward = misalignment(head.moving, plan.seed, plan.kind)
     options = options_of(modality=plan.modality)
     loaded = read_pair(head.fixed, moved(head.moving, backward), options)
@@ -44,7 +45,7 @@ def make_sample(plan: Plan, network: Any) -> dict[str, np.ndarray]:
     assert isinstance(initial, InitializedPair)
     pair = coarse_of(initial)
     optimised = optimised_field(pair)
-    assert optimised is not None  # a head is thick enough
+    assert optimised is not None  # heads and slabs are thick enough
     fields = two_fields(pair, three_plane_field(pair, network), optimised, WEIGHTS[plan.modality])
     wanted = in_voxels(after_start(truth, initial.start, pair.grid), pair.spacing)
     near = (slice(None), *head_box(pair))

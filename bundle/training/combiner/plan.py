@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from bundle.errors import InputError
 from bundle.registration.combined import LEARNT
+from bundle.training.heads.scans import SLAB, THICK, WHOLE
 from bundle.training.verify.heads import maps_of
 
 SMALL, MEDIUM, LARGE, RIGID = "spatial_small", "spatial", "spatial_large", "rigid"
-ROUNDS = {
-    "CT": (MEDIUM, MEDIUM, MEDIUM, MEDIUM, SMALL, LARGE, RIGID),
-    "PET": (SMALL, SMALL, SMALL, SMALL, MEDIUM, LARGE, RIGID),
-    "SPECT": (LARGE, LARGE, LARGE, LARGE, MEDIUM, SMALL, RIGID),
-}
-"""Misalignment of each round: in a round every head is painted once in every modality."""
+Round = tuple[str, str]
+"""How the heads of a round are scanned, and how they are misaligned."""
 
-ALL_ROUNDS = len(ROUNDS["CT"])
+ROUNDS: tuple[Round, ...] = (
+    *((WHOLE, kind) for kind in (MEDIUM, SMALL, LARGE, MEDIUM, RIGID, LARGE)),
+    *((SLAB, kind) for kind in (MEDIUM, LARGE)),
+    *((THICK, kind) for kind in (MEDIUM, SMALL)),
+)
+"""In a round every head is painted once in every modality."""
 
-VALIDATION_ROUNDS = dict.fromkeys(ROUNDS, (MEDIUM, RIGID))
+ALL_ROUNDS = len(ROUNDS)
+
+VALIDATION_ROUNDS: tuple[Round, ...] = (
+    (WHOLE, MEDIUM), (WHOLE, RIGID), (SLAB, MEDIUM), (THICK, MEDIUM),
+)  # fmt: skip
 
 FIRST_SEED = {"train": 1000, "val": 3000}
 
@@ -32,19 +38,22 @@ class Plan:
     Attributes:
         path: tissue map of the head.
         modality: of the moving volume.
+        scan: one of :data:`bundle.training.heads.scans.SCANS`.
         kind: one of :data:`bundle.training.heads.misalignment.MISALIGNMENTS`.
-        seed: of the painting and of the misalignment.
+        seed: of the painting, of the scan and of the misalignment.
     """
 
     path: Path
     modality: str
+    scan: str
     kind: str
     seed: int
 
     @property
     def name(self) -> str:
         """Of the sample's file."""
-        return f"{self.seed}_{self.modality}_{self.path.name.partition('.')[0]}_{self.kind}.npz"
+        head = self.path.name.partition(".")[0]
+        return f"{self.seed}_{self.modality}_{head}_{self.scan}_{self.kind}.npz"
 
 
 def plans(heads: Path, split: str, rounds: int | None = None) -> list[Plan]:
@@ -61,17 +70,9 @@ def plans(heads: Path, split: str, rounds: int | None = None) -> list[Plan]:
     found = maps_of(heads, split)
     if not found:
         raise InputError(f"{heads}: holds no head for {split}; name the folder of head_NN.nii.gz")
-    kinds: Mapping[str, Sequence[str]] = ROUNDS if split == "train" else VALIDATION_ROUNDS
-    there = len(kinds[LEARNT[0]])
-    count = there if rounds is None else min(rounds, there)
+    rounds_of = ROUNDS if split == "train" else VALIDATION_ROUNDS
+    every = product(rounds_of[:rounds], found, LEARNT)
     return [
-        _plan(i, found, kinds, FIRST_SEED[split]) for i in range(count * len(found) * len(LEARNT))
+        Plan(path, modality, scan, kind, FIRST_SEED[split] + number)
+        for number, ((scan, kind), path, modality) in enumerate(every)
     ]
-
-
-def _plan(
-    number: int, heads: Sequence[Path], kinds: Mapping[str, Sequence[str]], first: int
-) -> Plan:
-    modality = LEARNT[number % len(LEARNT)]
-    turn, head = divmod(number // len(LEARNT), len(heads))
-    return Plan(heads[head], modality, kinds[modality][turn], first + number)

@@ -27,16 +27,17 @@ class Misalignment:
 
 
 MISALIGNMENTS = {
+    "none": Misalignment((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 18.0),
     "in_plane": Misalignment((3.0, 3.0, 8.0), (10.0, 10.0, 4.0), (4.0, 4.0, 1.0), 20.0),
     "rigid": Misalignment((8.0, 8.0, 8.0), (12.0, 12.0, 12.0), (0.0, 0.0, 0.0), 18.0),
     "spatial_small": Misalignment((8.0, 8.0, 8.0), (12.0, 12.0, 12.0), (2.0, 2.0, 2.0), 18.0),
     "spatial": Misalignment((8.0, 8.0, 8.0), (12.0, 12.0, 12.0), (3.0, 3.0, 3.0), 18.0),
     "spatial_large": Misalignment((8.0, 8.0, 8.0), (12.0, 12.0, 12.0), (4.0, 4.0, 4.0), 18.0),
 }
-"""Mostly in axial slices; the others alike in all directions.
+"""None, mostly in axial slices, and four that are alike in all directions.
 
-These differ in the size of their elastic field alone: of one seed it has one shape, and the rigid
-motion is the same.
+The four differ in the size of their elastic field alone: of one seed it has one shape, and the
+rigid motion is the same.
 """
 
 STEP = 4.0
