@@ -1,11 +1,15 @@
 """Error budget: exact parts of made-up errors, the command."""
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 
 from bundle.evaluation.checks.error_budget import COLUMNS, error_budget
+from bundle.evaluation.checks.slice_offset import slice_offset
 from bundle.phantom.pairs import write_pairs
 from scripts.error_budget import main
+from tests.inference.images import smooth
 
 SIDE = 16
 
@@ -71,3 +75,28 @@ def test_command_prints_a_row_per_modality_and_level(tmp_path, capsys):
 def test_one_deformation_tells_nothing():
     with pytest.raises(SystemExit, match="2 deformations or more"):
         main(["--deformations", "1"])
+
+
+@pytest.mark.parametrize("slices", [-1, 0, 1])
+def test_a_stack_that_is_off_by_slices_says_so(slices):
+    whole = smooth((18, 48, 48), 1, 1.5).clip(0, 1)
+    found = slice_offset(whole[4:14], 1 - whole[4 - slices : 14 - slices], np.ones(10, bool))
+    assert found.information == pytest.approx(slices, abs=0.3)
+    assert found.gradients == pytest.approx(slices, abs=0.3)
+
+
+def test_offsets_of_stacks_in_mm(tmp_path, capsys):
+    patient = tmp_path / "val" / "Someone"
+    patient.mkdir(parents=True)
+    whole = sitk.GetImageFromArray((255 * smooth((18, 64, 64), 1, 1.5).clip(0, 1)).round())
+    whole.SetSpacing((2.0, 2.0, 5.0))
+    for name, first in (("MR-T1_1", 4), ("CT_1", 3)):
+        image = sitk.Cast(whole[:, :, first : first + 10], sitk.sitkUInt8)
+        image.SetOrigin((0.0, 0.0, 0.0))
+        sitk.WriteImage(image, str(patient / f"{name}.nii.gz"))
+    main(["--stacks", str(tmp_path)])
+    row = capsys.readouterr().out.splitlines()[-1].split("|")[1:-1]
+    assert [cell.strip() for cell in row[:3]] == ["val", "CT", "Someone"]
+    assert [float(cell) for cell in row[4:]] == pytest.approx([5.0, 5.0], abs=1.5)
+    with pytest.raises(SystemExit, match="holds no val/PATIENT or train/PATIENT"):
+        main(["--stacks", str(tmp_path / "val")])

@@ -34,22 +34,45 @@ def stack_pair(folder: Path, modality: str, seed: int) -> AlignedPair:
     Raises:
         InputError: the folder holds no such pair.
     """
-    pairs = [
+    pairs = stack_files(folder, "val", modality)
+    if not pairs:
+        raise InputError(f"{folder}: holds no stack with {modality} in val; check the folder")
+    volumes, shown = stack_volumes(*pairs[seed % len(pairs)])
+    return AlignedPair(volumes[0], volumes[1], modality, where=_where(volumes, modality, shown))
+
+
+def stack_files(folder: Path, split: str, modality: str) -> list[tuple[Path, Path]]:
+    """An MRI series and each CT, PET or SPECT series of every patient of a split.
+
+    Args:
+        folder: of ``SPLIT/PATIENT/*.nii.gz``.
+        split: ``train`` or ``val``.
+        modality: CT, PET or SPECT.
+    """
+    return [
         (fixed, moving)
-        for patient in sorted((folder / "val").glob("*"))
+        for patient in sorted((folder / split).glob("*"))
         for fixed in _fixed_of(patient)
         for moving in series_of(patient)
         if modality_of(moving) == modality and not stem(moving).startswith(LEFT_OUT)
     ]
-    if not pairs:
-        raise InputError(f"{folder}: holds no stack with {modality} in val; check the folder")
-    fixed, moving = pairs[seed % len(pairs)]
+
+
+def stack_volumes(fixed: Path, moving: Path) -> tuple[list[sitk.Image], np.ndarray]:
+    """Two aligned series as volumes, and which of their slices were not interpolated.
+
+    Args:
+        fixed: file of the MRI.
+        moving: file of the other series.
+
+    Returns:
+        both volumes; bool (D,).
+    """
     usable = sorted(usable_slices(str(fixed)) & usable_slices(str(moving)))
     slices = slice(usable[0], usable[-1] + 1)
     shown = np.zeros(slices.stop - slices.start, bool)
     shown[np.array(usable) - slices.start] = True
-    volumes = [_volume(path, slices, shown) for path in (fixed, moving)]
-    return AlignedPair(volumes[0], volumes[1], modality, where=_where(volumes, modality, shown))
+    return [_volume(path, slices, shown) for path in (fixed, moving)], shown
 
 
 def _fixed_of(patient: Path) -> list[Path]:
