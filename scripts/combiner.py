@@ -24,6 +24,7 @@ from bundle.errors import InputError
 from bundle.paths import COMBINER, MODEL, ROOT
 from bundle.training import recipe
 from scripts.command import or_exit, program
+from scripts.field_samples import samples_in
 
 METADATA = recipe.METADATA
 CONFIG = ROOT / "configs" / "combiner.json"
@@ -62,7 +63,7 @@ def _run(options: argparse.Namespace) -> None:
     folder: Path = options.output_dir.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     before = recipe.sha256(MODEL)
-    samples, own = folder / f"samples-{before[:12]}", folder / "training"
+    samples, own = samples_in(folder, MODEL), folder / "training"
     epochs = math.ceil(recipe.read_json(CONFIG)["max_epochs"] * options.scale)
     stage = recipe.Stage("combiner", CONFIG, {"samples_dir": str(samples), "max_epochs": epochs})
     data = {"heads_dir": recipe.folder_digest(Path(heads))}
@@ -73,7 +74,7 @@ def _run(options: argparse.Namespace) -> None:
         else:
             rounds = str(math.ceil(ALL_ROUNDS * options.scale))
             workers = str(options.num_workers)
-            words = ["--heads", heads, "--output_dir", str(samples), "--rounds", rounds]
+            words = ["--heads", heads, "--output_dir", str(folder), "--rounds", rounds]
             _call(["-m", "scripts.field_samples", *words, "--num_workers", workers], descriptors)
             goes_on = recipe.begin(own, fingerprint)
             _call(recipe.command(stage, own, None, (), goes_on), descriptors)

@@ -2,20 +2,22 @@
 
 Run from the repository root::
 
-    python -m scripts.field_samples --heads HEADS --output_dir runs/samples
+    python -m scripts.field_samples --heads HEADS --output_dir runs/combiner
 
 Every head of ``HEADS`` (``head_NN.nii.gz``, tissue maps of 1 mm) is painted as MRI and as CT, PET
-and SPECT, misaligned and registered by BiMSRec and by the optimiser; both fields and the true one
-are kept: 6 MB and half a minute of one core each. Samples that are there are not made again. Then::
+and SPECT, misaligned, and registered by the optimiser: ``prepared``, half a minute of one core
+each. BiMSRec then registers what is prepared: ``samples-SHA``, named by its weights, a few seconds
+each. What is there is not made again. Then::
 
     python -m monai.bundle run training \\
-        --config_file "['configs/train.json','configs/combiner.json']" --samples_dir runs/samples
+        --config_file "['configs/train.json','configs/combiner.json']" \\
+        --samples_dir runs/combiner/samples-SHA
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from bundle.errors import InputError
 from bundle.paths import MODEL
+from bundle.training import recipe
 from scripts.command import or_exit, program
 
 if TYPE_CHECKING:
@@ -50,7 +53,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint", type=Path, default=MODEL, help="weights of BiMSRec")
     parser.add_argument("--rounds", type=int, help="each head once in each modality; default: all")
     parser.add_argument("--num_workers", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--prepare", action="store_true", help="only what needs no weights")
     return parser
+
+
+def samples_in(folder: Path, checkpoint: Path) -> Path:
+    """Folder of the samples that BiMSRec with these weights has registered."""
+    return folder / f"samples-{recipe.sha256(checkpoint)[:12]}"
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -58,29 +67,53 @@ def _run(options: argparse.Namespace) -> None:
 
     if options.num_workers < 1 or (options.rounds is not None and options.rounds < 1):
         raise InputError("--num_workers, --rounds: give 1 or more")
+    samples = samples_in(options.output_dir, options.checkpoint)
     for split in ("train", "val"):
-        folder = options.output_dir / split
-        folder.mkdir(parents=True, exist_ok=True)
         wanted = plans(options.heads, split, options.rounds)
-        missing = [plan for plan in wanted if not (folder / plan.name).is_file()]
-        make = partial(_make, folder, options.checkpoint)
-        with ProcessPoolExecutor(options.num_workers, get_context("spawn")) as pool:
-            for number, name in enumerate(pool.map(make, missing), 1):
-                print(f"{split} {number} of {len(missing)}: {name}", flush=True)
-        print(f"{split}: {len(wanted)} samples in {folder}", flush=True)
+        prepared = options.output_dir / "prepared" / split
+        _each(_prepare, prepared, wanted, options.num_workers)
+        if not options.prepare:
+            make = partial(_register, prepared, options.checkpoint)
+            _each(make, samples / split, wanted, options.num_workers)
 
 
-def _make(folder: Path, checkpoint: Path, plan: Plan) -> str:
-    """Make one sample, in a process of its own."""
+def _each(
+    make: Callable[[Path, Plan], str], folder: Path, wanted: Sequence[Plan], workers: int
+) -> None:
+    """Make the files of a folder that are missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [plan for plan in wanted if not (folder / plan.name).is_file()]
+    with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
+        for number, name in enumerate(pool.map(partial(make, folder), missing), 1):
+            print(f"{folder.name} {number} of {len(missing)}: {name}", flush=True)
+    print(f"{len(wanted)} in {folder}", flush=True)
+
+
+def _one_thread() -> None:
+    """At the beginning of each process."""
     import SimpleITK as sitk
     import torch
 
-    from bundle.networks import load_network
-    from bundle.training.combiner import make_sample, write_sample
-
     torch.set_num_threads(1)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    write_sample(make_sample(plan, load_network(checkpoint)), folder / plan.name)
+
+
+def _prepare(folder: Path, plan: Plan) -> str:
+    """Make what a sample needs besides BiMSRec."""
+    from bundle.training.combiner import prepare, write_prepared
+
+    write_prepared(prepare(plan), folder / plan.name)
+    return plan.name
+
+
+def _register(prepared: Path, checkpoint: Path, folder: Path, plan: Plan) -> str:
+    """Make one sample."""
+    from bundle.networks import load_network
+    from bundle.training.combiner import make_sample, read_prepared, write_arrays
+
+    found = read_prepared(prepared / plan.name)
+    sample = make_sample(found, plan.modality, load_network(checkpoint))
+    write_arrays(sample, folder / plan.name)
     return plan.name
 
 

@@ -61,7 +61,8 @@ def combined(
     first, second = (in_voxels(one.field, pair.spacing) for one in (learnt, optimised))
     total = weights[0] * first + weights[1] * second
     if modality in LEARNT:
-        total += correction(pair, two_fields(pair, learnt, optimised, weights))
+        both = two_fields(pair, learnt, in_cells(second, cells_of(pair)), weights)
+        total += correction(pair, both)
     share = weights[1] / sum(weights)
     apart = sitk.GetArrayFromImage(learnt.field) - sitk.GetArrayFromImage(optimised.field)
     variance = share * (1 - share) * np.square(apart).sum(axis=-1)
@@ -74,27 +75,29 @@ def combined(
 
 
 def two_fields(
-    pair: CoarsePair, learnt: ElasticField, optimised: ElasticField, weights: Sequence[float]
+    pair: CoarsePair, learnt: ElasticField, optimised: torch.Tensor, weights: Sequence[float]
 ) -> TwoFields:
-    """What the network that combines them takes, around the head."""
+    """What the network that combines them takes, around the head.
+
+    Args:
+        pair: what was registered.
+        learnt: of the network in three planes.
+        optimised: of the optimiser, (3, h, w, d), in cells of the whole pair, voxels.
+        weights: of both in their sum.
+    """
     assert learnt.spread is not None
     cells = cells_of(pair)
     image = functional.interpolate(pair.image[None], [CELL * n for n in cells], mode="trilinear")
     spread = np.moveaxis(sitk.GetArrayFromImage(learnt.spread), 0, 2)[None] / np.mean(pair.spacing)
-    head, first, second, differ = (
+    head, first, differ = (
         in_cells(part, cells)[None]
-        for part in (
-            pair.head.numpy(),
-            in_voxels(learnt.field, pair.spacing),
-            in_voxels(optimised.field, pair.spacing),
-            spread,
-        )
+        for part in (pair.head.numpy(), in_voxels(learnt.field, pair.spacing), spread)
     )
     box = head_box(pair)
     near = (slice(None), slice(None), *box)
     voxels = (slice(None), slice(None), *(slice(CELL * b.start, CELL * b.stop) for b in box))
     return TwoFields(
-        image[voxels], head[near], first[near], second[near], differ[near],
+        image[voxels], head[near], first[near], optimised[None][near], differ[near],
         torch.tensor([weights], dtype=torch.float32),
     )  # fmt: skip
 

@@ -1,8 +1,9 @@
 """How the network that combines two fields of a volume is trained: on heads with known fields."""
 
 from bundle.training.combiner.load import LoadSample, RandSample, sample_records
-from bundle.training.combiner.make import make_sample, write_sample
+from bundle.training.combiner.make import make_sample
 from bundle.training.combiner.plan import Plan, plans
+from bundle.training.combiner.prepare import prepare, read_prepared, write_arrays, write_prepared
 from bundle.training.combiner.steps import validate_step
 
 __all__ = [
@@ -11,7 +12,10 @@ __all__ = [
     "RandSample",
     "make_sample",
     "plans",
+    "prepare",
+    "read_prepared",
     "sample_records",
     "validate_step",
-    "write_sample",
+    "write_arrays",
+    "write_prepared",
 ]

@@ -16,9 +16,9 @@ Round = tuple[str, str]
 """How the heads of a round are scanned, and how they are misaligned."""
 
 ROUNDS: tuple[Round, ...] = (
-    *((WHOLE, kind) for kind in (MEDIUM, SMALL, LARGE, MEDIUM, RIGID, LARGE)),
-    *((SLAB, kind) for kind in (MEDIUM, LARGE)),
-    *((THICK, kind) for kind in (MEDIUM, SMALL)),
+    *((WHOLE, kind) for kind in (MEDIUM, SMALL, LARGE, RIGID, MEDIUM)),
+    (SLAB, MEDIUM),
+    (THICK, MEDIUM),
 )
 """In a round every head is painted once in every modality."""
 
