@@ -84,7 +84,8 @@ def _offsets(folder: Path) -> list[list[str]]:
             for fixed, moving in reversed(firsts.items()):
                 (mri, other), shown = stack_volumes(fixed, moving)
                 found = slice_offset(_in_range(mri, mri), _in_range(other, mri), shown)
-                offsets = [number(mri.GetSpacing()[2] * value, 1) for value in astuple(found)]
+                step = mri.GetSpacing()[2]
+                offsets = [number(round(step * value, 1) + 0.0, 1) for value in astuple(found)]
                 rows.append([split, modality, fixed.parent.name, str(len(shown)), *offsets])
     if not rows:
         raise InputError(f"{folder}: holds no val/PATIENT or train/PATIENT with two series")
