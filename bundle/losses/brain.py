@@ -1,4 +1,4 @@
-"""Distance of a volume's field from the true one, counted where it matters."""
+"""Distance of a volume's field from the true one, counted where it matters, and a bound of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from torch import nn
 
 ROUNDING = 0.01
 """Voxels^2 under the root: its gradient stays finite where the field is right."""
+
+SHARE = 0.95
+"""Of the errors that are to lie below their bound."""
 
 
 def mean_distance(
@@ -29,6 +32,25 @@ def mean_distance(
     return (distance * weight).flatten(1).sum(dim=1) / weight.flatten(1).sum(dim=1)
 
 
+def bound_loss(
+    field: torch.Tensor, bound: torch.Tensor, truth: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
+    """Pinball loss (Koenker and Bassett 1978): least where ``SHARE`` of errors lie below the bound.
+
+    Args:
+        field: (B, 3, H, W, D), voxels; it is not trained by this.
+        bound: (B, 1, H, W, D), of its distance from the truth.
+        truth: (B, 3, H, W, D).
+        weight: (B, 1, H, W, D).
+
+    Returns:
+        (B,), voxels.
+    """
+    above = (field.detach() - truth).norm(dim=1, keepdim=True) - bound
+    cost = torch.where(above > 0, SHARE * above, (SHARE - 1) * above)
+    return (cost * weight).flatten(1).sum(dim=1) / weight.flatten(1).sum(dim=1)
+
+
 class BrainLoss(nn.Module):
     """Mean distance of a field from the true one in the brain, and less so in the head around it.
 
@@ -40,15 +62,21 @@ class BrainLoss(nn.Module):
         super().__init__()
         self.head = head
 
-    def forward(self, field: torch.Tensor, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
+    def forward(self, found: torch.Tensor, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         """Compute.
 
         Args:
-            field: (B, 3, H, W, D), voxels, pull-back.
-            batch: ``ddf``, the true one, ``brain`` and ``head``, (B, 1, H, W, D) in [0, 1].
+            found: (B, 4, H, W, D), voxels: field, pull-back, and spread; twice the spread is the
+                bound of the error.
+            batch: ``ddf``, the true field, ``brain`` and ``head``, (B, 1, H, W, D) in [0, 1].
 
         Returns:
-            ``loss``, a scalar in voxels.
+            ``distance``, ``bound`` and their sum ``loss``, scalars in voxels.
         """
+        field, spread = found.split((3, 1), dim=1)
         weight = batch["brain"] + self.head * batch["head"]
-        return {"loss": mean_distance(field, batch["ddf"], weight, ROUNDING).mean()}
+        terms = {
+            "distance": mean_distance(field, batch["ddf"], weight, ROUNDING).mean(),
+            "bound": bound_loss(field, 2 * spread, batch["ddf"], weight).mean(),
+        }
+        return terms | {"loss": terms["distance"] + terms["bound"]}

@@ -11,7 +11,14 @@ from torch.nn import functional
 
 from bundle.networks import load_combiner
 from bundle.networks.field_combiner import CELL, TwoFields
-from bundle.registration.coarse import CoarsePair, box_of, from_voxels, in_voxels, without_folds
+from bundle.registration.coarse import (
+    CoarsePair,
+    box_of,
+    from_voxels,
+    in_voxels,
+    scalar,
+    without_folds,
+)
 from bundle.registration.elastic_field import ElasticField
 
 WEIGHTS = {
@@ -28,14 +35,6 @@ the weights sum to more than 1. About those of least squares over 53 painted tra
 of CT, PET and SPECT; of MR as measured on heads 15 and 16.
 """
 
-COVERING = {"CT": 0.8, "PET": 1.0, "SPECT": 1.15, "MR": 1.0, None: 1.0}
-"""Factors of the spread, by modality: 90 to 99 % of the brain's errors lie below twice the product.
-
-From the samples of heads 15 to 17 that the combiner's training validates on, misaligned elastically
-by 3 mm. CT and PET would need 0.65 and 0.85 for 95 %: thick slices err more than whole heads, so
-their share lies at 99 %. 1 where there are no samples.
-"""
-
 LEARNT = ("CT", "PET", "SPECT")
 """Modalities whose sum a network corrects that has learnt them; of others the sum is the field."""
 
@@ -48,8 +47,9 @@ def combined(
 ) -> ElasticField:
     """The weighted sum of two fields, corrected where a network has learnt how.
 
-    The Jacobian determinant is ``LEAST`` or more. The spread is the learnt one's and how far the
-    two are from their weighted mean, as variances, times the modality's factor in ``COVERING``.
+    The Jacobian determinant is ``LEAST`` or more. The spread is what the network gives that
+    corrects; of other modalities it is the learnt field's and how far the two are from their
+    weighted mean, as variances.
 
     Args:
         pair: what was registered.
@@ -60,18 +60,26 @@ def combined(
     weights = WEIGHTS[modality]
     first, second = (in_voxels(one.field, pair.spacing) for one in (learnt, optimised))
     total = weights[0] * first + weights[1] * second
+    share = weights[1] / sum(weights)
     if modality in LEARNT:
         both = two_fields(pair, learnt, in_cells(second, cells_of(pair)), weights)
-        total += correction(pair, both)
-    share = weights[1] / sum(weights)
+        added, spread = corrected(pair, both)
+        total += added
+    else:
+        spread = _spread_of_both(pair, learnt, optimised, share)
+    field = without_folds(from_voxels(total, pair))
+    return ElasticField(field, scalar(spread, pair.grid), learnt.planes, share)
+
+
+def _spread_of_both(
+    pair: CoarsePair, learnt: ElasticField, optimised: ElasticField, share: float
+) -> np.ndarray:
+    """Spread (H, W, D) in mm of a weighted mean in which the optimiser's field has a share."""
     apart = sitk.GetArrayFromImage(learnt.field) - sitk.GetArrayFromImage(optimised.field)
     variance = share * (1 - share) * np.square(apart).sum(axis=-1)
     if learnt.spread is not None:
         variance += np.square(sitk.GetArrayFromImage(learnt.spread))
-    covering = COVERING[modality] * np.sqrt(variance)
-    spread = sitk.GetImageFromArray(covering.astype(np.float32))
-    spread.CopyInformation(learnt.field)
-    return ElasticField(without_folds(from_voxels(total, pair)), spread, learnt.planes, share)
+    return np.moveaxis(np.sqrt(variance), 0, 2)
 
 
 def two_fields(
@@ -102,14 +110,22 @@ def two_fields(
     )  # fmt: skip
 
 
-def correction(pair: CoarsePair, fields: TwoFields) -> np.ndarray:
-    """What is to be added to the sum, (3, H, W, D) in voxels."""
+def corrected(pair: CoarsePair, fields: TwoFields) -> tuple[np.ndarray, np.ndarray]:
+    """What is to be added to the sum, (3, H, W, D) in voxels; the spread of both, (H, W, D) in mm.
+
+    Beyond the cells around the head nothing is added, and the spread is that of the nearest one.
+    """
     with torch.autocast("cpu", torch.bfloat16):
-        added = load_combiner()(fields.packed())[0] - fields.sum[0]
-    whole = torch.zeros(3, *cells_of(pair))
-    whole[(slice(None), *head_box(pair))] = added
-    size = pair.image.shape[1:]
-    return functional.interpolate(whole[None], size, mode="trilinear")[0].double().numpy()
+        found = load_combiner()(fields.packed())[0]
+    near, cells, size = head_box(pair), cells_of(pair), pair.image.shape[1:]
+    added = torch.zeros(3, *cells)
+    added[(slice(None), *near)] = found[:3] - fields.sum[0]
+    beyond = [pad for box, n in zip(near[::-1], cells[::-1], strict=True)
+              for pad in (box.start, n - box.stop)]  # fmt: skip
+    spread = functional.pad(found[None, 3:], beyond, mode="replicate")
+    whole = torch.cat([added[None], spread], dim=1)
+    voxels = functional.interpolate(whole, size, mode="trilinear")[0].double().numpy()
+    return voxels[:3], voxels[3] * float(np.mean(pair.spacing))
 
 
 def cells_of(pair: CoarsePair) -> list[int]:

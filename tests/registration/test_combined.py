@@ -13,7 +13,6 @@ from bundle.networks.field_combiner import TwoFields
 from bundle.registration import combined as module
 from bundle.registration.coarse import LEAST, coarse_pair, from_voxels, in_voxels, scalar, vectors
 from bundle.registration.combined import (
-    COVERING,
     LEARNT,
     WEIGHTS,
     cells_of,
@@ -79,8 +78,7 @@ def test_weights_beyond_one_stretch_the_field_and_not_its_spread(pair, monkeypat
 
 
 def test_every_modality_has_weights():
-    assert set(WEIGHTS) == set(COVERING) == {*MOVING, None} and set(LEARNT) < set(WEIGHTS)
-    assert all(0.5 < one < 2 for one in COVERING.values())
+    assert set(WEIGHTS) == {*MOVING, None} and set(LEARNT) < set(WEIGHTS)
     assert all(0 < one < 1.5 for weights in WEIGHTS.values() for one in weights)
 
 
@@ -101,11 +99,14 @@ def test_what_the_network_adds_lies_in_the_head_and_in_voxels_of_the_grid(pair, 
     def network(packed):
         fields = TwoFields.unpacked(packed)
         near = torch.nn.functional.avg_pool3d(fields.head, 5, 1, 2)
-        return fields.sum + near * torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1, 1)
+        found = fields.sum + near * torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1, 1)
+        return torch.cat([found, 1 + fields.head], dim=1)
 
     monkeypatch.setattr(module, "load_combiner", lambda: network)
     fields = field_of(pair, 1.0, 0.0, 0.0, spread=1.0), field_of(pair, 2.0, 0.0, 0.0)
-    found = values_of(combined(pair, *fields, "PET").field)
+    both = combined(pair, *fields, "PET")
+    found, spread = values_of(both.field), values_of(both.spread)
+    assert spread[20, 20, 20] == pytest.approx(4.0) and spread[0, 0, 0] == pytest.approx(2.0)  # mm
     total = WEIGHTS["PET"][0] + 2 * WEIGHTS["PET"][1]
     np.testing.assert_allclose(found[20, 20, 20], (total, 2.0, 0.0), atol=1e-4)
     np.testing.assert_allclose(found[1, 1, 1], (total, 0.0, 0.0), atol=1e-4)

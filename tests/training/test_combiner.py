@@ -15,7 +15,7 @@ import torch
 from bundle.errors import InputError
 from bundle.geometry.slices import to_slices
 from bundle.geometry.transform import as_transform, compose
-from bundle.losses.brain import BrainLoss, mean_distance
+from bundle.losses.brain import BrainLoss, bound_loss, mean_distance
 from bundle.networks.field_combiner import CELL, TwoFields
 from bundle.paths import ROOT
 from bundle.registration.coarse import coarse_pair
@@ -155,10 +155,30 @@ def test_an_item_is_what_the_network_and_the_loss_take(samples):
     np.testing.assert_allclose(item["ddf"], made["truth"])
     assert set(item) == {"path", "name", "modality", "level", "image", "ddf", "brain", "head"}
     batch = {name: item[name][None] for name in ("ddf", "brain", "head")}
-    assert float(BrainLoss()(batch["ddf"], batch)["loss"]) == pytest.approx(0.1)  # its rounding
+    exact = torch.cat([batch["ddf"], torch.zeros_like(batch["head"])], dim=1)
+    assert float(BrainLoss()(exact, batch)["loss"]) == pytest.approx(0.1)  # its rounding
     short = mean_distance(fields.learnt, batch["ddf"], batch["brain"])
     length = np.linalg.norm(made["truth"][:, 0, 0, 0].astype(float))
     assert float(short) == pytest.approx(length / 2, rel=1e-3)
+
+
+def test_the_bound_is_trained_until_95_percent_of_errors_lie_below():
+    random = torch.Generator().manual_seed(0)
+    truth = torch.zeros(1, 3, 10, 20, 30)
+    field = torch.randn(truth.shape, generator=random, requires_grad=True)
+    weight = torch.ones_like(truth[:, :1])
+    weight[..., :10] = 0
+    counted = field.detach().norm(dim=1, keepdim=True)[weight > 0]
+    bounds = torch.linspace(1, 4, 301)
+    losses = [bound_loss(field, b.expand_as(weight), truth, weight) for b in bounds]
+    best = bounds[int(torch.cat(losses).argmin())]
+    assert float((counted < best).float().mean()) == pytest.approx(0.95, abs=0.005)
+    spread = torch.full_like(weight, 2.0).requires_grad_()
+    batch = {"ddf": truth, "brain": weight, "head": weight}
+    terms = BrainLoss()(torch.cat([field, spread], dim=1), batch)
+    assert float(terms["loss"]) == pytest.approx(float(terms["distance"] + terms["bound"]))
+    terms["bound"].backward()
+    assert spread.grad.abs().sum() > 0 and not field.grad.any()
 
 
 def test_left_and_right_change_places():

@@ -29,7 +29,7 @@ def validate_step(engine: SupervisedEvaluator, batch: dict[str, Any]) -> list[di
     network.eval()
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=engine.amp)
     with torch.no_grad(), autocast:
-        found = network(image)
+        found = network(image)[:, :3]
     fields = {"before": torch.zeros_like(truth), "sum": TwoFields.unpacked(image).sum, "ddf": found}
     errors = {name: mean_distance(one, truth, brain).tolist() for name, one in fields.items()}
     return [
