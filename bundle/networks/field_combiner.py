@@ -73,7 +73,8 @@ class TwoFields:
 class FieldCombiner(nn.Module):
     """Correct the weighted sum of two fields, cell by cell.
 
-    It sees the fixed volume, the moving one as the sum warps it, and both fields. It gives for
+    It sees the fixed volume, the moving one as it is and as the sum warps it, and both fields: so
+    it can tell where they bring the images closer, and where they do not. It gives for
     each component what is to be added to the weights of both, and a displacement: where
     the images say little, the neighbourhood tells. Outside the head nothing is added. It also
     gives the spread: 95 % of errors are meant to lie below twice of it.
@@ -85,7 +86,7 @@ class FieldCombiner(nn.Module):
     def __init__(self, width: int = 16) -> None:
         super().__init__()
         self.network = SegResNet(
-            spatial_dims=3, init_filters=width, in_channels=sum(TwoFields.SIZES) + 1,
+            spatial_dims=3, init_filters=width, in_channels=sum(TwoFields.SIZES) + CELL**3 + 1,
             out_channels=10, blocks_down=(1, 1, 1), blocks_up=(1, 1),
         )  # fmt: skip
         with warnings.catch_warnings():
@@ -114,10 +115,10 @@ class FieldCombiner(nn.Module):
         return torch.cat([fields.sum + near * correction, functional.softplus(spread)], dim=1)
 
     def _seen(self, fields: TwoFields) -> torch.Tensor:
-        """(B, 27, h, w, d), all of about the same range."""
+        """(B, 35, h, w, d), all of about the same range."""
         fixed, moving = fields.image.split(1, dim=1)
         full = functional.interpolate(fields.sum, scale_factor=CELL, mode="trilinear")
-        sources = torch.cat([fixed, self.warp(moving, full)], dim=1)
+        sources = torch.cat([fixed, moving, self.warp(moving, full)], dim=1)
         differ = (fields.learnt - fields.optimised).norm(dim=1, keepdim=True)
         weights = fields.weights[:, :, None, None, None].expand(-1, -1, *differ.shape[2:])
         vectors = torch.cat([fields.learnt, fields.optimised, differ], dim=1) / NORMAL
