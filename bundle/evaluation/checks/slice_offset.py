@@ -48,7 +48,7 @@ def slice_offset(fixed: np.ndarray, moving: np.ndarray, shown: np.ndarray) -> Sl
         moving: the same.
         shown: bool (D,), slices that count.
     """
-    head = binary_dilation(gaussian_filter(fixed, (0, 0, SIGMA)) > DARK, iterations=2)
+    head = binary_dilation(gaussian_filter(fixed, (0, SIGMA, SIGMA)) > DARK, iterations=2)
     inner = np.flatnonzero(shown[FARTHEST : len(shown) - FARTHEST]) + FARTHEST
     normals = [_normals(stack) for stack in (fixed, moving)]
 
