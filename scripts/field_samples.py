@@ -5,9 +5,9 @@ Run from the repository root::
     python -m scripts.field_samples --heads HEADS --output_dir runs/combiner
 
 Every head of ``HEADS`` (``head_NN.nii.gz``, tissue maps of 1 mm) is painted as MRI and as CT, PET
-and SPECT, misaligned, and registered by the optimiser: ``prepared``, half a minute of one core
-each. BiMSRec then registers what is prepared: ``samples-SHA``, named by its weights, a few seconds
-each. What is there is not made again. Then::
+and SPECT, misaligned, and registered by the optimiser: ``prepared``, about 20 seconds of one
+core each. BiMSRec then registers what is prepared: ``samples-SHA``, named by its weights, a few
+seconds each. What is there is not made again. Then::
 
     python -m monai.bundle run training \\
         --config_file "['configs/train.json','configs/combiner.json']" \\

@@ -19,11 +19,11 @@ SMOOTHED = 2.0
 ROOM = 10
 """Voxels around the head that are registered; beyond them the outermost displacements go on."""
 
-FEWEST = 13
-"""Voxels along each axis that the search needs."""
-
 CELL = 6
 """Voxels along each side of a cell of the search, which leaves out what fills no whole one."""
+
+FEWEST = 2 * CELL + 1
+"""Voxels along each axis that the search needs: they reach into a third cell."""
 
 
 def optimised_field(pair: CoarsePair) -> ElasticField | None:

@@ -27,24 +27,24 @@ def pair() -> HeadPair:
     return HeadPair(fixed, moving, "CT", brain)
 
 
-def assert_in_place(image: sitk.Image) -> None:
-    values = sitk.GetArrayFromImage(image)
-    heights = [image.TransformIndexToPhysicalPoint((0, 0, k))[2] for k in range(len(values))]
-    np.testing.assert_allclose(values[:, 0, 0], heights, atol=1e-4)
+def assert_in_place(pair: HeadPair) -> None:
+    assert pair.brain.GetSize() == pair.fixed.GetSize()
+    for image in (pair.fixed, pair.moving):
+        values = sitk.GetArrayFromImage(image)
+        heights = [image.TransformIndexToPhysicalPoint((0, 0, k))[2] for k in range(len(values))]
+        np.testing.assert_allclose(values[:, 0, 0], heights, atol=1e-4)
 
 
 def test_a_slab_shows_the_same_part_of_the_brain_in_both(pair):
     bottoms = set()
     for seed in range(20):
         cut = as_scan(pair, SLAB, seed)
-        for image in (cut.fixed, cut.moving):
-            assert_in_place(image)
+        assert_in_place(cut)
         sides = [sitk.GetArrayFromImage(image)[[0, -1], 0, 0] for image in (cut.fixed, cut.moving)]
         assert np.abs(sides[0] - sides[1]).max() < 2.0
         assert 31.0 <= sides[0][1] - sides[0][0] <= 64.0
         assert sides[0][0] > 0 and sides[0][1] < 120
         assert sitk.GetArrayFromImage(cut.brain).all()
-        assert cut.brain.GetSize() == cut.fixed.GetSize()
         bottoms.add(float(sides[0][0]))
     assert len(bottoms) > 15
     assert as_scan(pair, SLAB, 3).fixed.GetOrigin() == as_scan(pair, SLAB, 3).fixed.GetOrigin()
@@ -54,11 +54,9 @@ def test_thick_slices_are_means_of_thin_ones(pair):
     steps = set()
     for seed in range(10):
         thick = as_scan(pair, THICK, seed)
-        for image in (thick.fixed, thick.moving):
-            assert_in_place(image)
-            assert 4.0 <= image.GetSpacing()[2] <= 8.0
+        assert_in_place(thick)
+        assert all(4.0 <= one.GetSpacing()[2] <= 8.0 for one in (thick.fixed, thick.moving))
         assert thick.fixed.GetSpacing()[:2] == pair.fixed.GetSpacing()[:2]
-        assert thick.brain.GetSize() == thick.fixed.GetSize()
         brain = sitk.GetArrayFromImage(thick.brain)[:, 0, 0]
         heights = sitk.GetArrayFromImage(thick.fixed)[:, 0, 0]
         assert ((heights >= 0.5) & (heights <= 119.5))[brain == 1].all() and brain.sum() > 10

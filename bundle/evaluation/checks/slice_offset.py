@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import binary_dilation, gaussian_filter1d
+from scipy.ndimage import binary_dilation, gaussian_filter
 
 from bundle.registration.similarity import mutual_information
 
@@ -48,7 +48,7 @@ def slice_offset(fixed: np.ndarray, moving: np.ndarray, shown: np.ndarray) -> Sl
         moving: the same.
         shown: bool (D,), slices that count.
     """
-    head = binary_dilation(gaussian_filter1d(fixed, SIGMA, axis=2) > DARK, iterations=2)
+    head = binary_dilation(gaussian_filter(fixed, (0, SIGMA, SIGMA)) > DARK, iterations=2)
     inner = np.flatnonzero(shown[FARTHEST : len(shown) - FARTHEST]) + FARTHEST
     normals = [_normals(stack) for stack in (fixed, moving)]
 
@@ -64,12 +64,8 @@ def slice_offset(fixed: np.ndarray, moving: np.ndarray, shown: np.ndarray) -> Sl
 
 def _normals(stack: np.ndarray) -> np.ndarray:
     """Directions of the gradients within slices, (2, D, H, W); short where there is hardly one."""
-    parts = np.stack(
-        [
-            gaussian_filter1d(gaussian_filter1d(stack, SIGMA, axis, order=1), SIGMA, 3 - axis)
-            for axis in (1, 2)
-        ]
-    )
+    along = ((0, 1, 0), (0, 0, 1))
+    parts = np.stack([gaussian_filter(stack, (0, SIGMA, SIGMA), order=order) for order in along])
     found: np.ndarray = parts / np.sqrt(np.square(parts).sum(axis=0) + NOISE**2)
     return found
 
