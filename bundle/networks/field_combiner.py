@@ -11,6 +11,8 @@ from monai.networks.nets import SegResNet
 from torch import nn
 from torch.nn import functional
 
+from bundle.networks.cell_features import OFFSETS, CellFeatures, neighbour_correlation
+
 CELL = 2
 """Voxels along each side of a cell, in which fields are combined."""
 
@@ -73,8 +75,9 @@ class TwoFields:
 class FieldCombiner(nn.Module):
     """Correct the weighted sum of two fields, cell by cell.
 
-    It sees the fixed volume, the moving one as it is and as the sum warps it, and both fields: so
-    it can tell where they bring the images closer, and where they do not. It gives for
+    It sees the fixed volume, the moving one as it is and as the sum warps it, both fields, and how
+    alike learnt features of both volumes are where the sum puts them and one cell further: so it
+    can tell where the fields bring the images closer, and where they do not. It gives for
     each component what is to be added to the weights of both, and a displacement: where
     the images say little, the neighbourhood tells. Outside the head nothing is added. It also
     gives the spread: 95 % of errors are meant to lie below twice of it.
@@ -85,8 +88,11 @@ class FieldCombiner(nn.Module):
 
     def __init__(self, width: int = 16) -> None:
         super().__init__()
+        self.fixed_features = CellFeatures(CELL**3)
+        self.moving_features = CellFeatures(CELL**3 + 2)
         self.network = SegResNet(
-            spatial_dims=3, init_filters=width, in_channels=sum(TwoFields.SIZES) + CELL**3 + 1,
+            spatial_dims=3, init_filters=width,
+            in_channels=sum(TwoFields.SIZES) + CELL**3 + 1 + len(OFFSETS),
             out_channels=10, blocks_down=(1, 1, 1), blocks_up=(1, 1),
         )  # fmt: skip
         with warnings.catch_warnings():
@@ -105,9 +111,8 @@ class FieldCombiner(nn.Module):
         Returns:
             (B, 4, h, w, d), float32, voxels: the field and its spread, above 0.
         """
-        with torch.autocast(packed.device.type, enabled=False):
-            fields = TwoFields.unpacked(packed.float())
-            seen = self._seen(fields)
+        fields = TwoFields.unpacked(packed.float())
+        seen = torch.cat([self._seen(fields), self._alike(fields)], dim=1)
         outputs = _cropped(self.network(_padded(seen)), seen).float()
         first, second, more, spread = outputs.split((3, 3, 3, 1), dim=1)
         correction = first * fields.learnt + second * fields.optimised + NORMAL * more
@@ -118,12 +123,32 @@ class FieldCombiner(nn.Module):
         """(B, 35, h, w, d), all of about the same range."""
         fixed, moving = fields.image.split(1, dim=1)
         full = functional.interpolate(fields.sum, scale_factor=CELL, mode="trilinear")
-        sources = torch.cat([fixed, moving, self.warp(moving, full)], dim=1)
+        sources = torch.cat([fixed, moving, self._warped(moving, full)], dim=1)
         differ = (fields.learnt - fields.optimised).norm(dim=1, keepdim=True)
-        weights = fields.weights[:, :, None, None, None].expand(-1, -1, *differ.shape[2:])
         vectors = torch.cat([fields.learnt, fields.optimised, differ], dim=1) / NORMAL
         spread = fields.spread.clamp(max=FARTHEST) / NORMAL
-        return torch.cat([_to_cells(sources), fields.head, vectors, spread, weights], dim=1)
+        return torch.cat(
+            [_to_cells(sources), fields.head, vectors, spread, _in_cells(fields.weights, differ)],
+            dim=1,
+        )
+
+    def _alike(self, fields: TwoFields) -> torch.Tensor:
+        """Correlation of features where the sum puts them, (B, 7, h, w, d); weights tell modality."""
+        fixed, moving = (_to_cells(one) for one in fields.image.split(1, dim=1))
+        told = torch.cat([moving, _in_cells(fields.weights, moving)], dim=1)
+        warped = self._warped(self.moving_features(told), fields.sum / CELL)
+        return neighbour_correlation(self.fixed_features(fixed), warped)
+
+    def _warped(self, volume: torch.Tensor, field: torch.Tensor) -> torch.Tensor:
+        """Warp in single precision, whatever the rest computes in."""
+        with torch.autocast(volume.device.type, enabled=False):
+            warped: torch.Tensor = self.warp(volume, field)
+        return warped
+
+
+def _in_cells(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """(B, C) as (B, C, h, w, d), the same in every cell."""
+    return values[:, :, None, None, None].expand(-1, -1, *like.shape[2:])
 
 
 def _to_cells(voxels: torch.Tensor) -> torch.Tensor:
