@@ -133,7 +133,7 @@ class FieldCombiner(nn.Module):
         )
 
     def _alike(self, fields: TwoFields) -> torch.Tensor:
-        """Correlation of features where the sum puts them, (B, 7, h, w, d); weights tell modality."""
+        """Correlation of features where the sum puts them, (B, 7, h, w, d)."""
         fixed, moving = (_to_cells(one) for one in fields.image.split(1, dim=1))
         told = torch.cat([moving, _in_cells(fields.weights, moving)], dim=1)
         warped = self._warped(self.moving_features(told), fields.sum / CELL)

@@ -35,6 +35,13 @@ the weights sum to more than 1. About those of least squares over 53 painted tra
 of CT, PET and SPECT; of MR as measured on heads 15 and 16.
 """
 
+MARGIN = 1.2
+"""Factor of the network's spread, which knows the errors of the heads that it has learnt only.
+
+Below twice the product lie 94 to 99 % of the errors in the brains of the validation samples, on
+average over each modality and kind of scan; without it 86 to 96 %.
+"""
+
 LEARNT = ("CT", "PET", "SPECT")
 """Modalities whose sum a network corrects that has learnt them; of others the sum is the field."""
 
@@ -125,7 +132,7 @@ def corrected(pair: CoarsePair, fields: TwoFields) -> tuple[np.ndarray, np.ndarr
     spread = functional.pad(found[None, 3:], beyond, mode="replicate")
     whole = torch.cat([added[None], spread], dim=1)
     voxels = functional.interpolate(whole, size, mode="trilinear")[0].double().numpy()
-    return voxels[:3], voxels[3] * float(np.mean(pair.spacing))
+    return voxels[:3], MARGIN * voxels[3] * float(np.mean(pair.spacing))
 
 
 def cells_of(pair: CoarsePair) -> list[int]:

@@ -14,6 +14,7 @@ from bundle.registration import combined as module
 from bundle.registration.coarse import LEAST, coarse_pair, from_voxels, in_voxels, scalar, vectors
 from bundle.registration.combined import (
     LEARNT,
+    MARGIN,
     WEIGHTS,
     cells_of,
     combined,
@@ -106,7 +107,8 @@ def test_what_the_network_adds_lies_in_the_head_and_in_voxels_of_the_grid(pair, 
     fields = field_of(pair, 1.0, 0.0, 0.0, spread=1.0), field_of(pair, 2.0, 0.0, 0.0)
     both = combined(pair, *fields, "PET")
     found, spread = values_of(both.field), values_of(both.spread)
-    assert spread[20, 20, 20] == pytest.approx(4.0) and spread[0, 0, 0] == pytest.approx(2.0)  # mm
+    assert spread[20, 20, 20] == pytest.approx(4.0 * MARGIN)  # mm
+    assert spread[0, 0, 0] == pytest.approx(2.0 * MARGIN)
     total = WEIGHTS["PET"][0] + 2 * WEIGHTS["PET"][1]
     np.testing.assert_allclose(found[20, 20, 20], (total, 2.0, 0.0), atol=1e-4)
     np.testing.assert_allclose(found[1, 1, 1], (total, 0.0, 0.0), atol=1e-4)
