@@ -158,7 +158,7 @@ class Result:
 
     @property
     def uncertainty(self) -> sitk.Image | None:
-        """How much the displacement's estimates differ, mm, on the fixed grid; None of pictures."""
+        """Uncertainty of the displacement, mm, on the fixed grid; None of pictures."""
         if isinstance(self.pair, FusedPictures):
             return None
         return self.pair.registration.uncertainty

@@ -13,7 +13,7 @@ class ElasticField:
 
     Attributes:
         field: ITK displacement field, millimetres, LPS, pull-back; applied before the start.
-        spread: how much its estimates differ, mm, on the same grid; None if it is not known.
+        spread: its uncertainty, mm, on the same grid; None if it is not known.
         planes: of the slices that the network saw; () without it.
         optimiser: what the optimiser's field counts in it, 0 to 1.
     """

@@ -25,7 +25,7 @@ DESCRIPTIONS = {
     "mi_start": "Mutual information in the head with the start alone, nats",
     "mi_after": "Mutual information in the head after registration, nats",
     "field_kept": "Whether the elastic field is part of the result",
-    "uncertainty_p95_mm": "95th percentile of how much the estimates of the displacement differ",
+    "uncertainty_p95_mm": "95th percentile of the uncertainty of the displacement",
     "folding": "Share of the head where the mapping folds",
     "overlap": "Share of the fixed head that the moving image covers",
     "remarks": "Warnings, or why it failed",

@@ -20,7 +20,7 @@ from bundle.registration.similarity import chunks, mutual_information
 from bundle.results.labels import LabelMean
 
 UNCERTAIN = 5.0
-"""Millimetres by which the estimates may differ without a warning; the page's scale."""
+"""Millimetres of uncertainty without a warning; the page's scale."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Report:
         start: (4, 4), millimetres, LPS, fixed to moving points; volumes only.
         overlap: share of the fixed head that the moving volume covers; volumes only.
         display: values of ``fixed`` and ``moving`` shown as 0 and 1; volumes only.
-        uncertainty: how much the estimates of the displacement differ in the head, mm.
+        uncertainty: of the displacement in the head, mm.
         refinement: what became of the B-spline step.
         suv: of PET, how values become standardised uptake values, where the header says it.
         labels: means of the moving volume in the labels of the fixed one, if there are any.
@@ -209,8 +209,6 @@ def result_remarks(report: Report) -> list[Remark]:
         text = "Some displacements exceed 60 mm: check the headers."
         found.append(Remark("large_displacement", text))
     if report.uncertainty is not None and report.uncertainty.p95 > UNCERTAIN:
-        text = (
-            f"The estimates of the displacement differ by more than {UNCERTAIN:.0f} mm in places."
-        )
+        text = f"The uncertainty of the displacement is above {UNCERTAIN:.0f} mm in places."
         found.append(Remark("uncertain", text))
     return found

@@ -126,7 +126,7 @@ def _text(report: Report) -> dict[str, str]:
         "time": f"{report.seconds} s",
     }
     if report.uncertainty is not None:
-        text["uncertainty (how much the estimates differ)"] = (
+        text["uncertainty of the displacement"] = (
             f"mean {report.uncertainty.mean:.1f} mm, 95 % below {report.uncertainty.p95:.1f} mm"
         )
     if report.suv is not None:

@@ -68,7 +68,7 @@ def test_values_are_words_and_short_numbers():
 def test_the_page_fits_a_screen(tmp_path):
     """No scrolling sideways at 1400 px, whatever the remarks say."""
     wide = {name: 0.123456 for name in COLUMNS if name not in ("id", "status", "modality")}
-    remarks = 3 * "The estimates of the displacement differ by more than 5 mm in places. "
+    remarks = 3 * "The uncertainty of the displacement is above 5 mm in places. "
     long = {"id": "sub-0123_ses-followup_trc-FDG_run-1_pet", "status": "done", "modality": "SPECT"}
     name = "sub-0123_desc-{}_pet"
     picture = tmp_path / f"{name.format('thumbnail')}.png"

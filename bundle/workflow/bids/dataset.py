@@ -42,7 +42,7 @@ Research use only: not a medical device.
 
 - space-T1w_desc-registered: the image on the grid of the T1w, in its own units
 - space-T1w_desc-fused, desc-fusedcolor: the fusion of both, grey from 0 to 1 and in colours
-- space-T1w_desc-uncertainty: how much the estimates of the displacement differ, in mm
+- space-T1w_desc-uncertainty: of the displacement, in mm
 - from-X_to-Y_mode-image_xfm.h5: ITK transform that brings images of X onto Y (antsApplyTransforms)
 - sub-*/figures: the page and the measures of each registration
 - group_registration.html and .tsv: all of them in one table, outliers first

@@ -94,7 +94,7 @@ def sidecars(
             **placed,
         },
         "uncertainty": {
-            "Description": "How much the estimates of the displacement differ",
+            "Description": "Uncertainty of the displacement",
             "Units": "mm",
             **placed,
         },
