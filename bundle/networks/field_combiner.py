@@ -117,7 +117,9 @@ class FieldCombiner(nn.Module):
         first, second, more, spread = outputs.split((3, 3, 3, 1), dim=1)
         correction = first * fields.learnt + second * fields.optimised + NORMAL * more
         near = functional.avg_pool3d(fields.head, 5, 1, 2)
-        return torch.cat([fields.sum + near * correction, functional.softplus(spread)], dim=1)
+        # torch's exp of single precision depends on the number of threads in the last digit
+        positive = functional.softplus(spread.double()).float()
+        return torch.cat([fields.sum + near * correction, positive], dim=1)
 
     def _seen(self, fields: TwoFields) -> torch.Tensor:
         """(B, 35, h, w, d), all of about the same range."""

@@ -72,6 +72,20 @@ def test_a_coefficient_is_of_one_field_and_one_component(fields):
     torch.testing.assert_close(added, expected)
 
 
+def test_the_number_of_threads_does_not_count():
+    """What two processes write of one pair is the same to the byte."""
+    packed = torch.rand(1, sum(TwoFields.SIZES), 43, 41, 41, generator=torch.manual_seed(0))
+    found, before = [], torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+                found.append(load_combiner()(packed))
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(*found, rtol=0, atol=0)
+
+
 def test_the_shipped_weights_are_read_once_and_finite(fields):
     with torch.no_grad():
         found = load_combiner()(fields.packed())
