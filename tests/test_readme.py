@@ -16,7 +16,8 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from bundle.networks import BiMSRec, FieldCombiner
+from bundle.networks import BiMSRec
+from bundle.paths import COMBINER
 from bundle.phantom.pairs import write_pairs, write_volumes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,7 +46,7 @@ QUICK = (
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
-    """A copy of the repository with untrained weights and the images that the pages name."""
+    """A copy of the repository with an untrained BiMSRec and the images that the pages name."""
     root = tmp_path_factory.mktemp("readme") / "checkout"
     for folder in ("bundle", "configs", "scripts"):
         ignored = shutil.ignore_patterns("__pycache__")
@@ -55,7 +56,7 @@ def checkout(tmp_path_factory) -> Path:
     (root / "models").mkdir()
     torch.manual_seed(0)
     torch.save(BiMSRec().state_dict(), root / "models" / "model.pt")
-    torch.save(FieldCombiner().state_dict(), root / "models" / "combiner.pt")
+    shutil.copy(COMBINER, root / "models")  # the snippets run with the repository's own
     _write_images(root)
     return root
 
