@@ -89,7 +89,7 @@ class FieldCombiner(nn.Module):
     def __init__(self, width: int = 16) -> None:
         super().__init__()
         self.fixed_features = CellFeatures(CELL**3)
-        self.moving_features = CellFeatures(CELL**3 + 2)
+        self.moving_features = CellFeatures(CELL**3 + TwoFields.SIZES[-1])
         self.network = SegResNet(
             spatial_dims=3, init_filters=width,
             in_channels=sum(TwoFields.SIZES) + CELL**3 + 1 + len(OFFSETS),
