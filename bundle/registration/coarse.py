@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 import torch
-from scipy.ndimage import gaussian_filter
 from torch.nn import functional
 
 from bundle.geometry.grid import same_extent
-from bundle.geometry.jacobian import volume_determinant
 from bundle.geometry.slices import in_plane_of
 from bundle.registration.pairs import InitializedPair
 
@@ -21,9 +19,6 @@ VOXEL = 2.0
 
 MOST = 2e7
 """Voxels of the volumes; of a larger field of view the voxels grow."""
-
-LEAST = 0.1
-"""Jacobian determinant that a field keeps everywhere."""
 
 
 @dataclass(frozen=True)
@@ -72,23 +67,6 @@ def coarse_of(initial: InitializedPair) -> CoarsePair:
     plane = initial.pair.plane
     image, head = (in_plane_of(part, plane, "axial") for part in (initial.matched, initial.head))
     return coarse_pair(image, head, initial.pair.fixed.image)
-
-
-def without_folds(field: sitk.Image) -> sitk.Image:
-    """Smooth a field until its Jacobian determinant is at least ``LEAST`` everywhere.
-
-    Args:
-        field: ITK displacement field, millimetres, LPS, pull-back.
-    """
-    width = 1.0
-    while sitk.GetArrayFromImage(volume_determinant(field)).min() < LEAST:
-        sigma = width * min(field.GetSpacing())
-        widths = [sigma / step for step in reversed(field.GetSpacing())]
-        vectors = gaussian_filter(sitk.GetArrayFromImage(field), [*widths, 0])  # ITK: >= 4 voxels
-        smooth = sitk.GetImageFromArray(vectors, isVector=True)
-        smooth.CopyInformation(field)
-        field, width = smooth, width * 1.5
-    return field
 
 
 def _sides(oriented: sitk.Image) -> list[tuple[int, float]]:

@@ -11,15 +11,9 @@ from torch.nn import functional
 
 from bundle.networks import load_combiner
 from bundle.networks.field_combiner import CELL, TwoFields
-from bundle.registration.coarse import (
-    CoarsePair,
-    box_of,
-    from_voxels,
-    in_voxels,
-    scalar,
-    without_folds,
-)
+from bundle.registration.coarse import CoarsePair, box_of, from_voxels, in_voxels, scalar
 from bundle.registration.elastic_field import ElasticField
+from bundle.registration.unfolding import without_folds
 
 WEIGHTS = {
     "CT": (0.4, 0.8),
@@ -55,9 +49,8 @@ def combined(
 ) -> ElasticField:
     """The weighted sum of two fields, corrected where a network has learnt how.
 
-    The Jacobian determinant is ``LEAST`` or more. The spread is what the network gives that
-    corrects; of other modalities it is the learnt field's and how far the two are from their
-    weighted mean, as variances.
+    It folds nowhere. The spread is what the network gives that corrects; of other modalities it is
+    the learnt field's and how far the two are from their weighted mean, as variances.
 
     Args:
         pair: what was registered.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -150,14 +148,12 @@ def _in_space(initial: InitializedPair, network: Any, progress: Progress) -> _Ju
 
     The network's alone where both have clearly less mutual information.
     """
-    progress(Stage.NETWORK)
     coarse = coarse_of(initial)
-    with _halves_of_threads() as several, ThreadPoolExecutor(1) as pool:
-        search = pool.submit(optimised_field, coarse) if several else None
-        network_field = three_plane_field(coarse, network)
-        require_finite(torch.from_numpy(sitk.GetArrayFromImage(network_field.field)))
-        progress(Stage.OPTIMISER)
-        optimised = search.result() if search else optimised_field(coarse)
+    progress(Stage.NETWORK)
+    network_field = three_plane_field(coarse, network)
+    require_finite(torch.from_numpy(sitk.GetArrayFromImage(network_field.field)))
+    progress(Stage.OPTIMISER)
+    optimised = optimised_field(coarse)
     progress(Stage.CHOICE)
     alone = _judged(initial, network_field)
     if optimised is None:
@@ -165,20 +161,6 @@ def _in_space(initial: InitializedPair, network: Any, progress: Progress) -> _Ju
     both = combined(coarse, network_field, optimised, initial.pair.modality)
     together = _judged(initial, both)
     return alone if alone.information > CLEARLY * together.information else together
-
-
-@contextmanager
-def _halves_of_threads() -> Iterator[bool]:
-    """Let two things that run beside each other have half of torch's threads each.
-
-    More threads than processors wait for each other. Gives whether there are two threads or more.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // 2))
-    try:
-        yield threads > 1
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _judged(initial: InitializedPair, elastic: ElasticField) -> _Judged:

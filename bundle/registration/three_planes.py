@@ -17,9 +17,10 @@ from scipy.ndimage import gaussian_filter
 from bundle.geometry.frame import head_frame
 from bundle.geometry.slices import in_plane_of
 from bundle.networks import device_of
-from bundle.registration.coarse import CoarsePair, scalar, vectors, without_folds
+from bundle.registration.coarse import CoarsePair, scalar, vectors
 from bundle.registration.elastic_field import ElasticField
 from bundle.registration.slicewise import SLICES, framed_fields
+from bundle.registration.unfolding import without_folds
 
 STEP = 6.0
 """Millimetres between the slices of a plane."""
@@ -48,7 +49,7 @@ def three_plane_field(pair: CoarsePair, network: Any) -> ElasticField:
 
     Returns:
         the field on the pair's grid; its Jacobian determinant is
-        :data:`bundle.registration.coarse.LEAST` or more everywhere.
+        :data:`bundle.registration.unfolding.LEAST` or more everywhere.
     """
     displacement, variance = _combined(pair.image, pair.head, pair.spacing, network)
     widths = [SMOOTHED / step for step in pair.spacing]

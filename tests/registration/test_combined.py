@@ -11,7 +11,7 @@ from bundle.geometry.jacobian import volume_determinant
 from bundle.geometry.slices import to_slices
 from bundle.networks.field_combiner import TwoFields
 from bundle.registration import combined as module
-from bundle.registration.coarse import LEAST, coarse_pair, from_voxels, in_voxels, scalar, vectors
+from bundle.registration.coarse import coarse_pair, from_voxels, in_voxels, scalar, vectors
 from bundle.registration.combined import (
     LEARNT,
     MARGIN,
@@ -22,6 +22,7 @@ from bundle.registration.combined import (
     two_fields,
 )
 from bundle.registration.elastic_field import ElasticField
+from bundle.registration.unfolding import LEAST
 from tests.registration.test_three_planes import TILT, coded
 from tests.registration.test_three_planes import vectors as values_of
 

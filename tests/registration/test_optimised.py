@@ -26,7 +26,7 @@ def pair_of(volume, head=None):
 def test_voxels_become_mm_to_the_left_back_and_top(direction, orientation, monkeypatch):
     told = (3.0, -2.0, 1.0)  # voxels along rows, columns and slices
     monkeypatch.setattr(
-        module, "convex_adam", lambda fixed, moving: np.broadcast_to(told, (*fixed.shape, 3))
+        module, "convex_adam", lambda fixed, *_, **__: np.broadcast_to(told, (*fixed.shape, 3))
     )
     volume = coded((80, 64, 24), (1.0, 2.0, 4.0), direction, orientation)
     field = optimised_field(pair_of(volume)).field
@@ -38,7 +38,7 @@ def test_voxels_become_mm_to_the_left_back_and_top(direction, orientation, monke
 def test_the_head_alone_is_registered_and_beyond_it_the_field_goes_on(monkeypatch):
     seen = []
 
-    def rows(fixed, moving):
+    def rows(fixed, *_, **__):
         seen.append(fixed.shape)
         ramp = np.arange(fixed.shape[0], dtype=np.float64)[:, None, None]
         return np.stack(np.broadcast_arrays(0.1 * ramp + np.zeros(fixed.shape), 0.0, 0.0), axis=-1)
@@ -47,11 +47,12 @@ def test_the_head_alone_is_registered_and_beyond_it_the_field_goes_on(monkeypatc
     head = torch.zeros(1, 64, 64, 64)
     head[:, 20:40, 22:44, 24:50] = 1
     field = values_of(optimised_field(pair_of(coded((64,) * 3, (2.0,) * 3), head)).field)
-    assert seen == [(42, 42, 48)]  # 40, 42 and 46 voxels in whole cells
-    first = 20 - ROOM - 1
+    assert seen == [(36, 36, 42)]  # 32, 34 and 38 voxels in whole cells
+    filled = 2  # voxels before the box
+    first = 20 - ROOM - filled
     np.testing.assert_allclose(field[0, 25:35, 0, 1], 0.2 * (np.arange(25, 35) - first), atol=1e-6)
-    np.testing.assert_allclose(field[:, :5, :, 1], 0.2, atol=1e-6)
-    np.testing.assert_allclose(field[:, 60, :, 1], 0.2 * (20 + 2 * ROOM), atol=1e-6)
+    np.testing.assert_allclose(field[:, :5, :, 1], 0.2 * filled, atol=1e-6)
+    np.testing.assert_allclose(field[:, 60, :, 1], 0.2 * (39 + ROOM - first), atol=1e-6)
 
 
 def test_thin_volumes_have_none():

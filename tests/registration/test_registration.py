@@ -179,26 +179,3 @@ def test_the_shipped_weights_find_a_displacement_across_the_slices():
         assert found.optimiser == pytest.approx(0.0 if plane == "axial" else 2 / 3)
         errors[plane] = mean_error(found.transform, truth, inside)
     assert errors["auto"] < 0.85 * before and errors["auto"] < errors["axial"], (before, errors)
-
-
-@pytest.mark.parametrize(("threads", "each"), [(1, 1), (4, 2), (5, 2)])
-def test_network_and_optimiser_share_the_threads(threads, each, monkeypatch):
-    candidates(monkeypatch, 2.0, 4.0)
-    seen = []
-
-    def optimiser(pair):
-        seen.append(torch.get_num_threads())
-        if len(seen) == 2:
-            raise RuntimeError("stopped")
-
-    monkeypatch.setattr(REGISTRATION, "optimised_field", optimiser)
-    before, volumes = torch.get_num_threads(), textured((12, 60, 56), (2.0, 2.0, 3.0))
-    try:
-        torch.set_num_threads(threads)
-        registered(*volumes)
-        assert seen == [each] and torch.get_num_threads() == threads
-        with pytest.raises(RuntimeError):
-            registered(*volumes)
-        assert torch.get_num_threads() == threads
-    finally:
-        torch.set_num_threads(before)

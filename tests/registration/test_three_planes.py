@@ -11,8 +11,9 @@ from bundle.domain import PLANES
 from bundle.geometry.jacobian import volume_determinant
 from bundle.geometry.slices import to_slices
 from bundle.geometry.transform import displacement_field, field_transform
-from bundle.registration.coarse import LEAST, VOXEL, coarse_pair
+from bundle.registration.coarse import VOXEL, coarse_pair
 from bundle.registration.three_planes import three_plane_field
+from bundle.registration.unfolding import LEAST
 
 SLOPES = {"x": 1e-3, "y": 2e-3, "z": 4e-3}
 """How much brighter the coded volume gets per mm to the left, to the back and upwards."""

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from bundle.geometry.transform import field_transform
-from bundle.registration.optimised import convex_adam
+from bundle.registration.convex_adam import convex_adam
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},

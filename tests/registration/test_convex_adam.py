@@ -1,9 +1,10 @@
-"""The means that replace torch's pooling are its own, and so are their gradients."""
+"""The functions that replace torch's give what it gives, gradients included."""
 
+import pytest
 import torch
 from torch.nn import functional
 
-from bundle.registration.box_means import Functions
+from bundle.registration.convex_adam import Functions
 
 
 def test_means_and_gradients_are_those_of_torch():
@@ -33,3 +34,20 @@ def test_the_values_stay_and_other_functions_are_torch_s():
         expected = functional.avg_pool3d(values, kernel, **sizes)
         assert torch.equal(Functions().avg_pool3d(values, kernel, **sizes), expected)
     assert Functions().interpolate is functional.interpolate
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("shape", [(6, 4, 8), (7, 5, 3)])
+def test_samples_and_gradients_are_those_of_torch_on_any_number_of_threads(threads, shape):
+    volume = torch.rand(1, 5, 6, 7, 8)
+    grid = (2.4 * torch.rand(1, *shape, 3) - 1.2).requires_grad_()
+    weights, before, found = torch.rand(1, 5, *shape), torch.get_num_threads(), []
+    try:
+        torch.set_num_threads(threads)
+        for module in (Functions(), functional):
+            sampled = module.grid_sample(volume, grid, mode="bilinear", align_corners=False)
+            found.append((sampled, *torch.autograd.grad((sampled * weights).sum(), grid)))
+    finally:
+        torch.set_num_threads(before)
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
