@@ -5,9 +5,9 @@ Run from the repository root::
     python -m scripts.field_samples --heads HEADS --output_dir runs/combiner
 
 Every head of ``HEADS`` (``head_NN.nii.gz``, tissue maps of 1 mm) is painted as MRI and as CT, PET
-and SPECT, misaligned, and registered by the optimiser: ``prepared``, about 20 seconds of one
-core each. BiMSRec then registers what is prepared: ``samples-SHA``, named by its weights, a few
-seconds each. What is there is not made again. Then::
+and SPECT, misaligned, and brought to its rigid start: ``prepared``, about 12 seconds of one core
+each. BiMSRec and the optimiser then register what is prepared: ``samples-SHA``, named by the
+weights, about 10 seconds each. What is there is not made again. Then::
 
     python -m monai.bundle run training \\
         --config_file "['configs/train.json','configs/combiner.json']" \\
@@ -99,7 +99,7 @@ def _one_thread() -> None:
 
 
 def _prepare(folder: Path, plan: Plan) -> str:
-    """Make what a sample needs besides BiMSRec."""
+    """Make what a sample begins with."""
     from bundle.training.combiner import prepare, write_prepared
 
     write_prepared(prepare(plan), folder / plan.name)

@@ -86,7 +86,7 @@ class FieldCombiner(nn.Module):
         width: channels at full resolution.
     """
 
-    def __init__(self, width: int = 16) -> None:
+    def __init__(self, width: int = 24) -> None:
         super().__init__()
         self.fixed_features = CellFeatures(CELL**3)
         self.moving_features = CellFeatures(CELL**3 + TwoFields.SIZES[-1])

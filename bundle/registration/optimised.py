@@ -16,6 +16,13 @@ SMOOTHED = 2.0
 ROOM = 6
 """Voxels around the head that are registered; beyond them the outermost displacements go on."""
 
+BLURRED = {"CT": 1.0, "PET": 2.0, "SPECT": 2.0, "MR": 0.0, None: 1.0}
+"""Width in mm of the Gaussian over the fixed volume, by modality of the moving one.
+
+Self-similarities of a sharp image are not those of a blurred one: with 2 mm the mean error of PET
+and of SPECT falls by a tenth, with 4 mm it rises; CT gains with 1 mm (painted training heads).
+"""
+
 CELL = 6
 """Voxels along each side of a cell of the search, which leaves out what fills no whole one."""
 
@@ -26,7 +33,7 @@ FEWEST = 2 * CELL + 1
 """Voxels along each axis that the search needs: they reach into a third cell."""
 
 
-def optimised_field(pair: CoarsePair) -> ElasticField | None:
+def optimised_field(pair: CoarsePair, modality: str | None = None) -> ElasticField | None:
     """Register the volumes of a pair by self-similarities, without training.
 
     MIND-SSC features, a coupled convex search and Adam: ConvexAdam (Siebert et al., IEEE TMI 2024)
@@ -35,15 +42,18 @@ def optimised_field(pair: CoarsePair) -> ElasticField | None:
 
     Args:
         pair: the volumes.
+        modality: of the moving one.
 
     Returns:
         the field on the pair's grid, without a spread; None where the volumes are too thin.
     """
     box = box_of(pair.head[0].numpy(), ROOM)
-    fixed, moving = pair.image[(slice(None), *box)]
-    part = torch.stack([fixed * pair.head[0][box], moving])
+    part = pair.image[(slice(None), *box)]
     if min(part.shape[1:]) < FEWEST:
         return None
+    widths = [BLURRED[modality] / step for step in pair.spacing]
+    fixed = torch.from_numpy(gaussian_filter(part[0].numpy(), widths))
+    part = torch.stack([fixed * pair.head[0][box], part[1]])
     steps = np.moveaxis(_in_whole_cells(part), -1, 0)
     if not np.isfinite(steps).all():
         return None

@@ -153,7 +153,7 @@ def _in_space(initial: InitializedPair, network: Any, progress: Progress) -> _Ju
     network_field = three_plane_field(coarse, network)
     require_finite(torch.from_numpy(sitk.GetArrayFromImage(network_field.field)))
     progress(Stage.OPTIMISER)
-    optimised = optimised_field(coarse)
+    optimised = optimised_field(coarse, initial.pair.modality)
     progress(Stage.CHOICE)
     alone = _judged(initial, network_field)
     if optimised is None:

@@ -16,9 +16,7 @@ from bundle.registration.combined import (
     LEARNT,
     MARGIN,
     WEIGHTS,
-    cells_of,
     combined,
-    in_cells,
     two_fields,
 )
 from bundle.registration.elastic_field import ElasticField
@@ -119,7 +117,7 @@ def test_what_the_network_adds_lies_in_the_head_and_in_voxels_of_the_grid(pair, 
 def test_the_parts_that_the_network_sees_lie_in_one_place(pair):
     ramp = np.stack(np.indices((SIDE, SIDE, SIDE), dtype=np.float64))
     learnt = ElasticField(from_voxels(ramp, pair), scalar(ramp[0] * 2, pair.grid), ())
-    fields = two_fields(pair, learnt, in_cells(ramp, cells_of(pair)), (1.0, 1.0))
+    fields = two_fields(pair, learnt, learnt, (1.0, 1.0))
     height, width, depth = fields.head.shape[2:]
     torch.testing.assert_close(fields.learnt, fields.optimised)
     assert fields.image.shape == (1, 2, 2 * height, 2 * width, 2 * depth)

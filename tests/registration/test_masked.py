@@ -117,7 +117,7 @@ def test_the_moving_mask_goes_along_with_the_start(scene):
 
 def test_measures_do_not_count_it_and_the_results_show_it(scene, monkeypatch):
     plain, fixed, mask, moving, motion = scene
-    monkeypatch.setattr(REGISTRATION, "optimised_field", lambda pair: None)
+    monkeypatch.setattr(REGISTRATION, "optimised_field", lambda *_: None)
     asked = options_of(init="header", plane="axial", guard=False, fixed_mask=mask)
     network, there = KnownField(), sitk.Resample(moving, plain, motion)
     found = [

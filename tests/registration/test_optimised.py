@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from scipy.ndimage import gaussian_filter
 
 from bundle.geometry.slices import to_slices
 from bundle.registration import optimised as module
 from bundle.registration.coarse import coarse_pair
-from bundle.registration.optimised import ROOM, optimised_field
+from bundle.registration.optimised import BLURRED, ROOM, optimised_field
 from tests.inference.images import smooth
 from tests.registration.test_three_planes import TILT, UPRIGHT, coded
 from tests.registration.test_three_planes import vectors as values_of
@@ -68,3 +69,29 @@ def test_a_shift_is_found_whatever_the_contrast_and_the_thickness(depth):
     pair = coarse_pair(image, torch.ones_like(image[:1]), fixed)
     field = values_of(optimised_field(pair).field)[depth // 4 : -depth // 4, 15:-15, 15:-15]
     np.testing.assert_allclose(field.reshape(-1, 3).mean(axis=0), (4.0, -2.0, 0.0), atol=0.5)
+
+
+@pytest.mark.parametrize("modality", [*BLURRED])
+def test_the_fixed_head_is_as_blurred_as_the_moving_one_and_its_background_is_0(
+    modality, monkeypatch
+):
+    seen = []
+
+    def still(*images, **_):
+        seen.extend(images)
+        return np.zeros((*images[0].shape, 3))
+
+    monkeypatch.setattr(module, "convex_adam", still)
+    volume = sitk.GetImageFromArray(np.random.default_rng(0).random((60, 60, 60)))
+    volume.SetSpacing((2.0, 2.0, 2.0))
+    head = torch.zeros(1, 60, 60, 60)
+    head[:, 12:48, 12:48, 12:48] = 1  # with ROOM whole cells
+    pair = pair_of(volume, head)
+    optimised_field(pair, modality)
+    fixed, moving = (one[ROOM:-ROOM, ROOM:-ROOM, ROOM:-ROOM] for one in seen)
+    source = pair.image[0, 12:48, 12:48, 12:48].numpy()
+    np.testing.assert_array_equal(moving, source)
+    assert (seen[1] > 0).all() and (seen[0] > 0).sum() == fixed.size == (fixed > 0).sum()
+    expected = gaussian_filter(pair.image[0].numpy(), BLURRED[modality] / 2)[18:42, 18:42, 18:42]
+    np.testing.assert_allclose(fixed[6:-6, 6:-6, 6:-6], expected, atol=1e-5)
+    assert (fixed.std() < 0.5 * source.std()) == (BLURRED[modality] > 1)

@@ -1,4 +1,4 @@
-"""Make a sample: let BiMSRec register a prepared head, and keep both fields and the true one."""
+"""Make a sample: register a prepared head in both ways, and keep the fields and the true one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from bundle.registration.combined import WEIGHTS, head_box, two_fields
+from bundle.registration.optimised import optimised_field
 from bundle.registration.three_planes import three_plane_field
 from bundle.training.combiner.prepare import PreparedHead
 
@@ -17,7 +18,7 @@ def make_sample(prepared: PreparedHead, modality: str, network: Any) -> dict[str
     """Make a sample.
 
     Args:
-        prepared: the pair, and what does not depend on the network.
+        prepared: the pair, and the field that is wanted.
         modality: of the moving volume.
         network: see :func:`bundle.networks.load_network`.
 
@@ -28,7 +29,9 @@ def make_sample(prepared: PreparedHead, modality: str, network: Any) -> dict[str
         share of each cell: float16.
     """
     pair, weights = prepared.pair, WEIGHTS[modality]
-    fields = two_fields(pair, three_plane_field(pair, network), prepared.optimised, weights)
+    learnt, optimised = three_plane_field(pair, network), optimised_field(pair, modality)
+    assert optimised is not None  # heads and slabs are thick enough
+    fields = two_fields(pair, learnt, optimised, weights)
     near = (slice(None), *head_box(pair))
     half = {
         name: getattr(fields, name)[0].numpy().astype(np.float16)

@@ -1,4 +1,4 @@
-"""What a sample needs besides BiMSRec: a painted head, misaligned, and the optimiser's field."""
+"""What a sample begins with: a painted head, misaligned, after its start."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from bundle.options import options_of
 from bundle.registration import InitializedPair, initialize
 from bundle.registration.coarse import CoarsePair, coarse_of, in_voxels
 from bundle.registration.combined import cells_of, in_cells
-from bundle.registration.optimised import optimised_field
 from bundle.training.combiner.plan import Plan
 from bundle.training.heads.misalignment import misalignment, moved
 from bundle.training.heads.scans import as_scan
@@ -27,23 +26,21 @@ from bundle.training.heads.volumes import head_volume_pair
 
 @dataclass(frozen=True)
 class PreparedHead:
-    """A misaligned pair after its start, with what does not depend on the weights of BiMSRec.
+    """A misaligned pair after its start, which does not depend on how it is registered then.
 
     Attributes:
         pair: what is registered.
-        optimised: of the optimiser, (3, h, w, d), cells of the whole pair, voxels.
-        truth: the field that is wanted, the same.
+        truth: the field that is wanted, (3, h, w, d), cells of the whole pair, voxels.
         brain: (1, h, w, d), share of each cell.
     """
 
     pair: CoarsePair
-    optimised: torch.Tensor
     truth: torch.Tensor
     brain: torch.Tensor
 
 
 def prepare(plan: Plan) -> PreparedHead:
-    """Paint a head, misalign it, start, and let the optimiser register it.
+    """Paint a head, misalign it and start.
 
     Args:
         plan: what it is made of.
@@ -54,11 +51,8 @@ def prepare(plan: Plan) -> PreparedHead:
     initial = initialize(read_pair(head.fixed, moved(head.moving, backward), options), options)
     assert isinstance(initial, InitializedPair)
     pair = coarse_of(initial)
-    optimised = optimised_field(pair)
-    assert optimised is not None  # heads and slabs are thick enough
-    fields = (optimised.field, after_start(truth, initial.start, pair.grid))
-    found, wanted = (in_cells(in_voxels(one, pair.spacing), cells_of(pair)) for one in fields)
-    return PreparedHead(pair, found, wanted, _brain(head.brain, pair))
+    wanted = in_voxels(after_start(truth, initial.start, pair.grid), pair.spacing)
+    return PreparedHead(pair, in_cells(wanted, cells_of(pair)), _brain(head.brain, pair))
 
 
 def after_start(truth: sitk.Transform, start: np.ndarray, grid: sitk.Image) -> sitk.Image:
@@ -105,7 +99,7 @@ def write_prepared(prepared: PreparedHead, path: Path) -> None:
         "step": np.array(grid.GetSpacing()),
         "direction": np.array(grid.GetDirection()),
     }
-    cells = {name: getattr(prepared, name) for name in ("optimised", "truth", "brain")}
+    cells = {name: getattr(prepared, name) for name in ("truth", "brain")}
     write_arrays(
         parts | {name: part.numpy().astype(np.float16) for name, part in cells.items()}, path
     )
@@ -127,7 +121,7 @@ def read_prepared(path: Path) -> PreparedHead:
             image = torch.from_numpy(parts["image"]).float() / 255
             head = torch.from_numpy(parts["head"])
             pair = CoarsePair(image, head, (rows, columns, slices), grid)
-            names = ("optimised", "truth", "brain")
+            names = ("truth", "brain")
             return PreparedHead(pair, *(torch.from_numpy(parts[name]).float() for name in names))
     except (OSError, KeyError, ValueError, BadZipFile) as error:
         raise InputError(f"{path}: cannot be read as a prepared head; delete it") from error
