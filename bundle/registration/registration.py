@@ -47,6 +47,9 @@ from bundle.registration.three_planes import three_plane_field
 CLEARLY = 1.2
 """Factor in mutual information by which the network's field must beat the one of both."""
 
+GAIN = 1.02
+"""Factor in mutual information by which a field must beat the start; aligned heads reach 1.01."""
+
 THICK = 4.0
 """Distance of slices in mm from which on a field in their own plane may be the better one."""
 
@@ -112,7 +115,7 @@ def _register_volumes(
 
 @dataclass(frozen=True)
 class _Judged:
-    """A field, the mutual information that it brings, and whether the start has no more."""
+    """A field, the mutual information that it brings, and whether it is to be used."""
 
     elastic: ElasticField
     information: float
@@ -120,10 +123,11 @@ class _Judged:
 
 
 def _best(initial: InitializedPair, network: Any, options: Options, progress: Progress) -> _Judged:
-    """The best field that is found, and whether it is better than the start."""
+    """The best field that is found, and whether it is clearly better than the start."""
     found = list(_candidates(initial, network, options, progress))
     best = max(found, key=lambda one: one.information)
-    return replace(best, kept=not options.guard or best.information >= information(initial))
+    needed = GAIN * information(initial)
+    return replace(best, kept=not options.guard or best.information >= needed)
 
 
 def _candidates(

@@ -110,6 +110,13 @@ def test_the_guard_keeps_the_start_where_every_field_lowers_the_information(thic
     assert information(found.initial, unguarded.field) < information(found.initial)
 
 
+@pytest.mark.parametrize(("gain", "kept"), [(1.0, True), (1.5, True), (100.0, False)])
+def test_the_guard_wants_a_clear_gain(gain, kept, monkeypatch):
+    candidates(monkeypatch, 2.0, 2.0)
+    monkeypatch.setattr(REGISTRATION, "GAIN", gain)
+    assert (registered(*textured((12, 60, 56), (2.0, 2.0, 3.0))).planes != ()) == kept
+
+
 @pytest.mark.parametrize(
     ("learnt", "optimised", "kept"), [(4.0, 4.0, 4.0), (3.0, 5.0, 4.2), (4.0, -9.0, 4.0)]
 )
