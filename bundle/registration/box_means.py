@@ -22,7 +22,7 @@ class BoxMeans(torch.autograd.Function):
 
 
 def box_means(values: torch.Tensor) -> torch.Tensor:
-    """Means as of :class:`BoxMeans`, which gradients do not pass through."""
+    """Means as of :class:`BoxMeans`, (..., H, W, D) to the same, without its gradient."""
     for axis in (-3, -2, -1):
         count = values.shape[axis] - 1
         total = values.clone()

@@ -25,8 +25,8 @@ WEIGHTS = {
 """Weights of the network's and of the optimiser's field in their sum, by modality.
 
 Where the images say little both fall short of the true displacement, the network by half in PET: so
-the weights sum to more than 1. About those of least squares over 56 painted training heads for each
-of CT, PET and SPECT; of MR as measured on heads 15 and 16.
+the weights sum to more than 1. About those of least squares over 56 painted pairs of the training
+heads for each of CT, PET and SPECT; of MR as measured on heads 15 and 16.
 """
 
 MARGIN = 1.2
@@ -102,8 +102,8 @@ def two_fields(
     fields = (in_voxels(one.field, pair.spacing) for one in (learnt, optimised))
     parts = (in_cells(part, cells)[None] for part in (pair.head.numpy(), *fields, spread))
     head, first, second, differ = (part[(slice(None), slice(None), *box)] for part in parts)
-    both = torch.tensor([weights], dtype=torch.float32)
-    return TwoFields(image[voxels], head, first, second, differ, both)
+    counted = torch.tensor([weights], dtype=torch.float32)
+    return TwoFields(image[voxels], head, first, second, differ, counted)
 
 
 def corrected(pair: CoarsePair, fields: TwoFields) -> tuple[np.ndarray, np.ndarray]:

@@ -48,7 +48,7 @@ CLEARLY = 1.2
 """Factor in mutual information by which the network's field must beat the one of both."""
 
 GAIN = 1.02
-"""Factor in mutual information by which a field must beat the start; aligned heads reach 1.01."""
+"""Factor in mutual information by which a field must beat the start; aligned SPECT has 1.01."""
 
 THICK = 4.0
 """Distance of slices in mm from which on a field in their own plane may be the better one."""

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from scipy.ndimage import gaussian_filter
 
 from bundle.geometry.jacobian import volume_determinant
+from bundle.registration.coarse import box_of
 
 LEAST = 0.1
 """Jacobian determinant that a field keeps everywhere."""
@@ -42,18 +43,16 @@ def without_folds(field: sitk.Image) -> sitk.Image:
 
 def _folds(field: sitk.Image) -> np.ndarray:
     """Where the determinant is too low, bool (z, y, x)."""
-    return np.asarray(sitk.GetArrayFromImage(volume_determinant(field)) < LEAST)
+    folds: np.ndarray = sitk.GetArrayFromImage(volume_determinant(field)) < LEAST
+    return folds
 
 
 def _smooth_around(vectors: np.ndarray, folds: np.ndarray, widths: Sequence[float]) -> None:
     """Blend the mean of a Gaussian into (z, y, x, 3) vectors in place, less further from folds."""
-    box = tuple(
-        slice(max(0, int(where.min()) - room), int(where.max()) + room + 1)
-        for where, width in zip(np.nonzero(folds), widths, strict=True)
-        for room in [math.ceil(REACH * width)]
-    )
+    box = box_of(folds, math.ceil(REACH * max(widths)))
     near = gaussian_filter(folds[box].astype(np.float64), widths, truncate=REACH)
+    # 1 where a single voxel folds; a narrow Gaussian has its whole weight on its middle voxel
     single = math.prod(math.sqrt(2 * math.pi) * max(width, 0.5) for width in widths)
-    share = np.minimum(1.0, single * near)[..., None]  # 1 at a single voxel that folds
+    share = np.minimum(1.0, single * near)[..., None]
     part = vectors[box]
     vectors[box] = part + share * (gaussian_filter(part, [*widths, 0], truncate=REACH) - part)
