@@ -5,7 +5,7 @@ Run from the repository root::
     python -m scripts.field_samples --heads HEADS --output_dir runs/combiner
 
 Every head of ``HEADS`` (``head_NN.nii.gz``, tissue maps of 1 mm) is painted as MRI and as CT, PET
-and SPECT, misaligned, and brought to its rigid start: ``prepared``, about 12 seconds of one core
+and SPECT, misaligned, and brought to its rigid start: ``prepared``, about 9 seconds of one core
 each. BiMSRec and the optimiser then register what is prepared: ``samples-SHA``, named by the
 weights, about 10 seconds each. What is there is not made again. Then::
 
