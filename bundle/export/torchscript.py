@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict  # noqa: UP035 (scripting reads it)
+from typing import Dict, Tuple  # noqa: UP035 (scripting reads them)
 
 import torch
 from torch import nn
@@ -56,6 +56,11 @@ class Exported(nn.Module):
     def register(self, image: torch.Tensor) -> torch.Tensor:
         """The ddf alone, (B, 2, H, W)."""
         return self.network.register(image)
+
+    @torch.jit.export
+    def register_with_spread(self, image: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:  # noqa: UP006
+        """The ddf and how far the fields differ, see :meth:`BiMSRec.register_with_spread`."""
+        return self.network.register_with_spread(image)
 
     @torch.jit.export
     def fuse(self, image: torch.Tensor, ddf: torch.Tensor) -> torch.Tensor:

@@ -53,10 +53,11 @@ def percentile_window(values: torch.Tensor, head: torch.Tensor, percentiles: Ran
     Returns:
         lower and upper value; of a volume with hardly any distinct values its extremes.
     """
-    counted = values > values.min()
-    if (counted & (head > 0)).any():
-        counted &= head > 0
-    inside = values[counted].numpy()
+    lowest = values.min()
+    inside = values[head > 0]
+    inside = inside[inside > lowest].numpy()
+    if not len(inside):
+        inside = values[values > lowest].numpy()
     ranks = [round(p / 100 * (len(inside) - 1)) for p in percentiles]
     inside.partition(ranks)
     lower, upper = inside[ranks[0]].item(), inside[ranks[1]].item()

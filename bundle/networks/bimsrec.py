@@ -200,6 +200,27 @@ class BiMSRec(nn.Module):
         rounds = self._rounds(self._combine(flows, logits), fixed, moving, features)
         return field_outputs(image, padded, rounds, flows, found)
 
+    def register_with_spread(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The ddf, and how far the fields of all scales and pathways are from each other.
+
+        Args:
+            image: (B, 2, H, W) in [0, 1].
+
+        Returns:
+            ddf and the fields' standard deviation along each axis, both (B, 2, H, W), voxels; the
+            ddf ij, pull-back.
+        """
+        padded = self._pad(image)
+        fixed, moving, features = self._tokens(padded)
+        flows, logits, _, _ = self.registration(fixed, moving)
+        fields, share = self._in_finest(flows, logits)
+        rounds = self._rounds((fields * share).sum(dim=1), fixed, moving, features)
+        apart = fields - fields.mean(dim=1, keepdim=True)
+        spread = apart.square().mean(dim=1).sqrt()  # torch's own is ten times slower
+        height, width = image.shape[-2], image.shape[-1]
+        found = [full_size(field, padded)[..., :height, :width] for field in (rounds[-1], spread)]
+        return found[0], found[1]
+
     def register(self, image: torch.Tensor) -> torch.Tensor:
         """The ddf alone: (B, 2, H, W) in, (B, 2, H, W) out, voxels, ij, pull-back."""
         return self.match(image).ddf[..., : image.shape[-2], : image.shape[-1]]
@@ -252,6 +273,13 @@ class BiMSRec(nn.Module):
 
     def _combine(self, flows: list[torch.Tensor], logits: list[torch.Tensor]) -> torch.Tensor:
         """Mean of all fields by their predicted confidence, in finest tokens."""
+        fields, share = self._in_finest(flows, logits)
+        return (fields * share).sum(dim=1)
+
+    def _in_finest(
+        self, flows: list[torch.Tensor], logits: list[torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """All fields in finest tokens, (B, N, 2, h, w), and their shares, (B, N, 1, h, w)."""
         height, width = flows[0].shape[-2], flows[0].shape[-1]
         if len(self.registration.down) == 0:
             height, width = flows[-1].shape[-2], flows[-1].shape[-1]
@@ -263,8 +291,7 @@ class BiMSRec(nn.Module):
             both = spline_upsample(both, height, width)
             fields.append(both[:, :2])
             weights.append(both[:, 2:])
-        share = torch.stack(weights, dim=1).softmax(dim=1)
-        return (torch.stack(fields, dim=1) * share).sum(dim=1)
+        return torch.stack(fields, dim=1), torch.stack(weights, dim=1).softmax(dim=1)
 
     def _by_scale(self, flows: list[torch.Tensor]) -> list[list[torch.Tensor]]:
         """Group flow_i and flow_{2n+1-i}, whichever there are, by scale."""

@@ -51,6 +51,22 @@ class Functions:
         return functional.avg_pool3d(values, kernel_size, stride, padding)
 
     @staticmethod
+    def conv3d(values: torch.Tensor, kernels: torch.Tensor, dilation: int = 1) -> torch.Tensor:
+        """See ``torch.nn.functional.conv3d``: kernels of a single 1 shift a volume."""
+        places = kernels.nonzero()
+        single = (
+            places[:, 0].tolist() == list(range(len(kernels))) and (kernels**2 == kernels).all()
+        )
+        if kernels.shape[1:] != (1, 3, 3, 3) or not single:
+            return functional.conv3d(values, kernels, dilation=dilation)
+        height, width, depth = (count - 2 * dilation for count in values.shape[2:])
+        shifted = [
+            values[..., i : i + height, j : j + width, k : k + depth]
+            for i, j, k in (dilation * places[:, 2:]).tolist()
+        ]
+        return torch.cat(shifted, dim=1)
+
+    @staticmethod
     def grid_sample(volume: torch.Tensor, grid: torch.Tensor, **options: Any) -> torch.Tensor:
         """See ``torch.nn.functional.grid_sample``.
 

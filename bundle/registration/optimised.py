@@ -54,12 +54,14 @@ def optimised_field(pair: CoarsePair, modality: str | None = None) -> ElasticFie
     widths = [BLURRED[modality] / step for step in pair.spacing]
     fixed = torch.from_numpy(gaussian_filter(part[0].numpy(), widths))
     part = torch.stack([fixed * pair.head[0][box], part[1]])
-    steps = np.moveaxis(_in_whole_cells(part), -1, 0)
-    if not np.isfinite(steps).all():
+    found = np.moveaxis(_in_whole_cells(part), -1, 0)
+    if not np.isfinite(found).all():
         return None
-    for axis, (side, count) in enumerate(zip(box, pair.image.shape[1:], strict=True), 1):
-        places = np.arange(count).clip(side.start, side.stop - 1) - side.start
-        steps = steps.take(places, axis=axis)
+    beyond = [
+        (side.start, count - side.stop)
+        for side, count in zip(box, pair.image.shape[1:], strict=True)
+    ]
+    steps = np.pad(found, [(0, 0), *beyond], mode="edge")
     widths = [SMOOTHED / step for step in pair.spacing]
     smooth = np.stack([gaussian_filter(one, widths, mode="nearest") for one in steps])
     return ElasticField(from_voxels(smooth, pair), None, (), 1.0)

@@ -69,13 +69,13 @@ def slice_fields(
         image: (2, H, W, D) in [0, 1], fixed and moving luminance.
         head: (1, H, W, D), not 0 in the head.
         spacing: millimetres per row, column and slice.
-        network: its method ``all_fields`` gives ``ddf`` and ``flows``; where there is none,
-            ``register`` gives the ddf alone.
+        network: its method ``register_with_spread`` is used; where there is none, ``register``,
+            which gives the ddf alone.
         through_plane: width in mm of the smoothing across slices, 0 = none.
 
     Returns:
         the ddf (2, H, W, D), voxels, rows before columns, pull-back; and the spread of the
-        network's fields, (1, H, W, D), millimetres, None without ``all_fields``. Displacements
+        network's fields, (1, H, W, D), millimetres, None if the network tells none. Displacements
         across the slices are not seen: in the spread they count as those along an axis within.
     """
     box = head_frame(head[0] > 0, spacing[:2]) if (head > 0).any() else None
@@ -150,12 +150,9 @@ def framed_fields(image: torch.Tensor, network: Any, box: Box | None) -> torch.T
 
 def _with_spread(image: torch.Tensor, network: Any) -> list[torch.Tensor]:
     """The ddf, and the standard deviation of the network's fields per axis if it tells them."""
-    if not hasattr(network, "all_fields"):
+    if not hasattr(network, "register_with_spread"):
         return [network.register(image)]
-    outputs = network.all_fields(image)
-    flows = outputs["flows"]
-    apart = flows - flows.mean(dim=1, keepdim=True)
-    return [outputs["ddf"], apart.square_().mean(dim=1).sqrt_()]  # torch's own is ten times slower
+    return list(network.register_with_spread(image))
 
 
 def _resize(image: torch.Tensor, size: Sequence[int], mode: str = "bilinear") -> torch.Tensor:

@@ -82,6 +82,19 @@ def test_eval_output_agrees_with_register_and_all_fields(network):
     assert fields["flows"].shape == (1, 10, 2, 70, 90)
 
 
+def test_the_spread_is_how_far_the_fields_differ(network):
+    image = torch.rand(2, 2, 70, 90)
+    with torch.no_grad():
+        ddf, spread = network.register_with_spread(image)
+        fields = network.all_fields(image)
+    torch.testing.assert_close(ddf, fields["ddf"])
+    flows = fields["flows"]
+    apart = (flows - flows.mean(dim=1, keepdim=True)).square().mean(dim=1).sqrt()
+    assert spread.shape == (2, 2, 70, 90) and apart.mean() > 0.01
+    # of the fields on the finest tokens, not at full size: interpolated, hence nearly the same
+    assert (spread - apart).abs().mean() < 0.1 * apart.mean()
+
+
 def test_rounds_start_from_the_mean_of_the_fields(network):
     image = torch.rand(1, 2, 128, 128)
     plain = BiMSRec(refinements=0).eval()

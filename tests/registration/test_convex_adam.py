@@ -36,6 +36,19 @@ def test_the_values_stay_and_other_functions_are_torch_s():
     assert Functions().interpolate is functional.interpolate
 
 
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("values_of_kernels", [(1.0,), (0.5,), (1.0, 1.0)])
+def test_shifts_and_other_convolutions_are_those_of_torch(dilation, values_of_kernels):
+    volume, kernels = torch.rand(1, 1, 9, 8, 7), torch.zeros(4, 1, 3, 3, 3)
+    for kernel, (place, other) in enumerate([(0, 3), (13, 4), (26, 5), (11, 6)]):
+        for one, value in zip((place, other), values_of_kernels, strict=False):
+            kernels[kernel].view(-1)[one] = value
+    found, expected = (
+        module.conv3d(volume, kernels, dilation=dilation) for module in (Functions(), functional)
+    )
+    torch.testing.assert_close(found, expected)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("shape", [(6, 4, 8), (7, 5, 3)])
 def test_samples_and_gradients_are_those_of_torch_on_any_number_of_threads(threads, shape):

@@ -78,10 +78,10 @@ class Doubting(Reading):
         super().__init__(told)
         self.apart = {plane: (value,) * 3 for plane, value in apart.items()}
 
-    def all_fields(self, image):
+    def register_with_spread(self, image):
         ddf = self.register(image)
         apart = torch.stack([self._field(one, self.apart) for one in image[:, 0]])
-        return {"ddf": ddf, "flows": torch.stack([ddf - apart, ddf + apart], dim=1)}
+        return ddf, apart.abs().expand_as(ddf)
 
 
 class Noise(torch.nn.Module):

@@ -144,9 +144,8 @@ def test_a_prepared_head_is_kept_and_registered(tmp_path):
 class Still(torch.nn.Module):
     """A network that moves nothing."""
 
-    def all_fields(self, image):
-        ddf = torch.zeros_like(image[:, :2])
-        return {"ddf": ddf, "flows": torch.stack([ddf, ddf], dim=1)}
+    def register_with_spread(self, image):
+        return torch.zeros_like(image[:, :2]), torch.zeros_like(image[:, :2])
 
 
 def test_an_item_is_what_the_network_and_the_loss_take(samples):

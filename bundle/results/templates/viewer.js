@@ -14,6 +14,7 @@
     sagittalNoseLeft: true,
     multiplanarForceRender: false,
     multiplanarShowRender: 0,
+    multiplanarPadPixels: 12,  // so that letters of neighbouring planes do not touch
     dragAndDropEnabled: false,
     dragMode: 9,  // windowing
     showAllOrientationMarkers: true,
