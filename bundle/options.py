@@ -203,7 +203,8 @@ class Options(BaseModel):
         4.5, description="width in mm of the smoothing of fields across slices, 0 = none"
     )
     guard: bool = Field(
-        True, description="drop a volume's field that hardly raises the mutual information"
+        True,
+        description="drop a volume's field where it does not raise the mutual information",
     )
     refine: Refine = Field("none", description="last step of volumes, in 3D")
     ct_window: Window = Field(CT_WINDOW, description="HU shown as black and white in CT volumes")

@@ -55,12 +55,11 @@ def percentile_window(values: torch.Tensor, head: torch.Tensor, percentiles: Ran
     """
     lowest = values.min()
     inside = values[head > 0]
-    inside = inside[inside > lowest].numpy()
-    if not len(inside):
-        inside = values[values > lowest].numpy()
-    ranks = [round(p / 100 * (len(inside) - 1)) for p in percentiles]
-    inside.partition(ranks)
-    lower, upper = inside[ranks[0]].item(), inside[ranks[1]].item()
+    inside = inside[inside > lowest]
+    counted = (inside if inside.numel() else values[values > lowest]).numpy()
+    ranks = [round(p / 100 * (len(counted) - 1)) for p in percentiles]
+    counted.partition(ranks)
+    lower, upper = counted[ranks[0]].item(), counted[ranks[1]].item()
     return (lower, upper) if lower < upper else (values.min().item(), values.max().item())
 
 

@@ -16,9 +16,11 @@ class ElasticField:
         spread: its uncertainty, mm, on the same grid; None if it is not known.
         planes: of the slices that the network saw; () without it.
         optimiser: what the optimiser's field counts in it, 0 to 1.
+        used: share of the fixed head in which the guard of regions kept it.
     """
 
     field: sitk.Image
     spread: sitk.Image | None
     planes: tuple[str, ...]
     optimiser: float = 0.0
+    used: float = 1.0

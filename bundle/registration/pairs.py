@@ -105,6 +105,7 @@ class VolumeRegistration:
             plane's network does not tell.
         refinement: what became of the B-spline step, if there was one.
         optimiser: what the optimiser's field counts beside the network's, 0 to 1.
+        used: share of the fixed head in which the field is part of the transform.
     """
 
     initial: InitializedPair
@@ -116,6 +117,7 @@ class VolumeRegistration:
     spread: sitk.Image | None = None
     refinement: Refinement | None = None
     optimiser: float = 0.0
+    used: float = 0.0
 
     @property
     def pair(self) -> VolumePair:

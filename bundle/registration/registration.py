@@ -28,7 +28,7 @@ from bundle.networks import device_of
 from bundle.options import Options
 from bundle.progress import SILENT, Progress, Stage
 from bundle.registration.bspline import Refinement, refine
-from bundle.registration.coarse import coarse_of
+from bundle.registration.coarse import CoarsePair, coarse_of
 from bundle.registration.combined import combined
 from bundle.registration.elastic_field import ElasticField
 from bundle.registration.initialize import initialize
@@ -40,6 +40,7 @@ from bundle.registration.pairs import (
     Registration,
     VolumeRegistration,
 )
+from bundle.registration.regional_guard import where_closer
 from bundle.registration.similarity import mutual_information
 from bundle.registration.slicewise import match_picture, slice_fields
 from bundle.registration.three_planes import three_plane_field
@@ -109,7 +110,7 @@ def _register_volumes(
     return VolumeRegistration(
         output, transform, mapping, warped, shown(warped, output),
         kept.elastic.planes if kept else (), found.elastic.spread if found else None, refinement,
-        kept.elastic.optimiser if kept else 0.0,
+        kept.elastic.optimiser if kept else 0.0, kept.elastic.used if kept else 0.0,
     )  # fmt: skip
 
 
@@ -123,21 +124,32 @@ class _Judged:
 
 
 def _best(initial: InitializedPair, network: Any, options: Options, progress: Progress) -> _Judged:
-    """The best field that is found, and whether it is clearly better than the start."""
-    found = list(_candidates(initial, network, options, progress))
+    """The best field that is found, and whether it is clearly better than the start.
+
+    Of a field that is used only the regions in which it is better than the start.
+    """
+    coarse = coarse_of(initial)
+    found = list(_candidates(initial, coarse, network, options, progress))
     best = max(found, key=lambda one: one.information)
-    needed = GAIN * information(initial)
-    return replace(best, kept=not options.guard or best.information >= needed)
+    if not options.guard:
+        return best
+    if best.information < GAIN * information(initial):
+        return replace(best, kept=False)
+    return replace(best, elastic=where_closer(coarse, best.elastic))
 
 
 def _candidates(
-    initial: InitializedPair, network: Any, options: Options, progress: Progress
+    initial: InitializedPair,
+    coarse: CoarsePair,
+    network: Any,
+    options: Options,
+    progress: Progress,
 ) -> Iterator[_Judged]:
     """A field in 3D, unless a plane is asked for; of thick slices also that of their own plane."""
     pair, grid = initial.pair, initial.pair.fixed.image
     spacing = plane_spacing(grid, pair.plane)
     if options.plane == "auto":
-        yield _in_space(initial, network, progress)
+        yield _in_space(initial, coarse, network, progress)
     if options.plane != "auto" or max(spacing) > THICK:
         progress(Stage.NETWORK)
         on_device = initial.matched.to(device_of(network))
@@ -147,12 +159,13 @@ def _candidates(
         yield _judged(initial, ElasticField(field, spread, (pair.plane,)))
 
 
-def _in_space(initial: InitializedPair, network: Any, progress: Progress) -> _Judged:
+def _in_space(
+    initial: InitializedPair, coarse: CoarsePair, network: Any, progress: Progress
+) -> _Judged:
     """One field of the network's and of an optimiser's, which knows contrasts it never saw.
 
     The network's alone where both have clearly less mutual information.
     """
-    coarse = coarse_of(initial)
     progress(Stage.NETWORK)
     network_field = three_plane_field(coarse, network)
     require_finite(torch.from_numpy(sitk.GetArrayFromImage(network_field.field)))

@@ -110,6 +110,7 @@ def volume_report(fused: FusedVolumes, shown: Shown, parameters: Mapping[str, An
         displacement=spread(shown.in_head(shown.displacement)),
         jacobian=determinant(shown.in_head(shown.jacobian)),
         field_kept=bool(registration.planes),
+        field_used=round(registration.used, 4),
         start=np.round(initial.start, 6).tolist(),
         overlap=round(float(initial.overlap), 4),
         display={"fixed": initial.windows[0], "moving": initial.windows[1]},

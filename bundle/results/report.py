@@ -19,6 +19,9 @@ from bundle.images.suv import Suv
 from bundle.registration.similarity import chunks, mutual_information
 from bundle.results.labels import LabelMean
 
+USED = 0.95
+"""Share of the head in which a field is used without a note."""
+
 UNCERTAIN = 5.0
 """Millimetres of uncertainty without a warning; the page's scale."""
 
@@ -61,7 +64,8 @@ class Report:
         ncc: Pearson correlation in the head.
         displacement: length of the total displacement in the head.
         jacobian: of the total mapping in the head.
-        field_kept: whether the network's field is part of the result.
+        field_kept: whether the elastic field is part of the result.
+        field_used: share of the fixed head in which it is; volumes only.
         seconds: from reading to the fusion.
         start: (4, 4), millimetres, LPS, fixed to moving points; volumes only.
         overlap: share of the fixed head that the moving volume covers; volumes only.
@@ -85,6 +89,7 @@ class Report:
     seconds: float
     start: list[list[float]] | None = None
     overlap: float | None = None
+    field_used: float | None = None
     display: Mapping[str, Range] | None = None
     uncertainty: Spread | None = None
     refinement: Mapping[str, Any] = field(default_factory=lambda: {"method": "none"})
@@ -102,6 +107,7 @@ class Report:
             "start": self.start,
             "overlap": self.overlap,
             "field_kept": self.field_kept,
+            "field_used": self.field_used,
             "refinement": dict(self.refinement),
             "versions": versions(),
             "mutual_information": asdict(self.mutual_information),
@@ -193,6 +199,12 @@ def result_remarks(report: Report) -> list[Remark]:
             "start by 2 %: the result is the linear registration alone."
         )
         found.append(Remark("field_dropped", text, warning=False))
+    if report.field_kept and report.field_used is not None and report.field_used < USED:
+        text = (
+            f"In {100 * (1 - report.field_used):.0f} % of the head the elastic field lowered the "
+            "mutual information: there the result is the linear start."
+        )
+        found.append(Remark("field_partly_dropped", text, warning=False))
     if report.refinement.get("reason"):
         text = f"The B-spline step was dropped: {report.refinement['reason']}."
         found.append(Remark("bspline_dropped", text))

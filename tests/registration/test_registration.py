@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,6 +116,22 @@ def test_the_guard_wants_a_clear_gain(gain, kept, monkeypatch):
     candidates(monkeypatch, 2.0, 2.0)
     monkeypatch.setattr(REGISTRATION, "GAIN", gain)
     assert (registered(*textured((12, 60, 56), (2.0, 2.0, 3.0))).planes != ()) == kept
+
+
+@pytest.mark.parametrize(("guard", "used"), [(True, 0.25), (False, 1.0)])
+def test_the_guard_asks_region_by_region_where_a_field_is_used(guard, used, monkeypatch):
+    candidates(monkeypatch, 4.0, 4.0)
+    left = sitk.TranslationTransform(3, (1.0, 0.0, 0.0))
+
+    def where_closer(pair, elastic):
+        return replace(elastic, field=displacement_field(left, pair.grid), used=0.25)
+
+    monkeypatch.setattr(REGISTRATION, "where_closer", where_closer)
+    found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)), guard=guard)
+    assert found.used == used
+    np.testing.assert_allclose(vectors(found.field)[..., 0], 1.0 if guard else 4.0, atol=1e-5)
+    still = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)), rigid_only=True)
+    assert still.used == 0.0
 
 
 @pytest.mark.parametrize(

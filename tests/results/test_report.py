@@ -50,6 +50,16 @@ def test_suspicious_figures_are_put_in_words():
     ]
 
 
+def test_a_field_that_is_used_in_a_part_of_the_head_is_noted():
+    kept = replace(SUSPICIOUS, field_kept=True, field_used=0.8)
+    found = result_remarks(kept)[0]
+    assert found.code == "field_partly_dropped" and not found.warning
+    assert found.text.startswith("In 20 % of the head the elastic field lowered")
+    assert kept.as_json()["field_used"] == 0.8
+    for used in (0.95, 1.0, None):
+        assert result_remarks(replace(kept, field_used=used))[0].code == "folding"
+
+
 def test_good_figures_are_not_suspicious():
     good = replace(
         SUSPICIOUS,

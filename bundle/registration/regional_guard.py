@@ -1,0 +1,116 @@
+"""The guard of regions: a field counts where it brings the images closer, the start elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from scipy.ndimage import gaussian_filter
+from torch.nn import functional
+
+from bundle.geometry.transform import field_transform, onto, resample
+from bundle.registration.coarse import CoarsePair, scalar
+from bundle.registration.elastic_field import ElasticField
+from bundle.registration.unfolding import without_folds
+
+CELL = 8
+"""Voxels of about 2 mm along each side of a cell, in which grey values are counted."""
+
+WINDOW = 24.0
+"""Width in mm of the Gaussian over the cells: a narrower one sees too few voxels to tell."""
+
+BINS = 16
+"""Of the grey values of each volume, equally full in the head."""
+
+LEAST = 1e-9
+"""Of a share that is divided by, or whose logarithm is taken."""
+
+
+def where_closer(pair: CoarsePair, elastic: ElasticField) -> ElasticField:
+    """A field without the regions in which it lowers the local mutual information.
+
+    There it falls back to zero, so to the start, smoothly over a cell. What falls away counts as
+    uncertain.
+
+    Args:
+        pair: the volumes after the start.
+        elastic: on any grid.
+    """
+    share = closer(pair, elastic.field)
+    used = float(share[pair.head[0].numpy()].mean())
+    if used == 1.0:
+        return elastic
+    weights = sitk.GetArrayFromImage(onto(scalar(share, pair.grid), elastic.field))[..., None]
+    vectors = sitk.GetArrayFromImage(elastic.field)
+    field = without_folds(_on_grid(weights * vectors, elastic.field))
+    spread = elastic.spread
+    if spread is not None:
+        lost = np.linalg.norm((1 - weights) * vectors, axis=-1)
+        uncertain = np.hypot(sitk.GetArrayFromImage(spread), lost).astype(np.float32)
+        spread = _on_grid(uncertain, elastic.field)
+    return replace(elastic, field=field, spread=spread, used=used)
+
+
+def _on_grid(values: np.ndarray, grid: sitk.Image) -> sitk.Image:
+    """Values (z, y, x), or vectors in a fourth axis, on a grid."""
+    image = sitk.GetImageFromArray(values, isVector=values.ndim == 4)
+    image.CopyInformation(grid)
+    return image
+
+
+def closer(pair: CoarsePair, field: sitk.Image) -> np.ndarray:
+    """Where a field does not lower the local mutual information: 1, else 0, smooth in between.
+
+    Args:
+        pair: the volumes after the start.
+        field: ITK displacement field, millimetres, LPS, pull-back, on any grid.
+
+    Returns:
+        float32 (H, W, D).
+    """
+    fixed, started = pair.image.numpy()
+    warped = resample(scalar(started, pair.grid), pair.grid, field_transform(field))
+    moved = np.moveaxis(sitk.GetArrayFromImage(warped), 0, 2)
+    where = pair.head[0].numpy()
+    edges = [np.quantile(one[where], np.arange(1, BINS) / BINS) for one in (fixed, started)]
+    bins = np.digitize(fixed, edges[0])
+    window = [WINDOW / step for step in pair.spacing]
+    before, after = (
+        local_information(bins, np.digitize(one, edges[1]), where, window)
+        for one in (started, moved)
+    )
+    kept = torch.from_numpy((after >= before).astype(np.float32))
+    size = [CELL * count for count in kept.shape]
+    smooth = functional.interpolate(kept[None, None], size, mode="trilinear")[0, 0].numpy()
+    height, width, depth = where.shape
+    return smooth[:height, :width, :depth]
+
+
+def local_information(
+    fixed: np.ndarray, moving: np.ndarray, where: np.ndarray, window: Sequence[float]
+) -> np.ndarray:
+    """Mutual information in a Gaussian window around each cell.
+
+    Args:
+        fixed: numbers of bins, int (H, W, D).
+        moving: the same of the other volume.
+        where: bool (H, W, D), the voxels that count.
+        window: width of the Gaussian, in voxels per row, column and slice.
+
+    Returns:
+        (h, w, d), nats, a value per cell of ``CELL`` voxels; 0 where none count nearby.
+    """
+    cells = [-(-count // CELL) for count in where.shape]
+    cell = np.ravel_multi_index([index // CELL for index in np.nonzero(where)], cells)
+    both = (cell * BINS + fixed[where]) * BINS + moving[where]
+    counts = np.bincount(both, minlength=int(np.prod(cells)) * BINS**2).astype(np.float32)
+    widths = [width / CELL for width in window]
+    joint = gaussian_filter(counts.reshape(*cells, BINS, BINS), [*widths, 0, 0], truncate=3.0)
+    joint /= np.maximum(joint.sum(axis=(-1, -2), keepdims=True), LEAST)
+    independent = joint.sum(axis=-1, keepdims=True) * joint.sum(axis=-2, keepdims=True)
+    ratio = np.maximum(joint, LEAST) / np.maximum(independent, LEAST)
+    found: np.ndarray = (joint * np.log(ratio)).sum(axis=(-1, -2))
+    return found
