@@ -275,17 +275,15 @@ def read_transform(path: Path, dimension: int = 3) -> sitk.Transform:
     """
     import SimpleITK as sitk
 
-    from bundle.geometry.transform import is_whole
+    from bundle.geometry.transform_file import read_itk_transform
 
-    if not is_whole(path):
-        raise InputError(f"{path}: is damaged or cut short; save it anew")
     wanted = _wanted(dimension == 3)
     try:
         if path.name.endswith((".nii", ".nii.gz")):
             field = sitk.ReadImage(str(path), sitk.sitkVectorFloat64)
             transform: sitk.Transform = sitk.DisplacementFieldTransform(field)
         else:
-            transform = sitk.ReadTransform(str(path))
+            transform = read_itk_transform(path)
     except RuntimeError as error:
         raise InputError(f"{path}: no transform; name the {wanted}") from error
     if transform.GetDimension() != dimension:

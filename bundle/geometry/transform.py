@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import SimpleITK as sitk
-
-TEXT = b"#Insight Transform File"
-"""How a text file of ITK begins."""
-
-NUMBERS = {
-    "TranslationTransform": 3, "ScaleTransform": 3, "VersorTransform": 3, "Euler3DTransform": 6,
-    "VersorRigid3DTransform": 6, "Similarity3DTransform": 7, "ScaleVersor3DTransform": 9,
-    "ScaleSkewVersor3DTransform": 15, "AffineTransform": 12, "MatrixOffsetTransformBase": 12,
-}  # fmt: skip
-"""Parameters of ITK's linear transforms in 3D."""
-
-CENTRE = 3
-"""Fixed parameters that they have at least; newer versions of ITK write more of some."""
-
-WITHOUT_CENTRE = ("TranslationTransform",)
 
 
 def as_matrix(transform: sitk.Transform) -> np.ndarray:
@@ -109,33 +93,3 @@ def resample(
     nearest = mode == sitk.sitkNearestNeighbor
     lowest = 0.0 if nearest else float(sitk.GetArrayViewFromImage(moving).min())
     return sitk.Resample(moving, grid, transform, mode, lowest, moving.GetPixelID())
-
-
-def is_whole(path: Path) -> bool:
-    """Whether a text file has all numbers of its linear transforms in 3D.
-
-    It has to be known before ITK reads the file, which would write beyond its memory.
-
-    Args:
-        path: a file of ITK of any kind; others than texts pass.
-    """
-    with path.open("rb") as file:
-        if file.read(len(TEXT)) != TEXT:
-            return True
-        lines = [line.decode("ascii", "replace").partition(":") for line in file]
-    found: list[tuple[str, dict[str, int]]] = []
-    for key, _, value in lines:
-        if key == "Transform":
-            found.append((value.strip(), {}))
-        elif found:
-            found[-1][1][key] = len(value.split())
-    return all(_has_all(name, counts) for name, counts in found)
-
-
-def _has_all(name: str, counts: Mapping[str, int]) -> bool:
-    """Whether a transform, such as Euler3DTransform_double_3_3, has so many numbers as it needs."""
-    kind, _, others = name.partition("_")
-    if kind not in NUMBERS or not others.endswith("_3_3"):
-        return True
-    centre = 0 if kind in WITHOUT_CENTRE else CENTRE
-    return counts.get("Parameters") == NUMBERS[kind] and counts.get("FixedParameters", 0) >= centre

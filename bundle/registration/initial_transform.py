@@ -8,7 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from bundle.errors import InputError
-from bundle.geometry.transform import as_matrix, is_whole
+from bundle.geometry.transform import as_matrix
+from bundle.geometry.transform_file import read_itk_transform
 from bundle.images.matrix_files import read_fsl, read_lta
 
 KINDS = (".tfm", ".txt", ".h5", ".mat", ".hdf5", ".xfm")
@@ -57,10 +58,8 @@ def _read(path: Path, fixed: sitk.Image, moving: sitk.Image) -> np.ndarray:
 
 
 def _read_itk(path: Path) -> np.ndarray:
-    if not is_whole(path):
-        raise InputError(f"{path}: is damaged or cut short; save it anew")
     try:
-        transform = sitk.ReadTransform(str(path))
+        transform = read_itk_transform(path)
     except RuntimeError as error:
         raise InputError(
             f"{path}: cannot be read as a transform; save it with ITK, ANTs, 3D Slicer or FSL"

@@ -1,5 +1,6 @@
 """Applying written transforms to other volumes."""
 
+import os
 import re
 import resource
 
@@ -244,6 +245,21 @@ def test_labels_that_would_be_mixed_are_refused_where_warnings_are(pictures):
     with pytest.raises(SystemExit, match="labels.png: looks like a label map"):
         apply_picture(folder, "labels.png", "--strict")
     assert not (folder / "out.png").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "overwritten"])
+def test_a_damaged_file_of_hdf5_is_one_line(files, damage, capfd):
+    folder, _ = files
+    content = (folder / "t.h5").read_bytes()
+    headers = content.replace(b"OHDR", b"none")
+    damaged = {"cut": content[: len(content) // 2], "overwritten": headers}[damage]
+    assert damaged != content
+    (folder / "damaged.h5").write_bytes(damaged)
+    with pytest.raises(SystemExit, match=r"damaged\.h5: no transform"):
+        apply(folder, "damaged.h5")
+    assert "HDF5" not in capfd.readouterr().err
+    os.write(2, b"heard again")
+    assert capfd.readouterr().err == "heard again"
 
 
 def test_bad_input_is_one_line_and_nothing_is_overwritten(files):
