@@ -204,7 +204,7 @@ class Options(BaseModel):
     )
     guard: bool = Field(
         True,
-        description="drop a volume's field where it does not raise the mutual information",
+        description="drop a volume's field, or regions of it, that bring the images no closer",
     )
     refine: Refine = Field("none", description="last step of volumes, in 3D")
     ct_window: Window = Field(CT_WINDOW, description="HU shown as black and white in CT volumes")

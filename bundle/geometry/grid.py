@@ -37,6 +37,18 @@ def at_resolution(volume: sitk.Image, resolution: float) -> sitk.Image:
     return _about_the_middle(volume, counts_at(volume, resolution), np.full(3, resolution))
 
 
+def image_on(grid: sitk.Image, values: np.ndarray) -> sitk.Image:
+    """Values as an image on a grid.
+
+    Args:
+        grid: gives origin, spacing and direction.
+        values: (z, y, x), or vectors in a fourth axis.
+    """
+    image = sitk.GetImageFromArray(np.ascontiguousarray(values), isVector=values.ndim == 4)
+    image.CopyInformation(grid)
+    return image
+
+
 def _about_the_middle(volume: sitk.Image, counts: Sequence[int], spacing: np.ndarray) -> sitk.Image:
     """A grid of other voxels with the same orientation and middle."""
     old, sizes = np.array(volume.GetSpacing()), np.array(volume.GetSize())

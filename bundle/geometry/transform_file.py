@@ -27,6 +27,7 @@ CENTRE = 3
 WITHOUT_CENTRE = ("TranslationTransform",)
 
 HDF5 = (".h5", ".hdf5", ".hdf")
+"""Endings of the files that ITK reads by HDF5."""
 
 
 def read_itk_transform(path: Path) -> sitk.Transform:
@@ -49,11 +50,15 @@ def read_itk_transform(path: Path) -> sitk.Transform:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Let nothing be written to stderr: HDF5 prints its calls where a file is damaged."""
-    stderr = os.dup(2)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+    """Let the whole process write nothing to stderr: HDF5 prints its calls of a damaged file."""
     try:
+        stderr = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
         yield
     finally:
         os.dup2(stderr, 2)

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 import torch
 from torch.nn import functional
 
-from bundle.geometry.grid import same_extent
+from bundle.geometry.grid import image_on, same_extent
 from bundle.geometry.slices import in_plane_of
 from bundle.registration.pairs import InitializedPair
 
@@ -62,10 +62,15 @@ def coarse_pair(image: torch.Tensor, head: torch.Tensor, grid: sitk.Image) -> Co
     )
 
 
-def coarse_of(initial: InitializedPair) -> CoarsePair:
-    """Bring a pair after its start to voxels of about 2 mm."""
-    plane = initial.pair.plane
-    image, head = (in_plane_of(part, plane, "axial") for part in (initial.matched, initial.head))
+def coarse_of(initial: InitializedPair, head: torch.Tensor | None = None) -> CoarsePair:
+    """Bring a pair after its start to voxels of about 2 mm.
+
+    Args:
+        initial: the pair.
+        head: (1, H, W, D) in the slices of its plane, not 0 in the head; by default the pair's.
+    """
+    plane, head = initial.pair.plane, initial.head if head is None else head
+    image, head = (in_plane_of(part, plane, "axial") for part in (initial.matched, head))
     return coarse_pair(image, head, initial.pair.fixed.image)
 
 
@@ -88,9 +93,7 @@ def vectors(displacement: np.ndarray, grid: sitk.Image) -> sitk.Image:
     """Displacements (3: x, y, z; H, W, D) along the grid's axes as a field in LPS."""
     direction = np.reshape(grid.GetDirection(), (3, 3))
     vectors = np.moveaxis(displacement, (0, 3), (3, 0)) @ direction.T  # (D, H, W, xyz)
-    field = sitk.GetImageFromArray(np.ascontiguousarray(vectors, np.float64), isVector=True)
-    field.CopyInformation(grid)
-    return field
+    return image_on(grid, vectors.astype(np.float64, copy=False))
 
 
 def in_voxels(field: sitk.Image, spacing: Sequence[float]) -> np.ndarray:
@@ -122,6 +125,4 @@ def box_of(mask: np.ndarray, room: int) -> tuple[slice, slice, slice]:
 
 def scalar(values: np.ndarray, grid: sitk.Image) -> sitk.Image:
     """Values (H, W, D) on the grid."""
-    image = sitk.GetImageFromArray(np.ascontiguousarray(np.moveaxis(values, 2, 0), np.float32))
-    image.CopyInformation(grid)
-    return image
+    return image_on(grid, np.moveaxis(values, 2, 0).astype(np.float32, copy=False))

@@ -51,18 +51,15 @@ class Functions:
         return functional.avg_pool3d(values, kernel_size, stride, padding)
 
     @staticmethod
-    def conv3d(values: torch.Tensor, kernels: torch.Tensor, dilation: int = 1) -> torch.Tensor:
+    def conv3d(values: torch.Tensor, kernels: torch.Tensor, *, dilation: int = 1) -> torch.Tensor:
         """See ``torch.nn.functional.conv3d``: kernels of a single 1 shift a volume."""
-        places = kernels.nonzero()
-        single = (
-            places[:, 0].tolist() == list(range(len(kernels))) and (kernels**2 == kernels).all()
-        )
-        if kernels.shape[1:] != (1, 3, 3, 3) or not single:
+        shifts = _shifts(kernels)
+        if shifts is None or values.shape[1] != 1:
             return functional.conv3d(values, kernels, dilation=dilation)
         height, width, depth = (count - 2 * dilation for count in values.shape[2:])
         shifted = [
             values[..., i : i + height, j : j + width, k : k + depth]
-            for i, j, k in (dilation * places[:, 2:]).tolist()
+            for i, j, k in (dilation * shifts).tolist()
         ]
         return torch.cat(shifted, dim=1)
 
@@ -79,3 +76,11 @@ class Functions:
         several = volume.expand(parts, *volume.shape[1:])
         found = functional.grid_sample(several, grid.reshape(parts, -1, 1, 1, 3), **options)
         return found.transpose(0, 1).reshape(1, volume.shape[1], *grid.shape[1:4])
+
+
+def _shifts(kernels: torch.Tensor) -> torch.Tensor | None:
+    """Places (n, 3) of the single 1 in each of (n, 1, 3, 3, 3) kernels; None if they differ."""
+    places = kernels.nonzero()
+    whole = kernels.shape[1:] == (1, 3, 3, 3) and bool((kernels**2 == kernels).all())
+    single = places[:, 0].tolist() == list(range(len(kernels)))
+    return places[:, 2:] if whole and single else None

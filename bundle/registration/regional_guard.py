@@ -11,6 +11,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch.nn import functional
 
+from bundle.geometry.grid import image_on
 from bundle.geometry.transform import field_transform, onto, resample
 from bundle.registration.coarse import CoarsePair, scalar
 from bundle.registration.elastic_field import ElasticField
@@ -29,43 +30,42 @@ LEAST = 1e-9
 """Of a share that is divided by, or whose logarithm is taken."""
 
 
-def where_closer(pair: CoarsePair, elastic: ElasticField) -> ElasticField:
+def guarded(pair: CoarsePair, elastic: ElasticField) -> ElasticField:
     """A field without the regions in which it lowers the local mutual information.
 
     There it falls back to zero, so to the start, smoothly over a cell. What falls away counts as
     uncertain.
 
     Args:
-        pair: the volumes after the start.
+        pair: the volumes after the start; the voxels of its head count.
         elastic: on any grid.
+
+    Returns:
+        the field on the same grid; as it was where all regions keep it.
     """
-    share = closer(pair, elastic.field)
-    used = float(share[pair.head[0].numpy()].mean())
+    weights = kept_weights(pair, elastic.field)
+    used = float(weights[pair.head[0].numpy()].mean())
     if used == 1.0:
         return elastic
-    weights = sitk.GetArrayFromImage(onto(scalar(share, pair.grid), elastic.field))[..., None]
+    share = sitk.GetArrayFromImage(onto(scalar(weights, pair.grid), elastic.field))[..., None]
     vectors = sitk.GetArrayFromImage(elastic.field)
-    field = without_folds(_on_grid(weights * vectors, elastic.field))
+    field = without_folds(image_on(elastic.field, share * vectors))
     spread = elastic.spread
     if spread is not None:
-        lost = np.linalg.norm((1 - weights) * vectors, axis=-1)
+        lost = np.linalg.norm((1 - share) * vectors, axis=-1)
         uncertain = np.hypot(sitk.GetArrayFromImage(spread), lost).astype(np.float32)
-        spread = _on_grid(uncertain, elastic.field)
+        spread = image_on(elastic.field, uncertain)
     return replace(elastic, field=field, spread=spread, used=used)
 
 
-def _on_grid(values: np.ndarray, grid: sitk.Image) -> sitk.Image:
-    """Values (z, y, x), or vectors in a fourth axis, on a grid."""
-    image = sitk.GetImageFromArray(values, isVector=values.ndim == 4)
-    image.CopyInformation(grid)
-    return image
+def kept_weights(pair: CoarsePair, field: sitk.Image) -> np.ndarray:
+    """1 where a field does not lower the local mutual information, 0 where it does.
 
-
-def closer(pair: CoarsePair, field: sitk.Image) -> np.ndarray:
-    """Where a field does not lower the local mutual information: 1, else 0, smooth in between.
+    Smooth in between, and 1 where no voxel counts nearby. Noise is smoothed where the field samples
+    the moving volume, which favours the field a little.
 
     Args:
-        pair: the volumes after the start.
+        pair: the volumes after the start; the voxels of its head count.
         field: ITK displacement field, millimetres, LPS, pull-back, on any grid.
 
     Returns:
@@ -75,11 +75,12 @@ def closer(pair: CoarsePair, field: sitk.Image) -> np.ndarray:
     warped = resample(scalar(started, pair.grid), pair.grid, field_transform(field))
     moved = np.moveaxis(sitk.GetArrayFromImage(warped), 0, 2)
     where = pair.head[0].numpy()
-    edges = [np.quantile(one[where], np.arange(1, BINS) / BINS) for one in (fixed, started)]
-    bins = np.digitize(fixed, edges[0])
+    parts = np.arange(1, BINS) / BINS
+    fixed_edges, moving_edges = (np.quantile(one[where], parts) for one in (fixed, started))
+    fixed_bins = np.digitize(fixed[where], fixed_edges)
     window = [WINDOW / step for step in pair.spacing]
     before, after = (
-        local_information(bins, np.digitize(one, edges[1]), where, window)
+        local_information(fixed_bins, np.digitize(one[where], moving_edges), where, window)
         for one in (started, moved)
     )
     kept = torch.from_numpy((after >= before).astype(np.float32))
@@ -95,9 +96,9 @@ def local_information(
     """Mutual information in a Gaussian window around each cell.
 
     Args:
-        fixed: numbers of bins, int (H, W, D).
+        fixed: numbers of the bins of the voxels that count, int (N,), below ``BINS``.
         moving: the same of the other volume.
-        where: bool (H, W, D), the voxels that count.
+        where: bool (H, W, D), the N voxels that count.
         window: width of the Gaussian, in voxels per row, column and slice.
 
     Returns:
@@ -105,7 +106,7 @@ def local_information(
     """
     cells = [-(-count // CELL) for count in where.shape]
     cell = np.ravel_multi_index([index // CELL for index in np.nonzero(where)], cells)
-    both = (cell * BINS + fixed[where]) * BINS + moving[where]
+    both = (cell * BINS + fixed) * BINS + moving
     counts = np.bincount(both, minlength=int(np.prod(cells)) * BINS**2).astype(np.float32)
     widths = [width / CELL for width in window]
     joint = gaussian_filter(counts.reshape(*cells, BINS, BINS), [*widths, 0, 0], truncate=3.0)

@@ -40,7 +40,7 @@ from bundle.registration.pairs import (
     Registration,
     VolumeRegistration,
 )
-from bundle.registration.regional_guard import where_closer
+from bundle.registration.regional_guard import guarded
 from bundle.registration.similarity import mutual_information
 from bundle.registration.slicewise import match_picture, slice_fields
 from bundle.registration.three_planes import three_plane_field
@@ -126,16 +126,19 @@ class _Judged:
 def _best(initial: InitializedPair, network: Any, options: Options, progress: Progress) -> _Judged:
     """The best field that is found, and whether it is clearly better than the start.
 
-    Of a field that is used only the regions in which it is better than the start.
+    A field that is used counts only in regions where it does not lower the mutual information.
     """
     coarse = coarse_of(initial)
     found = list(_candidates(initial, coarse, network, options, progress))
     best = max(found, key=lambda one: one.information)
     if not options.guard:
         return best
-    if best.information < GAIN * information(initial):
-        return replace(best, kept=False)
-    return replace(best, elastic=where_closer(coarse, best.elastic))
+    needed = GAIN * information(initial)
+    if best.information >= needed:
+        counted = coarse_of(initial, initial.counted) if initial.masked else coarse
+        elastic = guarded(counted, best.elastic)
+        best = best if elastic is best.elastic else _judged(initial, elastic)
+    return replace(best, kept=best.information >= needed)
 
 
 def _candidates(

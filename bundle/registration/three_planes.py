@@ -25,8 +25,8 @@ from bundle.registration.unfolding import without_folds
 STEP = 6.0
 """Millimetres between the slices of a plane."""
 
-TOGETHER = 16
-"""Slices that the network sees at a time: of few it takes a fifth longer."""
+SLICES_AT_ONCE = 16
+"""How many slices of a plane are registered at a time: with 4 the network takes a fifth longer."""
 
 SMOOTHED = 5.0
 """Width in mm of the Gaussian over the field: neighbouring slices were registered separately."""
@@ -100,7 +100,7 @@ def _plane_fields(
     box, device = head_frame(inside, (rows, columns)), device_of(network)
     parts = [
         framed_fields(slices[..., places].permute(3, 0, 1, 2).to(device), network, box)
-        for places in chosen.split(TOGETHER)
+        for places in chosen.split(SLICES_AT_ONCE)
     ]
     found = torch.cat(parts).cpu().permute(1, 2, 3, 0)
     if len(found) == 2:

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy.ndimage import gaussian_filter
 
+from bundle.geometry.grid import image_on
 from bundle.geometry.jacobian import volume_determinant
 from bundle.registration.coarse import box_of
 
@@ -35,9 +36,7 @@ def without_folds(field: sitk.Image) -> sitk.Image:
     while (folds := _folds(field)).any():
         vectors = sitk.GetArrayFromImage(field)
         _smooth_around(vectors, folds, [width / step for step in reversed(field.GetSpacing())])
-        smooth = sitk.GetImageFromArray(vectors, isVector=True)
-        smooth.CopyInformation(field)
-        field, width = smooth, WIDER * width
+        field, width = image_on(field, vectors), WIDER * width
     return field
 
 

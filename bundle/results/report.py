@@ -202,7 +202,7 @@ def result_remarks(report: Report) -> list[Remark]:
     if report.field_kept and report.field_used is not None and report.field_used < USED:
         text = (
             f"In {100 * (1 - report.field_used):.0f} % of the head the elastic field lowered the "
-            "mutual information: there the result is the linear start."
+            "mutual information: there it is not used."
         )
         found.append(Remark("field_partly_dropped", text, warning=False))
     if report.refinement.get("reason"):

@@ -27,9 +27,9 @@ from tests.inference.stubs import KnownField
 class Spreading(KnownField):
     """Its two fields lie 2 voxels along rows on either side of the known one."""
 
-    def all_fields(self, image):
+    def register_with_spread(self, image):
         ddf, apart = self.register(image), torch.tensor([2.0, 0.0]).view(1, 2, 1, 1)
-        return {"ddf": ddf, "flows": torch.stack([ddf - apart, ddf + apart], dim=1)}
+        return ddf, apart.expand_as(ddf)
 
 
 def test_the_package_offers_what_it_says():

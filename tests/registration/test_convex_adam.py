@@ -38,15 +38,21 @@ def test_the_values_stay_and_other_functions_are_torch_s():
 
 @pytest.mark.parametrize("dilation", [1, 2])
 @pytest.mark.parametrize("values_of_kernels", [(1.0,), (0.5,), (1.0, 1.0)])
-def test_shifts_and_other_convolutions_are_those_of_torch(dilation, values_of_kernels):
+def test_shifts_and_other_convolutions_are_those_of_torch(dilation, values_of_kernels, monkeypatch):
     volume, kernels = torch.rand(1, 1, 9, 8, 7), torch.zeros(4, 1, 3, 3, 3)
     for kernel, (place, other) in enumerate([(0, 3), (13, 4), (26, 5), (11, 6)]):
         for one, value in zip((place, other), values_of_kernels, strict=False):
             kernels[kernel].view(-1)[one] = value
-    found, expected = (
-        module.conv3d(volume, kernels, dilation=dilation) for module in (Functions(), functional)
-    )
+    expected, convolved = functional.conv3d(volume, kernels, dilation=dilation), []
+
+    def conv3d(*args, **options):
+        convolved.append(options)
+        return expected
+
+    monkeypatch.setattr(functional, "conv3d", conv3d)
+    found = Functions().conv3d(volume, kernels, dilation=dilation)
     torch.testing.assert_close(found, expected)
+    assert len(convolved) == (values_of_kernels != (1.0,))  # shifts need none
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

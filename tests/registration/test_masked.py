@@ -16,6 +16,7 @@ from bundle.geometry.transform import as_matrix
 from bundle.images.pair import read_pair
 from bundle.options import options_of
 from bundle.registration import initialize, register
+from bundle.registration.coarse import coarse_of
 from bundle.registration.registration import information
 from bundle.registration.similarity import mutual_information
 from bundle.results.describe import describe
@@ -100,6 +101,24 @@ def test_the_masks_voxels_are_not_counted_by_the_guard(scene):
     np.testing.assert_array_equal(found.counted[0].numpy() > 0, where)
     expected = mutual_information(*(part.numpy() for part in found.matched), where)
     assert information(found) == expected
+
+
+def test_the_masks_voxels_are_not_counted_by_the_guard_of_regions(scene, monkeypatch):
+    _, fixed, mask, moving, motion = scene
+    asked = options_of(init="header", plane="axial", fixed_mask=mask)
+    seen = []
+
+    def guarded(pair, elastic):
+        seen.append(pair.head)
+        return elastic
+
+    monkeypatch.setattr(REGISTRATION, "guarded", guarded)
+    monkeypatch.setattr(REGISTRATION, "GAIN", 0.0)
+    there = sitk.Resample(moving, fixed, motion)
+    found = register(read_pair(fixed, there, asked), KnownField(), asked)
+    left_out = coarse_of(found.initial, to_slices(mask)).head
+    assert left_out.any() and not (seen[0] & left_out).any()
+    assert (coarse_of(found.initial).head & left_out).any()
 
 
 def test_the_moving_mask_goes_along_with_the_start(scene):

@@ -118,20 +118,22 @@ def test_the_guard_wants_a_clear_gain(gain, kept, monkeypatch):
     assert (registered(*textured((12, 60, 56), (2.0, 2.0, 3.0))).planes != ()) == kept
 
 
-@pytest.mark.parametrize(("guard", "used"), [(True, 0.25), (False, 1.0)])
-def test_the_guard_asks_region_by_region_where_a_field_is_used(guard, used, monkeypatch):
+@pytest.mark.parametrize(
+    ("guard", "left", "used"), [(True, 3.0, 0.25), (False, 3.0, 1.0), (True, -3.0, 0.0)]
+)
+def test_what_the_guard_of_regions_leaves_has_to_bring_the_gain(guard, left, used, monkeypatch):
     candidates(monkeypatch, 4.0, 4.0)
-    left = sitk.TranslationTransform(3, (1.0, 0.0, 0.0))
+    shift = sitk.TranslationTransform(3, (left, 0.0, 0.0))
 
-    def where_closer(pair, elastic):
-        return replace(elastic, field=displacement_field(left, pair.grid), used=0.25)
+    def guarded(pair, elastic):
+        return replace(elastic, field=displacement_field(shift, pair.grid), used=0.25)
 
-    monkeypatch.setattr(REGISTRATION, "where_closer", where_closer)
+    monkeypatch.setattr(REGISTRATION, "guarded", guarded)
     found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)), guard=guard)
-    assert found.used == used
-    np.testing.assert_allclose(vectors(found.field)[..., 0], 1.0 if guard else 4.0, atol=1e-5)
-    still = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)), rigid_only=True)
-    assert still.used == 0.0
+    assert found.used == used and bool(found.planes) == (used > 0)
+    expected = {0.25: left, 1.0: 4.0, 0.0: 0.0}[used]
+    np.testing.assert_allclose(vectors(found.field)[..., 0], expected, atol=1e-5)
+    assert registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)), rigid_only=True).used == 0.0
 
 
 @pytest.mark.parametrize(

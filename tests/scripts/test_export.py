@@ -54,6 +54,9 @@ def test_torchscript_has_what_volumes_need(folder):
     with torch.no_grad():
         ddf = scripted.register(image)
         assert ddf.shape == (1, 2, 40, 52)
+        found, spread = scripted.register_with_spread(image)
+        torch.testing.assert_close(found, ddf)
+        assert spread.shape == ddf.shape and spread.min() >= 0 and spread.max() > 0
         assert scripted.fuse(image, ddf).shape == (1, 1, 40, 52)
 
 
