@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ WITHOUT_CENTRE = ("TranslationTransform",)
 HDF5 = (".h5", ".hdf5", ".hdf")
 """Endings of the files that ITK reads by HDF5."""
 
+_alone = threading.Lock()
+
 
 def read_itk_transform(path: Path) -> sitk.Transform:
     """Read a transform of ITK: text, Matlab's or HDF5.
@@ -44,7 +47,7 @@ def read_itk_transform(path: Path) -> sitk.Transform:
         raise InputError(f"{path}: is damaged or cut short; save it anew")
     if path.suffix.lower() not in HDF5:
         return sitk.ReadTransform(str(path))
-    with _silent():
+    with _alone, _silent():  # stderr is the whole process's
         return sitk.ReadTransform(str(path))
 
 
