@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -69,7 +70,7 @@ def _silent() -> Iterator[None]:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a text file has all numbers of its linear transforms in 3D.
+    """Whether a text file has all numbers of its linear transforms in 3D, each of them finite.
 
     It has to be known before ITK reads the file, which would write beyond its memory.
 
@@ -85,8 +86,17 @@ def is_whole(path: Path) -> bool:
         if key == "Transform":
             found.append((value.strip(), {}))
         elif found:
-            found[-1][1][key] = len(value.split())
+            found[-1][1][key] = _numbers(value)
     return all(_has_all(name, counts) for name, counts in found)
+
+
+def _numbers(words: str) -> int:
+    """How many finite numbers a line has; -1 if a word of it is none: ITK stops there."""
+    try:
+        numbers = [float(word) for word in words.split()]
+    except ValueError:
+        return -1
+    return len(numbers) if all(map(math.isfinite, numbers)) else -1
 
 
 def _has_all(name: str, counts: Mapping[str, int]) -> bool:

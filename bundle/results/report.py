@@ -196,7 +196,7 @@ def result_remarks(report: Report) -> list[Remark]:
     if not report.field_kept and not report.parameters.get("rigid_only"):
         text = (
             "The elastic field did not raise the mutual information above that of the linear "
-            "start by 2 %: the result is the linear registration alone."
+            "start by 2 %: it is not used."
         )
         found.append(Remark("field_dropped", text, warning=False))
     if report.field_kept and report.field_used is not None and report.field_used < USED:

@@ -228,6 +228,15 @@ def test_a_text_of_a_transform_that_is_cut_short_is_refused(left_out, tmp_path):
         read_initial_transform(path, head(), head())
 
 
+@pytest.mark.parametrize("word", ["nan", "inf", "1e400", "abc", "1,0"])
+def test_a_text_of_a_transform_with_what_is_no_number_is_refused(word, tmp_path):
+    path = tmp_path / "t.tfm"
+    sitk.WriteTransform(sitk.Euler3DTransform((1, 2, 3), 0.1, 0.3, -0.2), str(path))
+    path.write_text(path.read_text().replace(" -0.2", f" {word}"))
+    with pytest.raises(InputError, match=r"t\.tfm: is damaged or cut short"):
+        read_initial_transform(path, head(), head())
+
+
 def test_older_texts_of_transforms_have_fewer_fixed_parameters(tmp_path):
     path = tmp_path / "t.tfm"
     sitk.WriteTransform(sitk.Euler3DTransform((1, 2, 3), 0.1, 0.3, -0.2), str(path))
