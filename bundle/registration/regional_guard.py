@@ -33,8 +33,7 @@ LEAST = 1e-9
 def guarded(pair: CoarsePair, elastic: ElasticField) -> ElasticField:
     """A field without the regions in which it lowers the local mutual information.
 
-    There it falls back to zero, so to the start, smoothly over a cell. What falls away counts as
-    uncertain.
+    There it falls back to zero, so to the start, smoothly over a cell.
 
     Args:
         pair: the volumes after the start; the voxels of its head count.
@@ -47,15 +46,25 @@ def guarded(pair: CoarsePair, elastic: ElasticField) -> ElasticField:
     used = float(weights[pair.head[0].numpy()].mean())
     if used == 1.0:
         return elastic
-    share = sitk.GetArrayFromImage(onto(scalar(weights, pair.grid), elastic.field))[..., None]
+    share = sitk.GetArrayFromImage(onto(scalar(weights, pair.grid), elastic.field))
+    return replace(reduced(elastic, share), used=used)
+
+
+def reduced(elastic: ElasticField, share: np.ndarray | float) -> ElasticField:
+    """A share of a field; what falls away counts as uncertain.
+
+    Args:
+        elastic: the field.
+        share: of it that is left, 0 to 1: one for all, or (z, y, x) on its grid.
+    """
+    share = np.asarray(share)[..., None]
     vectors = sitk.GetArrayFromImage(elastic.field)
-    field = without_folds(image_on(elastic.field, share * vectors))
-    spread = elastic.spread
+    field, spread = without_folds(image_on(elastic.field, share * vectors)), elastic.spread
     if spread is not None:
         lost = np.linalg.norm((1 - share) * vectors, axis=-1)
         uncertain = np.hypot(sitk.GetArrayFromImage(spread), lost).astype(np.float32)
         spread = image_on(elastic.field, uncertain)
-    return replace(elastic, field=field, spread=spread, used=used)
+    return replace(elastic, field=field, spread=spread)
 
 
 def kept_weights(pair: CoarsePair, field: sitk.Image) -> np.ndarray:

@@ -40,7 +40,7 @@ from bundle.registration.pairs import (
     Registration,
     VolumeRegistration,
 )
-from bundle.registration.regional_guard import guarded
+from bundle.registration.regional_guard import guarded, reduced
 from bundle.registration.similarity import mutual_information
 from bundle.registration.slicewise import match_picture, slice_fields
 from bundle.registration.three_planes import three_plane_field
@@ -138,7 +138,9 @@ def _best(initial: InitializedPair, network: Any, options: Options, progress: Pr
         counted = coarse_of(initial, initial.counted) if initial.masked else coarse
         elastic = guarded(counted, best.elastic)
         best = best if elastic is best.elastic else _judged(initial, elastic)
-    return replace(best, kept=best.information >= needed)
+    if best.information >= needed:
+        return best
+    return replace(best, elastic=reduced(best.elastic, 0.0), kept=False)
 
 
 def _candidates(

@@ -111,6 +111,19 @@ def test_the_guard_keeps_the_start_where_every_field_lowers_the_information(thic
     assert information(found.initial, unguarded.field) < information(found.initial)
 
 
+def test_a_field_that_is_dropped_counts_as_uncertain(monkeypatch):
+    def three_planes(pair, network):
+        shift = sitk.TranslationTransform(3, (-3.0, 0.0, 0.0))
+        wide = sitk.Cast(pair.grid, sitk.sitkFloat32) * 0 + 4.0
+        return ElasticField(displacement_field(shift, pair.grid), wide, tuple(PLANES))
+
+    candidates(monkeypatch, 0.0, 0.0)
+    monkeypatch.setattr(REGISTRATION, "three_plane_field", three_planes)
+    found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)))
+    assert found.planes == ()
+    np.testing.assert_allclose(vectors(found.uncertainty), 5.0, rtol=1e-5)
+
+
 @pytest.mark.parametrize(("gain", "kept"), [(1.0, True), (1.5, True), (100.0, False)])
 def test_the_guard_wants_a_clear_gain(gain, kept, monkeypatch):
     candidates(monkeypatch, 2.0, 2.0)
