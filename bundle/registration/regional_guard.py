@@ -56,6 +56,9 @@ def reduced(elastic: ElasticField, share: np.ndarray | float) -> ElasticField:
     Args:
         elastic: the field.
         share: of it that is left, 0 to 1: one for all, or (z, y, x) on its grid.
+
+    Returns:
+        the field on its grid, mm, LPS, pull-back; its spread, if there is one, with what was lost.
     """
     share = np.asarray(share)[..., None]
     vectors = sitk.GetArrayFromImage(elastic.field)
