@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from bundle.geometry.fields import to_itk
+from bundle.geometry.sampling import values_at
 from bundle.geometry.transform import as_transform, displacement_field, parts_of
 
 STEPS = 50
@@ -56,20 +57,12 @@ def _fixed_point(forward: torch.Tensor) -> torch.Tensor:
     moving = torch.arange(points.shape[1])
     for _ in range(ROUNDS):
         before = inverse[:, moving]
-        after = -_values_at(forward, points[:, moving] + before)
+        after = -values_at(forward, points[:, moving] + before)
         inverse[:, moving] = after
         moving = moving[(after - before).abs().amax(dim=0) > TOLERANCE]
         if not len(moving):
             break
     return inverse.view(3, *shape)
-
-
-def _values_at(volume: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """A volume (1, C, D, H, W) at (3, N) voxels, (C, N); beyond its border it goes on."""
-    size = torch.tensor(volume.shape[2:]).view(3, 1)
-    grid = ((2 * places + 1) / size - 1).flip(0).T.view(1, -1, 1, 1, 3)
-    found = functional.grid_sample(volume, grid, padding_mode="border", align_corners=False)
-    return found.view(volume.shape[1], -1)
 
 
 def inverted(transform: sitk.Transform, grid: sitk.Image) -> tuple[sitk.Transform, float]:

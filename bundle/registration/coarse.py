@@ -92,8 +92,8 @@ def _resized(volume: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
 def vectors(displacement: np.ndarray, grid: sitk.Image) -> sitk.Image:
     """Displacements (3: x, y, z; H, W, D) along the grid's axes as a field in LPS."""
     direction = np.reshape(grid.GetDirection(), (3, 3))
-    vectors = np.moveaxis(displacement, (0, 3), (3, 0)) @ direction.T  # (D, H, W, xyz)
-    return image_on(grid, vectors.astype(np.float64, copy=False))
+    turned = np.tensordot(direction, displacement, axes=1)
+    return image_on(grid, np.ascontiguousarray(np.moveaxis(turned, (0, 3), (3, 0)), np.float64))
 
 
 def in_voxels(field: sitk.Image, spacing: Sequence[float]) -> np.ndarray:

@@ -1,36 +1,101 @@
-"""ConvexAdam (Siebert et al., IEEE TMI 2024) by its authors' package, faster on a CPU."""
+"""ConvexAdam (Siebert et al., IEEE TMI 2024): a coupled convex search, and Adam.
+
+The search is that of its authors' package, on faster functions. Adam is our own: it samples the
+head alone, while the package samples the whole volume.
+"""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from bundle.registration.box_means import BoxMeans, box_means
+from bundle.registration.box_means import box_means
+from bundle.registration.instance_optimisation import instance_optimisation
+
+RADIUS, DISTANCE = 1, 2
+"""Voxels of the patches of MIND-SSC and between them, as in the package."""
+
+CELL = 6
+"""Voxels along each side of a cell of the search, as in the package."""
+
+FARTHEST = 4
+"""Cells: the largest displacement along an axis that is searched, as in the package."""
+
+FINE = 2
+"""Voxels along each side of a cell in which Adam goes on, as in the package."""
 
 
-def convex_adam(fixed: np.ndarray, moving: np.ndarray, **settings: Any) -> np.ndarray:
-    """Displacements (..., 3) in voxels, in the order of the axes, pull-back.
+def convex_adam(fixed: np.ndarray, moving: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Register by self-similarities (MIND-SSC), without training.
 
     Args:
-        fixed: (H, W, D).
+        fixed: (H, W, D), whole cells of ``CELL`` voxels.
         moving: the same shape.
-        **settings: of the package's ``convex_adam_pt``.
+        where: bool, the same shape: where the fixed volume counts for Adam.
+
+    Returns:
+        displacements (3, H, W, D) in voxels, in the order of the axes, pull-back.
     """
-    # the package silences all warnings as it is imported, and needs gradients
+    with package():
+        features = [_self_similarities(one) for one in (fixed, moving)]
+        found = _searched(*(functional.avg_pool3d(one, CELL) for one in features))
+    start = _resized(found, [count // FINE for count in fixed.shape]) / FINE
+    near = functional.max_pool3d(torch.from_numpy(where).float()[None], FINE)[0] > 0
+    fine_fixed, fine_moving = (functional.avg_pool3d(one, FINE)[0] for one in features)
+    steps = instance_optimisation(fine_fixed, fine_moving, start[0], near)
+    return FINE * _resized(steps[None], fixed.shape)[0].numpy()
+
+
+@contextmanager
+def package() -> Iterator[None]:
+    """The package on faster functions, and without what it changes and prints."""
+    # it silences all warnings as it is imported, and needs gradients
     with warnings.catch_warnings(), torch.inference_mode(False), torch.enable_grad():
         from convexAdam import convex_adam_MIND, convex_adam_utils
 
         convex_adam_MIND.F = convex_adam_utils.F = Functions()
         warnings.simplefilter("ignore")  # torch's notes on its own defaults
+        yield
 
-        found: np.ndarray = convex_adam_MIND.convex_adam_pt(
-            fixed, moving, dtype=torch.float32, device=torch.device("cpu"), **settings
-        )
+
+def _self_similarities(volume: np.ndarray) -> torch.Tensor:
+    """MIND-SSC (1, 12, H, W, D)."""
+    from convexAdam.convex_adam_utils import MINDSSC
+
+    values = torch.from_numpy(volume).float()[None, None]
+    found: torch.Tensor = MINDSSC(values, RADIUS, DISTANCE, device="cpu")
     return found
+
+
+def _searched(fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
+    """Displacements (1, 3, h, w, d) in voxels, from features of cells, in both directions alike."""
+    from convexAdam.convex_adam_utils import correlate, coupled_convex, inverse_consistency
+
+    cells = fixed.shape[2:]
+    shape = [CELL * count for count in cells]
+    steps = torch.arange(-FARTHEST, FARTHEST + 1).float()
+    # the package counts these backwards: slices first
+    searched = torch.stack(torch.meshgrid(steps, steps, steps, indexing="ij")[::-1]).view(3, -1, 1)
+    both = [
+        coupled_convex(
+            *correlate(*pair, FARTHEST, CELL, shape, fixed.shape[1]), searched, CELL, shape
+        )
+        for pair in ((fixed, moving), (moving, fixed))
+    ]
+    half = torch.tensor([count - 1 for count in cells]).view(1, 3, 1, 1, 1) / 2
+    there, _ = inverse_consistency(*((one / half).flip(1) for one in both), iter=15)
+    found: torch.Tensor = there.flip(1) * half * CELL
+    return found
+
+
+def _resized(volume: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    return functional.interpolate(volume, list(size), mode="trilinear")
 
 
 class Functions:
@@ -44,10 +109,9 @@ class Functions:
         values: torch.Tensor, kernel_size: int, stride: int | None = None, padding: int = 0
     ) -> torch.Tensor:
         """See ``torch.nn.functional.avg_pool3d``."""
-        if (kernel_size, stride, padding) == (3, 1, 1):
-            return BoxMeans.apply(values)  # type: ignore[no-untyped-call,no-any-return]
-        if (kernel_size, stride, padding) == (3, 1, 0) and not values.requires_grad:
-            return box_means(values)[..., 1:-1, 1:-1, 1:-1]
+        if (kernel_size, stride) == (3, 1) and padding < 2 and not values.requires_grad:
+            inner = slice(1, -1) if padding == 0 else slice(None)
+            return box_means(values)[..., inner, inner, inner]
         return functional.avg_pool3d(values, kernel_size, stride, padding)
 
     @staticmethod
@@ -62,20 +126,6 @@ class Functions:
             for i, j, k in (dilation * shifts).tolist()
         ]
         return torch.cat(shifted, dim=1)
-
-    @staticmethod
-    def grid_sample(volume: torch.Tensor, grid: torch.Tensor, **options: Any) -> torch.Tensor:
-        """See ``torch.nn.functional.grid_sample``.
-
-        Torch samples a volume on one thread, and several beside each other: so the points of one
-        volume are dealt out as if there were several.
-        """
-        parts = torch.get_num_threads()
-        if len(volume) > 1 or volume.dim() < 5 or grid[..., 0].numel() % parts:
-            return functional.grid_sample(volume, grid, **options)
-        several = volume.expand(parts, *volume.shape[1:])
-        found = functional.grid_sample(several, grid.reshape(parts, -1, 1, 1, 3), **options)
-        return found.transpose(0, 1).reshape(1, volume.shape[1], *grid.shape[1:4])
 
 
 def _shifts(kernels: torch.Tensor) -> torch.Tensor | None:

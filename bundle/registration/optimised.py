@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, maximum_filter
 
 from bundle.registration.coarse import CoarsePair, box_of, from_voxels
-from bundle.registration.convex_adam import convex_adam
+from bundle.registration.convex_adam import CELL, convex_adam
 from bundle.registration.elastic_field import ElasticField
 
 SMOOTHED = 2.0
@@ -23,11 +22,8 @@ Self-similarities of a sharp image are not those of a blurred one: with 2 mm the
 and of SPECT falls by a tenth, with 4 mm it rises; CT gains with 1 mm (painted training heads).
 """
 
-CELL = 6
-"""Voxels along each side of a cell of the search, which leaves out what fills no whole one."""
-
-STEPS = 60
-"""Of Adam, of the package's 80: the last ones change little (measured on painted heads)."""
+NEAR = 4
+"""Voxels around the head that count for Adam."""
 
 FEWEST = 2 * CELL + 1
 """Voxels along each axis that the search needs: they reach into a third cell."""
@@ -37,8 +33,8 @@ def optimised_field(pair: CoarsePair, modality: str | None = None) -> ElasticFie
     """Register the volumes of a pair by self-similarities, without training.
 
     MIND-SSC features, a coupled convex search and Adam: ConvexAdam (Siebert et al., IEEE TMI 2024)
-    by its authors' package, with its own settings but for ``STEPS``, for voxels of about 2 mm.
-    Noise around the fixed head does not count: it would be sought all over the moving volume.
+    with its package's settings, for voxels of about 2 mm. Noise around the fixed head does not
+    count: it would be sought all over the moving volume.
 
     Args:
         pair: the volumes.
@@ -52,9 +48,9 @@ def optimised_field(pair: CoarsePair, modality: str | None = None) -> ElasticFie
     if min(part.shape[1:]) < FEWEST:
         return None
     widths = [BLURRED[modality] / step for step in pair.spacing]
-    fixed = torch.from_numpy(gaussian_filter(part[0].numpy(), widths))
-    part = torch.stack([fixed * pair.head[0][box], part[1]])
-    found = np.moveaxis(_in_whole_cells(part), -1, 0)
+    fixed = gaussian_filter(part[0].numpy(), widths)
+    inside = pair.head[0][box].numpy()
+    found = _in_whole_cells(fixed * inside, part[1].numpy(), inside)
     if not np.isfinite(found).all():
         return None
     beyond = [
@@ -67,10 +63,11 @@ def optimised_field(pair: CoarsePair, modality: str | None = None) -> ElasticFie
     return ElasticField(from_voxels(smooth, pair), None, (), 1.0)
 
 
-def _in_whole_cells(part: torch.Tensor) -> np.ndarray:
-    """Search with the outermost voxels repeated until cells are full, (H, W, D, 3)."""
-    more = [(-count) % CELL for count in part.shape[1:]]
+def _in_whole_cells(fixed: np.ndarray, moving: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """Search with the outermost voxels repeated until cells are full, (3, H, W, D)."""
+    more = [(-count) % CELL for count in fixed.shape]
     around = [(count // 2, count - count // 2) for count in more]
-    found = convex_adam(*(np.pad(one, around, mode="edge") for one in part), selected_niter=STEPS)
-    inside = [slice(first, first + n) for (first, _), n in zip(around, part.shape[1:], strict=True)]
-    return found[tuple(inside)]
+    near = maximum_filter(head, 2 * NEAR + 1)
+    found = convex_adam(*(np.pad(one, around, mode="edge") for one in (fixed, moving, near)))
+    inside = (slice(first, first + n) for (first, _), n in zip(around, fixed.shape, strict=True))
+    return found[(slice(None), *inside)]

@@ -2,7 +2,7 @@
 
 The network registers pictures. A component of the displacement is seen in two of the three planes;
 both estimates count by how little the network's ten fields differ there. The slices of a plane lie
-6 mm apart: closer ones change the mean error by 0.01 mm (measured on whole heads).
+7 mm apart: with 6 mm the mean error is the same (measured on whole heads).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bundle.registration.elastic_field import ElasticField
 from bundle.registration.slicewise import framed_fields
 from bundle.registration.unfolding import without_folds
 
-STEP = 6.0
+STEP = 7.0
 """Millimetres between the slices of a plane."""
 
 SLICES_AT_ONCE = 16

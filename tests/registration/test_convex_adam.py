@@ -1,27 +1,30 @@
-"""The functions that replace torch's give what it gives, gradients included."""
+"""The search on faster functions, and Adam, give what the package gives."""
 
+import warnings
+
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter, map_coordinates
 from torch.nn import functional
 
-from bundle.registration.convex_adam import Functions
+from bundle.registration.convex_adam import FINE, Functions, convex_adam, package
+from bundle.registration.instance_optimisation import STEPS
 
 
-def test_means_and_gradients_are_those_of_torch():
-    values = torch.rand(2, 3, 7, 4, 9, dtype=torch.float64, requires_grad=True)
-    weights = torch.rand(2, 3, 7, 4, 9, dtype=torch.float64)
-    found = []
-    for module in (Functions(), functional):
-        means = module.avg_pool3d(values, 3, stride=1, padding=1)
-        found.append((means, *torch.autograd.grad((means * weights).sum(), values)))
-    for one, other in zip(*found, strict=True):
-        torch.testing.assert_close(one, other)
-
-
-def test_means_without_a_border_are_those_of_torch():
+@pytest.mark.parametrize("padding", [0, 1])
+def test_means_are_those_of_torch(padding):
     values = torch.rand(2, 3, 7, 4, 9, dtype=torch.float64)
-    found, expected = (part.avg_pool3d(values, 3, stride=1) for part in (Functions(), functional))
+    found, expected = (
+        part.avg_pool3d(values, 3, stride=1, padding=padding) for part in (Functions(), functional)
+    )
     torch.testing.assert_close(found, expected)
+
+
+def test_means_of_values_that_need_gradients_have_them():
+    values = torch.rand(1, 1, 4, 4, 4, requires_grad=True)
+    Functions().avg_pool3d(values, 3, stride=1, padding=1).sum().backward()
+    assert values.grad is not None
 
 
 def test_the_values_stay_and_other_functions_are_torch_s():
@@ -55,18 +58,44 @@ def test_shifts_and_other_convolutions_are_those_of_torch(dilation, values_of_ke
     assert len(convolved) == (values_of_kernels != (1.0,))  # shifts need none
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("shape", [(6, 4, 8), (7, 5, 3)])
-def test_samples_and_gradients_are_those_of_torch_on_any_number_of_threads(threads, shape):
-    volume = torch.rand(1, 5, 6, 7, 8)
-    grid = (2.4 * torch.rand(1, *shape, 3) - 1.2).requires_grad_()
-    weights, before, found = torch.rand(1, 5, *shape), torch.get_num_threads(), []
-    try:
-        torch.set_num_threads(threads)
-        for module in (Functions(), functional):
-            sampled = module.grid_sample(volume, grid, mode="bilinear", align_corners=False)
-            found.append((sampled, *torch.autograd.grad((sampled * weights).sum(), grid)))
-    finally:
-        torch.set_num_threads(before)
-    for one, other in zip(*found, strict=True):
-        assert torch.equal(one, other)
+def test_it_finds_what_the_package_finds():
+    """Where everything counts; it takes n - 1 voxels for n, and zeros beyond the border."""
+    rng = np.random.default_rng(0)
+    fixed = gaussian_filter(rng.standard_normal((48, 42, 36)), 2.0).astype(np.float32)
+    bent = np.indices(fixed.shape) + np.reshape([1.5, -2.0, 1.0], (3, 1, 1, 1))
+    bent[1] += 1.5 * np.sin(2 * np.pi * np.arange(48) / 48)[:, None, None]
+    moving = 1 - map_coordinates(fixed, bent, order=1, mode="nearest")
+    found = convex_adam(fixed, moving, np.ones(fixed.shape, bool))
+    with package():
+        from convexAdam.convex_adam_MIND import convex_adam_pt
+
+        theirs = convex_adam_pt(
+            fixed, moving, selected_niter=STEPS, dtype=torch.float32, device=torch.device("cpu")
+        )
+    cells = np.array(fixed.shape) // FINE
+    apart = np.linalg.norm(np.moveaxis(found, 0, -1) - theirs * cells / (cells - 1), axis=-1)
+    inner = (slice(8, -8),) * 3
+    assert apart[inner].mean() < 0.06 * np.linalg.norm(found, axis=0)[inner].mean()
+
+
+def test_what_does_not_count_does_not_draw_the_field():
+    rng = np.random.default_rng(1)
+    fixed = gaussian_filter(rng.standard_normal((36, 36, 36)), 2.0).astype(np.float32)
+    moving = np.roll(fixed, 2, axis=1)
+    moving[18:] = np.roll(fixed, -2, axis=1)[18:]
+    upper = np.zeros(fixed.shape, bool)
+    upper[:12] = True
+    found, whole = (
+        convex_adam(fixed, moving, where)[1, 4:12, 8:-8, 8:-8].mean()
+        for where in (upper, np.ones_like(upper))
+    )
+    assert 0 < whole < found and found == pytest.approx(2.0, abs=0.4)
+
+
+def test_warnings_and_gradients_are_as_before():
+    before = list(warnings.filters)
+    with torch.no_grad():
+        with package():
+            assert torch.is_grad_enabled()
+        assert not torch.is_grad_enabled()
+    assert warnings.filters == before

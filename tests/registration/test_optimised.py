@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from bundle.geometry.slices import to_slices
 from bundle.registration import optimised as module
 from bundle.registration.coarse import coarse_pair
-from bundle.registration.optimised import BLURRED, ROOM, optimised_field
+from bundle.registration.optimised import BLURRED, NEAR, ROOM, optimised_field
 from tests.inference.images import smooth
 from tests.registration.test_three_planes import TILT, UPRIGHT, coded
 from tests.registration.test_three_planes import vectors as values_of
@@ -26,9 +26,11 @@ def pair_of(volume, head=None):
 @pytest.mark.parametrize("direction", [UPRIGHT, TILT], ids=["upright", "oblique"])
 def test_voxels_become_mm_to_the_left_back_and_top(direction, orientation, monkeypatch):
     told = (3.0, -2.0, 1.0)  # voxels along rows, columns and slices
-    monkeypatch.setattr(
-        module, "convex_adam", lambda fixed, *_, **__: np.broadcast_to(told, (*fixed.shape, 3))
-    )
+
+    def constant(fixed, *_):
+        return np.broadcast_to(np.reshape(told, (3, 1, 1, 1)), (3, *fixed.shape))
+
+    monkeypatch.setattr(module, "convex_adam", constant)
     volume = coded((80, 64, 24), (1.0, 2.0, 4.0), direction, orientation)
     field = optimised_field(pair_of(volume)).field
     upright = np.reshape(sitk.DICOMOrient(volume, "LPS").GetDirection(), (3, 3))
@@ -39,10 +41,14 @@ def test_voxels_become_mm_to_the_left_back_and_top(direction, orientation, monke
 def test_the_head_alone_is_registered_and_beyond_it_the_field_goes_on(monkeypatch):
     seen = []
 
-    def rows(fixed, *_, **__):
+    def rows(fixed, moving, near):
         seen.append(fixed.shape)
+        expected = np.zeros(fixed.shape, bool)
+        beyond = 6 - NEAR  # voxels of the box, of which the first and the last is repeated
+        expected[beyond + 2 : -beyond - 2, beyond + 1 : -beyond - 1, beyond + 2 : -beyond - 2] = 1
+        np.testing.assert_array_equal(near, expected)
         ramp = np.arange(fixed.shape[0], dtype=np.float64)[:, None, None]
-        return np.stack(np.broadcast_arrays(0.1 * ramp + np.zeros(fixed.shape), 0.0, 0.0), axis=-1)
+        return np.stack(np.broadcast_arrays(0.1 * ramp + np.zeros(fixed.shape), 0.0, 0.0))
 
     monkeypatch.setattr(module, "convex_adam", rows)
     head = torch.zeros(1, 64, 64, 64)
@@ -77,9 +83,9 @@ def test_the_fixed_head_is_as_blurred_as_the_moving_one_and_its_background_is_0(
 ):
     seen = []
 
-    def still(*images, **_):
-        seen.extend(images)
-        return np.zeros((*images[0].shape, 3))
+    def still(*images):
+        seen.extend(images[:2])
+        return np.zeros((3, *images[0].shape))
 
     monkeypatch.setattr(module, "convex_adam", still)
     volume = sitk.GetImageFromArray(np.random.default_rng(0).random((60, 60, 60)))

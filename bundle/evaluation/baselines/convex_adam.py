@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+import torch
 
 from bundle.geometry.transform import field_transform
-from bundle.registration.convex_adam import convex_adam
+from bundle.registration.convex_adam import package
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -41,7 +42,11 @@ def convex_adam_volumes(
         fixed to moving points, mm, LPS.
     """
     arrays = [sitk.GetArrayFromImage(volume) for volume in (fixed, moving)]
-    steps = convex_adam(*arrays, **SETTINGS[setting])  # (D, H, W, zyx), voxels, pull-back
+    with package():
+        from convexAdam.convex_adam_MIND import convex_adam_pt
+
+        # (D, H, W, zyx), voxels, pull-back
+        steps = convex_adam_pt(*arrays, dtype=torch.float32, device="cpu", **SETTINGS[setting])
     vectors = steps[..., ::-1] * fixed.GetSpacing()
     vectors = vectors @ np.reshape(fixed.GetDirection(), (3, 3)).T
     field = sitk.GetImageFromArray(np.ascontiguousarray(vectors, np.float64), isVector=True)
