@@ -74,6 +74,19 @@ def coarse_of(initial: InitializedPair, head: torch.Tensor | None = None) -> Coa
     return coarse_pair(image, head, initial.pair.fixed.image)
 
 
+def halved(initial: InitializedPair, pair: CoarsePair, box: Sequence[slice]) -> torch.Tensor:
+    """Images of a pair after its start in voxels half as large, (2, 2h, 2w, 2d) in [0, 1].
+
+    Args:
+        initial: the pair.
+        pair: the same of :func:`coarse_of`.
+        box: the part that is wanted, in voxels of ``pair``.
+    """
+    image = in_plane_of(initial.matched, initial.pair.plane, "axial")
+    whole = _resized(image, [2 * count for count in pair.image.shape[1:]])
+    return whole[(slice(None), *(slice(2 * side.start, 2 * side.stop) for side in box))]
+
+
 def _sides(oriented: sitk.Image) -> list[tuple[int, float]]:
     """Voxels and their size along rows, columns and slices of the axial slices: y, x, z."""
     sizes, spacing = oriented.GetSize(), oriented.GetSpacing()

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import SimpleITK as sitk
 import torch
-from scipy.ndimage import gaussian_filter
 from torch.nn import functional
 
 from bundle.networks import load_combiner
 from bundle.networks.field_combiner import CELL, TwoFields
+from bundle.registration.around_head import blurred
 from bundle.registration.coarse import CoarsePair, box_of, from_voxels, in_voxels, scalar
 from bundle.registration.elastic_field import ElasticField
 from bundle.registration.unfolding import without_folds
@@ -70,8 +70,7 @@ def combined(
     if modality in LEARNT:
         both = two_fields(pair, learnt, optimised, weights)
         added, spread = corrected(pair, both)
-        widths = [SMOOTHED / step for step in pair.spacing]
-        total = np.stack([gaussian_filter(one, widths, mode="nearest") for one in total + added])
+        total = blurred(total + added, SMOOTHED, pair.spacing)
     else:
         spread = _spread_of_both(pair, learnt, optimised, share)
     field = without_folds(from_voxels(total, pair))

@@ -1,76 +1,120 @@
-"""Adam on the displacements of one pair: the second half of ConvexAdam."""
+"""Registration of one pair of feature volumes by Adam, without training."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
 from bundle.geometry.sampling import values_at
+from bundle.networks.spline import spline_weights
 
-STEPS = 60
-"""Of the 80 of ConvexAdam's package: the last ones change little (measured on painted heads)."""
-
-SMOOTHNESS = 1.25
-"""Weight of the squared differences between neighbouring displacements."""
-
-RATE, MEMORY, TINY = 1.0, (0.9, 0.999), 1e-8
+MEMORY, TINY = (0.9, 0.999), 1e-8
 """Of Adam (Kingma and Ba, ICLR 2015)."""
 
 
-def instance_optimisation(
-    fixed: torch.Tensor, moving: torch.Tensor, start: torch.Tensor, where: torch.Tensor
-) -> torch.Tensor:
-    """Bring features closer by displacements that stay smooth.
+@dataclass(frozen=True)
+class Parameters:
+    """What Adam changes: a field is one that is given, and a sum of weighted parameters.
 
-    What is minimised is the squared difference of the features, summed over the channels, and
-    ``SMOOTHNESS`` times that of neighbouring displacements, both as means over the volume. Each
-    displacement is a mean over three times 3 x 3 x 3 parameters, which Adam changes.
+    Attributes:
+        given: (3, H, W, D), voxels, in the order of the axes, pull-back.
+        first: (3, h, w, d), the parameters to begin with.
+        weights: along each axis, (H, h), (W, w) and (D, d).
+        apart: voxels from one parameter to the next.
+        control: whether the parameters' own gradient is to be small, or that of what they add.
+    """
+
+    given: torch.Tensor
+    first: torch.Tensor
+    weights: Sequence[torch.Tensor]
+    apart: int
+    control: bool
+
+    def added(self, parameters: torch.Tensor) -> torch.Tensor:
+        """What parameters (3, h, w, d) add to the given field, (3, H, W, D)."""
+        rows, columns, slices = self.weights
+        along = columns @ (parameters @ slices.T)
+        return (rows @ along.flatten(2)).view_as(self.given)
+
+
+def smoothed(first: torch.Tensor) -> Parameters:
+    """Three times the mean over 3 x 3 x 3 parameters, zeros beyond the border: as in ConvexAdam.
+
+    Args:
+        first: (3, H, W, D), the parameters to begin with.
+    """
+    weights = [_means(count) for count in first.shape[1:]]
+    return Parameters(torch.zeros_like(first), first, weights, 1, control=False)
+
+
+def spline_beside(given: torch.Tensor, apart: int) -> Parameters:
+    """A field that is given, and a cubic B-spline (Rueckert et al., IEEE TMI 1999), 0 at first.
+
+    Args:
+        given: (3, H, W, D), voxels.
+        apart: voxels from one control point to the next.
+    """
+    sizes = given.shape[1:]
+    count = [max(2, round(n / apart)) for n in sizes]
+    weights = [spline_weights(n, k, given) for n, k in zip(sizes, count, strict=True)]
+    return Parameters(given, given.new_zeros(3, *count), weights, apart, control=True)
+
+
+def instance_optimisation(
+    fixed: torch.Tensor,
+    moving: torch.Tensor,
+    where: torch.Tensor,
+    field: Parameters,
+    steps: int,
+    rate: float,
+    smoothness: float,
+) -> torch.Tensor:
+    """Bring features closer by a smooth field.
+
+    What is minimised is the features' squared difference, summed over the channels, and the
+    squared gradient of what is found, both as means over the volume.
 
     Args:
         fixed: features, (C, H, W, D).
         moving: the same of the moving volume.
-        start: the first parameters, (3, H, W, D), voxels, in the order of the axes.
         where: bool (H, W, D), where the features count.
+        field: to begin with.
+        steps: of Adam.
+        rate: of Adam, in voxels.
+        smoothness: weight of the squared gradient.
 
     Returns:
         (3, H, W, D), voxels, pull-back: ``moving(x + displacement(x))`` is alike ``fixed(x)``.
     """
     with torch.inference_mode(False), torch.enable_grad():
         points = where.flatten().nonzero().flatten()
-        places = where.nonzero().T.float()
+        places = where.nonzero().T + field.given.flatten(1)[:, points]
         wanted = fixed.flatten(1)[:, points]
-        smooth = [_mean_of_three(count) for count in where.shape]
-        parameters = start.clone().requires_grad_()
-        mean, square = torch.zeros_like(start), torch.zeros_like(start)
-        for step in range(1, STEPS + 1):
-            displacement = _smoothed(parameters, smooth)
-            moved = places + displacement.flatten(1).index_select(1, points)
+        parameters = field.first.clone().requires_grad_()
+        mean, square = torch.zeros_like(parameters), torch.zeros_like(parameters)
+        for step in range(1, steps + 1):
+            added = field.added(parameters)
+            moved = places + added.flatten(1).index_select(1, points)
             unlike = (values_at(moving[None], moved) - wanted).square().sum() / where.numel()
-            loss = unlike + SMOOTHNESS * _roughness(displacement)
-            (gradient,) = torch.autograd.grad(loss, parameters)
+            rough = _squared_gradient((parameters if field.control else added) / field.apart)
+            (gradient,) = torch.autograd.grad(unlike + smoothness * rough, parameters)
             with torch.no_grad():
                 mean.lerp_(gradient, 1 - MEMORY[0])
                 square.lerp_(gradient.square(), 1 - MEMORY[1])
                 size = (square / (1 - MEMORY[1] ** step)).sqrt() + TINY
-                parameters.addcdiv_(mean, size, value=-RATE / (1 - MEMORY[0] ** step))
-    return displacement.detach()
+                parameters.addcdiv_(mean, size, value=-rate / (1 - MEMORY[0] ** step))
+        return field.given + field.added(parameters.detach())
 
 
-def _mean_of_three(count: int) -> torch.Tensor:
+def _means(count: int) -> torch.Tensor:
     """Three times the mean over three neighbours, zeros beyond the ends, as a matrix (N, N)."""
     near = torch.ones(count, count).tril(1).triu(-1) / 3
     return near @ near @ near
 
 
-def _smoothed(volume: torch.Tensor, matrices: Sequence[torch.Tensor]) -> torch.Tensor:
-    """(C, H, W, D) smoothed along each axis by its symmetric matrix."""
-    rows, columns, slices = matrices
-    along = columns @ (volume @ slices)
-    return (rows @ along.flatten(2)).view_as(volume)
-
-
-def _roughness(displacement: torch.Tensor) -> torch.Tensor:
-    """Mean squared differences of neighbours along each axis, summed over the axes."""
-    steps = (torch.diff(displacement, dim=axis) for axis in (1, 2, 3))
-    return torch.stack([step.square().mean() for step in steps]).sum()
+def _squared_gradient(values: torch.Tensor) -> torch.Tensor:
+    """Mean squared difference of neighbours along each axis, summed over the axes."""
+    differences = (torch.diff(values, dim=axis) for axis in (1, 2, 3))
+    return torch.stack([one.square().mean() for one in differences if one.numel()]).sum()

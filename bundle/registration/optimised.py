@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 
-from bundle.registration.coarse import CoarsePair, box_of, from_voxels
+from bundle.registration.around_head import blurred, continued, head_box
+from bundle.registration.coarse import CoarsePair, from_voxels
 from bundle.registration.convex_adam import CELL, convex_adam
 from bundle.registration.elastic_field import ElasticField
 
 SMOOTHED = 2.0
 """Width in mm of the Gaussian over the field, whose points lie 4 mm apart."""
-
-ROOM = 6
-"""Voxels around the head that are registered; beyond them the outermost displacements go on."""
 
 BLURRED = {"CT": 1.0, "PET": 2.0, "SPECT": 2.0, "MR": 0.0, None: 1.0}
 """Width in mm of the Gaussian over the fixed volume, by modality of the moving one.
@@ -32,9 +30,8 @@ FEWEST = 2 * CELL + 1
 def optimised_field(pair: CoarsePair, modality: str | None = None) -> ElasticField | None:
     """Register the volumes of a pair by self-similarities, without training.
 
-    MIND-SSC features, a coupled convex search and Adam: ConvexAdam (Siebert et al., IEEE TMI 2024)
-    with its package's settings, for voxels of about 2 mm. Noise around the fixed head does not
-    count: it would be sought all over the moving volume.
+    MIND-SSC features, a coupled convex search and Adam: ConvexAdam (Siebert et al., IEEE TMI 2024).
+    Noise around the fixed head does not count: it would be sought all over the moving volume.
 
     Args:
         pair: the volumes.
@@ -43,7 +40,7 @@ def optimised_field(pair: CoarsePair, modality: str | None = None) -> ElasticFie
     Returns:
         the field on the pair's grid, without a spread; None where the volumes are too thin.
     """
-    box = box_of(pair.head[0].numpy(), ROOM)
+    box = head_box(pair)
     part = pair.image[(slice(None), *box)]
     if min(part.shape[1:]) < FEWEST:
         return None
@@ -53,14 +50,8 @@ def optimised_field(pair: CoarsePair, modality: str | None = None) -> ElasticFie
     found = _in_whole_cells(fixed * inside, part[1].numpy(), inside)
     if not np.isfinite(found).all():
         return None
-    beyond = [
-        (side.start, count - side.stop)
-        for side, count in zip(box, pair.image.shape[1:], strict=True)
-    ]
-    steps = np.pad(found, [(0, 0), *beyond], mode="edge")
-    widths = [SMOOTHED / step for step in pair.spacing]
-    smooth = np.stack([gaussian_filter(one, widths, mode="nearest") for one in steps])
-    return ElasticField(from_voxels(smooth, pair), None, (), 1.0)
+    steps = blurred(continued(found, box, pair.image.shape[1:]), SMOOTHED, pair.spacing)
+    return ElasticField(from_voxels(steps, pair), None, (), 1.0)
 
 
 def _in_whole_cells(fixed: np.ndarray, moving: np.ndarray, head: np.ndarray) -> np.ndarray:
@@ -68,6 +59,7 @@ def _in_whole_cells(fixed: np.ndarray, moving: np.ndarray, head: np.ndarray) -> 
     more = [(-count) % CELL for count in fixed.shape]
     around = [(count // 2, count - count // 2) for count in more]
     near = maximum_filter(head, 2 * NEAR + 1)
-    found = convex_adam(*(np.pad(one, around, mode="edge") for one in (fixed, moving, near)))
+    whole = [np.pad(one, around, mode="edge") for one in (fixed, moving, near)]
+    found = convex_adam(whole[0], whole[1], whole[2])
     inside = (slice(first, first + n) for (first, _), n in zip(around, fixed.shape, strict=True))
     return found[(slice(None), *inside)]

@@ -31,6 +31,7 @@ from bundle.registration.bspline import Refinement, refine
 from bundle.registration.coarse import CoarsePair, coarse_of
 from bundle.registration.combined import combined
 from bundle.registration.elastic_field import ElasticField
+from bundle.registration.finer import finer_field
 from bundle.registration.initialize import initialize
 from bundle.registration.optimised import optimised_field
 from bundle.registration.output_grid import on_output_grid
@@ -181,6 +182,7 @@ def _in_space(
     if optimised is None:
         return alone
     both = combined(coarse, network_field, optimised, initial.pair.modality)
+    both = finer_field(initial, coarse, both)
     together = _judged(initial, both)
     return alone if alone.information > CLEARLY * together.information else together
 

@@ -10,8 +10,9 @@ from scipy.ndimage import gaussian_filter
 
 from bundle.geometry.slices import to_slices
 from bundle.registration import optimised as module
+from bundle.registration.around_head import ROOM
 from bundle.registration.coarse import coarse_pair
-from bundle.registration.optimised import BLURRED, NEAR, ROOM, optimised_field
+from bundle.registration.optimised import BLURRED, NEAR, optimised_field
 from tests.inference.images import smooth
 from tests.registration.test_three_planes import TILT, UPRIGHT, coded
 from tests.registration.test_three_planes import vectors as values_of

@@ -1,0 +1,91 @@
+"""A field brought closer on voxels of about 1 mm."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from bundle.geometry.transform import compose
+from bundle.images.pair import read_pair
+from bundle.options import options_of
+from bundle.registration import finer as module
+from bundle.registration import initialize
+from bundle.registration.coarse import coarse_of, scalar, vectors
+from bundle.registration.elastic_field import ElasticField
+from bundle.registration.finer import SPREAD, finer_field
+from tests.inference.images import smooth
+from tests.registration.test_three_planes import TILT, UPRIGHT
+
+SHIFT = (2.0, -1.5, 1.0)
+"""mm along x, y and z, of what the moving volume shows."""
+
+
+def ready(direction=UPRIGHT, spacing=(1.0, 1.0, 1.0), modality="MR"):
+    """A volume of smooth noise, and the same in another contrast, shifted."""
+    fixed = sitk.GetImageFromArray(100 * smooth((40, 64, 60), 3, 2.0))
+    fixed.SetSpacing(spacing)
+    fixed.SetDirection(np.ravel(direction).tolist())
+    inverse = sitk.TranslationTransform(3, [-one for one in SHIFT])
+    moving = 120 - 0.5 * sitk.Resample(fixed, fixed, inverse, sitk.sitkLinear, 50.0)
+    asked = options_of(init="none", modality=modality)
+    return initialize(read_pair(fixed, moving, asked), asked)
+
+
+def still(pair):
+    return ElasticField(vectors(np.zeros((3, *pair.image.shape[1:])), pair.grid), None, ("axial",))
+
+
+def error(pair, elastic):
+    """Mean distance from the truth in the middle, mm."""
+    found = sitk.GetArrayFromImage(elastic.field)[6:-6, 8:-8, 8:-8] - SHIFT
+    return np.linalg.norm(found, axis=-1).mean()
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (1.3, 0.8, 2.0)])
+@pytest.mark.parametrize("direction", [UPRIGHT, TILT], ids=["upright", "oblique"])
+def test_a_shift_is_found_in_space_whatever_the_contrast(direction, spacing, monkeypatch):
+    monkeypatch.setattr(module, "STEPS", 15)
+    initial = ready(direction, spacing)
+    pair = coarse_of(initial)
+    found = finer_field(initial, pair, still(pair))
+    assert error(pair, found) < 0.25 * error(pair, still(pair))
+    assert found.planes == ("axial",)
+
+
+def test_a_field_that_is_right_stays_near_and_its_spread_falls():
+    initial = ready()
+    pair = coarse_of(initial)
+    shape = pair.image.shape[1:]
+    along = np.broadcast_to(np.reshape(SHIFT, (3, 1, 1, 1)), (3, *shape))
+    right = ElasticField(vectors(along, pair.grid), scalar(np.full(shape, 2.0), pair.grid), ())
+    assert error(pair, right) == pytest.approx(0, abs=1e-9)
+    found = finer_field(initial, pair, right)
+    assert error(pair, found) < 0.5
+    np.testing.assert_allclose(sitk.GetArrayFromImage(found.spread), 2.0 * SPREAD)
+
+
+def test_what_is_blurred_and_what_is_large_stays_as_it_is(monkeypatch):
+    initial = ready(modality="SPECT")
+    pair = coarse_of(initial)
+    field = still(pair)
+    assert finer_field(initial, pair, field) is field
+    initial = ready()
+    assert finer_field(initial, pair, field) is not field
+    monkeypatch.setattr(module, "MOST", 1e4)
+    assert finer_field(initial, pair, field) is field
+
+
+def test_the_moving_volume_is_warped_closer():
+    initial = ready()
+    pair = coarse_of(initial)
+    found = finer_field(initial, pair, still(pair))
+    warped = sitk.Resample(
+        initial.moving, initial.pair.fixed.image, compose(np.eye(4), found.field)
+    )
+    before, after = (
+        np.corrcoef(*(sitk.GetArrayFromImage(one)[8:-8, 8:-8, 8:-8].ravel() for one in (
+            initial.pair.fixed.image, moved)))[0, 1]
+        for moved in (initial.moving, warped)
+    )  # fmt: skip
+    assert after < before < 0  # the contrasts are opposite
