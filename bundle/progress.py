@@ -61,9 +61,9 @@ def expected_seconds(
     seconds = {
         Stage.READ: 0.0,
         Stage.START: 2.2 + 0.1 * millions,
-        Stage.NETWORK: 0.0075 * sum(extent),
-        Stage.OPTIMISER: 3.0 * cells,
-        Stage.CHOICE: 0.6 * cells,
+        Stage.NETWORK: 0.0065 * sum(extent),
+        Stage.OPTIMISER: 3.8 * cells,
+        Stage.CHOICE: 0.4 * cells,
         Stage.RESAMPLE: 0.1 * millions,
         Stage.FUSE: 0.14 * millions,
         Stage.FILES: 0.15 * (millions + prod(moving) / 1e7),

@@ -28,10 +28,10 @@ WEIGHTS = {
 Both fall short of the true displacement, by half in the network's field of PET where the images say
 little: so the weights sum to more than 1. Those of CT, PET and SPECT are about those of least
 squares over 56 painted pairs of the training heads each; those of MR have the least mean error over
-four, and what is not known gets about their mean.
+four such pairs, and what is not known gets about their mean.
 """
 
-SMOOTHED = 3.0
+SMOOTHED = {"CT": 3.0, "PET": 3.0, "SPECT": 5.0}
 """Width in mm of the Gaussian over the corrected field, which was found in cells of about 4 mm."""
 
 MARGIN = 1.2
@@ -70,7 +70,7 @@ def combined(
     if modality in LEARNT:
         both = two_fields(pair, learnt, optimised, weights)
         added, spread = corrected(pair, both)
-        total = blurred(total + added, SMOOTHED, pair.spacing)
+        total = blurred(total + added, SMOOTHED[modality], pair.spacing)
     else:
         spread = _spread_of_both(pair, learnt, optimised, share)
     field = without_folds(from_voxels(total, pair))
@@ -100,7 +100,7 @@ def two_fields(
         weights: of both in their sum.
     """
     assert learnt.spread is not None
-    cells, box = cells_of(pair), head_box(pair)
+    cells, box = cells_of(pair), head_cells(pair)
     image = functional.interpolate(pair.image[None], [CELL * n for n in cells], mode="trilinear")
     voxels = (slice(None), slice(None), *(slice(CELL * b.start, CELL * b.stop) for b in box))
     spread = np.moveaxis(sitk.GetArrayFromImage(learnt.spread), 0, 2)[None] / np.mean(pair.spacing)
@@ -118,7 +118,7 @@ def corrected(pair: CoarsePair, fields: TwoFields) -> tuple[np.ndarray, np.ndarr
     """
     with torch.autocast("cpu", torch.bfloat16):
         found = load_combiner()(fields.packed())[0]
-    near, cells, size = head_box(pair), cells_of(pair), pair.image.shape[1:]
+    near, cells, size = head_cells(pair), cells_of(pair), pair.image.shape[1:]
     added = torch.zeros(3, *cells)
     added[(slice(None), *near)] = found[:3] - fields.sum[0]
     beyond = [pad for box, n in zip(near[::-1], cells[::-1], strict=True)
@@ -140,7 +140,7 @@ def in_cells(volume: np.ndarray, cells: Sequence[int]) -> torch.Tensor:
     return functional.interpolate(values[None], list(cells), mode="area")[0]
 
 
-def head_box(pair: CoarsePair) -> tuple[slice, slice, slice]:
+def head_cells(pair: CoarsePair) -> tuple[slice, slice, slice]:
     """The cells around the head."""
     share = in_cells(pair.head.numpy(), cells_of(pair))[0].numpy()
     return box_of(share > min(0.5, share.max() / 2), ROOM)

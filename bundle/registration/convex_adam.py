@@ -1,7 +1,7 @@
 """ConvexAdam (Siebert et al., IEEE TMI 2024): a coupled convex search, then Adam.
 
-The search is that of its authors' package. Features and Adam are our own: they take a fifth of the
-package's time, and Adam counts the head alone.
+The search is that of its authors' package. Features and Adam are our own: they take less time, and
+Adam counts the head alone.
 """
 
 from __future__ import annotations
@@ -33,9 +33,11 @@ RATE, SMOOTHNESS = 1.0, 1.25
 """Of Adam, and the weight of the squared gradient, as in the package."""
 
 STEPS = 40
-"""Of Adam, of the package's 80: the last ones change little of what a finer field ends at."""
+"""Of Adam, of the package's 80: with 60 the combined fields of SPECT, and the finer ones of the
+others, are the same within 0.02 mm (painted training heads)."""
 
 
+@torch.inference_mode(False)
 def convex_adam(fixed: np.ndarray, moving: np.ndarray, where: np.ndarray) -> np.ndarray:
     """Register by self-similarities, without training.
 
@@ -57,7 +59,7 @@ def convex_adam(fixed: np.ndarray, moving: np.ndarray, where: np.ndarray) -> np.
 
 @contextmanager
 def package() -> Iterator[None]:
-    """The package without what it changes and prints: it silences warnings, and needs gradients."""
+    """The package: warnings are silent in it alone, and its Adam has gradients."""
     with warnings.catch_warnings(), torch.inference_mode(False), torch.enable_grad():
         import convexAdam.convex_adam_MIND  # noqa: F401
 

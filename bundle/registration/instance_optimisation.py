@@ -15,15 +15,17 @@ MEMORY, TINY = (0.9, 0.999), 1e-8
 
 
 @dataclass(frozen=True)
-class Parameters:
-    """What Adam changes: a field is one that is given, and a sum of weighted parameters.
+class Parametrisation:
+    """How a field depends on parameters that Adam changes.
+
+    Their weighted sum is added to a field that is given.
 
     Attributes:
         given: (3, H, W, D), voxels, in the order of the axes, pull-back.
         first: (3, h, w, d), the parameters to begin with.
         weights: along each axis, (H, h), (W, w) and (D, d).
         apart: voxels from one parameter to the next.
-        control: whether the parameters' own gradient is to be small, or that of what they add.
+        control: whether the gradient of the parameters is to be small, or that of what they add.
     """
 
     given: torch.Tensor
@@ -39,17 +41,19 @@ class Parameters:
         return (rows @ along.flatten(2)).view_as(self.given)
 
 
-def smoothed(first: torch.Tensor) -> Parameters:
-    """Three times the mean over 3 x 3 x 3 parameters, zeros beyond the border: as in ConvexAdam.
+def smoothed(first: torch.Tensor) -> Parametrisation:
+    """The mean over 3 x 3 x 3 parameters, three times one after the other: as in ConvexAdam.
+
+    Beyond the border lie zeros.
 
     Args:
         first: (3, H, W, D), the parameters to begin with.
     """
     weights = [_means(count) for count in first.shape[1:]]
-    return Parameters(torch.zeros_like(first), first, weights, 1, control=False)
+    return Parametrisation(torch.zeros_like(first), first, weights, 1, control=False)
 
 
-def spline_beside(given: torch.Tensor, apart: int) -> Parameters:
+def spline_beside(given: torch.Tensor, apart: int) -> Parametrisation:
     """A field that is given, and a cubic B-spline (Rueckert et al., IEEE TMI 1999), 0 at first.
 
     Args:
@@ -59,14 +63,14 @@ def spline_beside(given: torch.Tensor, apart: int) -> Parameters:
     sizes = given.shape[1:]
     count = [max(2, round(n / apart)) for n in sizes]
     weights = [spline_weights(n, k, given) for n, k in zip(sizes, count, strict=True)]
-    return Parameters(given, given.new_zeros(3, *count), weights, apart, control=True)
+    return Parametrisation(given, given.new_zeros(3, *count), weights, apart, control=True)
 
 
 def instance_optimisation(
     fixed: torch.Tensor,
     moving: torch.Tensor,
     where: torch.Tensor,
-    field: Parameters,
+    field: Parametrisation,
     steps: int,
     rate: float,
     smoothness: float,
@@ -74,13 +78,13 @@ def instance_optimisation(
     """Bring features closer by a smooth field.
 
     What is minimised is the features' squared difference, summed over the channels, and the
-    squared gradient of what is found, both as means over the volume.
+    squared gradient of what is added (of ``control``: of the parameters), both as means.
 
     Args:
         fixed: features, (C, H, W, D).
         moving: the same of the moving volume.
         where: bool (H, W, D), where the features count.
-        field: to begin with.
+        field: how it depends on what Adam changes, and where it begins.
         steps: of Adam.
         rate: of Adam, in voxels.
         smoothness: weight of the squared gradient.
@@ -88,7 +92,7 @@ def instance_optimisation(
     Returns:
         (3, H, W, D), voxels, pull-back: ``moving(x + displacement(x))`` is alike ``fixed(x)``.
     """
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.enable_grad():
         points = where.flatten().nonzero().flatten()
         places = where.nonzero().T + field.given.flatten(1)[:, points]
         wanted = fixed.flatten(1)[:, points]
@@ -109,7 +113,7 @@ def instance_optimisation(
 
 
 def _means(count: int) -> torch.Tensor:
-    """Three times the mean over three neighbours, zeros beyond the ends, as a matrix (N, N)."""
+    """The mean over three neighbours, three times one after the other, as a matrix (N, N)."""
     near = torch.ones(count, count).tril(1).triu(-1) / 3
     return near @ near @ near
 

@@ -170,19 +170,21 @@ def _in_space(
 ) -> _Judged:
     """One field of the network's and of an optimiser's, which knows contrasts it never saw.
 
-    The network's alone where both have clearly less mutual information.
+    From there it goes on in finer voxels. The network's alone where that has clearly less mutual
+    information.
     """
     progress(Stage.NETWORK)
     network_field = three_plane_field(coarse, network)
     require_finite(torch.from_numpy(sitk.GetArrayFromImage(network_field.field)))
     progress(Stage.OPTIMISER)
     optimised = optimised_field(coarse, initial.pair.modality)
-    progress(Stage.CHOICE)
-    alone = _judged(initial, network_field)
     if optimised is None:
-        return alone
+        progress(Stage.CHOICE)
+        return _judged(initial, network_field)
     both = combined(coarse, network_field, optimised, initial.pair.modality)
     both = finer_field(initial, coarse, both)
+    progress(Stage.CHOICE)
+    alone = _judged(initial, network_field)
     together = _judged(initial, both)
     return alone if alone.information > CLEARLY * together.information else together
 

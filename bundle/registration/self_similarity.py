@@ -18,7 +18,7 @@ NEIGHBOURS: tuple[Place, ...] = (
 
 
 def _pairs() -> dict[Place, list[Place]]:
-    """Step from one patch to the other, and from where: two of twelve pairs share a step."""
+    """Step from one patch to the other, and from where: each of the steps to two of the pairs."""
     pairs: dict[Place, list[Place]] = defaultdict(list)
     for one, two in combinations(NEIGHBOURS, 2):
         step = tuple(b - a for a, b in zip(one, two, strict=True))

@@ -80,6 +80,7 @@ def test_weights_beyond_one_stretch_the_field_and_not_its_spread(pair, monkeypat
 
 def test_every_modality_has_weights():
     assert set(WEIGHTS) == {*MOVING, None} and set(LEARNT) < set(WEIGHTS)
+    assert set(SMOOTHED) == set(LEARNT)
     assert all(0 < one < 1.5 for weights in WEIGHTS.values() for one in weights)
 
 
@@ -129,7 +130,7 @@ def test_a_corrected_field_is_smoothed_in_mm_and_a_sum_is_not(pair, monkeypatch)
         for one in ("MR", "PET")
     )
     np.testing.assert_allclose(plain, sum(WEIGHTS["MR"]) * wave[1, 20, 20, 12:28], atol=1e-9)
-    left = np.exp(-0.5 * (SMOOTHED / 2.0 * np.pi / 4) ** 2)  # of a wave, by a Gaussian
+    left = np.exp(-0.5 * (SMOOTHED["PET"] / 2.0 * np.pi / 4) ** 2)  # of a wave, by a Gaussian
     expected = left * sum(WEIGHTS["PET"]) * wave[1, 20, 20, 12:28]
     np.testing.assert_allclose(smooth, expected, atol=2e-3)
 

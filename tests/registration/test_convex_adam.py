@@ -44,6 +44,14 @@ def test_what_does_not_count_does_not_draw_the_field():
     assert 0 < whole < found and found == pytest.approx(2.0, abs=0.4)
 
 
+def test_it_works_in_inference_mode():
+    image = gaussian_filter(np.random.default_rng(2).standard_normal((24, 18, 18)), 2.0)
+    where = np.ones(image.shape, bool)
+    with torch.inference_mode():
+        found = convex_adam(image.astype(np.float32), image.astype(np.float32), where)
+    assert np.abs(found).max() < 0.5
+
+
 def test_warnings_and_gradients_are_as_before():
     before = list(warnings.filters)
     with torch.no_grad():

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 
 from bundle.geometry.transform import compose
 from bundle.images.pair import read_pair
 from bundle.options import options_of
 from bundle.registration import finer as module
 from bundle.registration import initialize
-from bundle.registration.coarse import coarse_of, scalar, vectors
+from bundle.registration.around_head import head_box
+from bundle.registration.coarse import coarse_of, halved, scalar, vectors
 from bundle.registration.elastic_field import ElasticField
 from bundle.registration.finer import SPREAD, finer_field
 from tests.inference.images import smooth
@@ -21,13 +25,15 @@ SHIFT = (2.0, -1.5, 1.0)
 """mm along x, y and z, of what the moving volume shows."""
 
 
-def ready(direction=UPRIGHT, spacing=(1.0, 1.0, 1.0), modality="MR"):
-    """A volume of smooth noise, and the same in another contrast, shifted."""
-    fixed = sitk.GetImageFromArray(100 * smooth((40, 64, 60), 3, 2.0))
+def ready(direction=UPRIGHT, spacing=(1.0, 1.0, 1.0), modality="MR", air=0):
+    """A volume of smooth noise, and the same in another contrast, shifted; with air on one side."""
+    values = 20 + 80 * smooth((40, 64, 60), 3, 2.0)
+    fixed = sitk.GetImageFromArray(np.pad(values, [(0, air), (air, 0), (0, 0)]))
     fixed.SetSpacing(spacing)
     fixed.SetDirection(np.ravel(direction).tolist())
     inverse = sitk.TranslationTransform(3, [-one for one in SHIFT])
-    moving = 120 - 0.5 * sitk.Resample(fixed, fixed, inverse, sitk.sitkLinear, 50.0)
+    moved = sitk.Resample(fixed, fixed, inverse, sitk.sitkLinear, 0.0)
+    moving = (120 - 0.5 * moved) * sitk.Cast(moved > 10, moved.GetPixelID())
     asked = options_of(init="none", modality=modality)
     return initialize(read_pair(fixed, moving, asked), asked)
 
@@ -63,6 +69,39 @@ def test_a_field_that_is_right_stays_near_and_its_spread_falls():
     found = finer_field(initial, pair, right)
     assert error(pair, found) < 0.5
     np.testing.assert_allclose(sitk.GetArrayFromImage(found.spread), 2.0 * SPREAD)
+
+
+def test_a_head_in_a_corner_is_brought_closer_by_the_shipped_steps():
+    initial = ready(air=44)
+    pair = coarse_of(initial)
+    box = head_box(pair)
+    assert box[0].start >= 12 and box[2].stop <= pair.image.shape[3] - 12
+    with torch.inference_mode():
+        found = finer_field(initial, pair, still(pair))
+    before, after = (
+        np.linalg.norm(sitk.GetArrayFromImage(one.field)[6:14, 30:44, 8:22] - SHIFT, axis=-1).mean()
+        for one in (still(pair), found)
+    )
+    assert after < 0.7 * before
+    np.testing.assert_allclose(
+        sitk.GetArrayFromImage(found.field)[-1], sitk.GetArrayFromImage(found.field)[-3], atol=1e-6
+    )  # in air it goes on
+
+
+def test_voxels_half_as_large_have_the_means_of_the_pair():
+    initial = ready(air=20)
+    pair = coarse_of(initial)
+    box = (slice(3, 20), slice(5, 25), slice(4, 17))
+    means = torch.nn.functional.avg_pool3d(halved(initial, pair, box)[None], 2)[0]
+    torch.testing.assert_close(means, pair.image[(slice(None), *box)])
+
+
+def test_the_spread_of_thick_slices_stays():
+    initial = ready(spacing=(1.0, 1.0, 5.0))
+    pair = coarse_of(initial)
+    field = replace(still(pair), spread=scalar(np.full(pair.image.shape[1:], 2.0), pair.grid))
+    found = finer_field(initial, pair, field)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found.spread), 2.0)
 
 
 def test_what_is_blurred_and_what_is_large_stays_as_it_is(monkeypatch):

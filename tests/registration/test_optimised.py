@@ -45,7 +45,7 @@ def test_the_head_alone_is_registered_and_beyond_it_the_field_goes_on(monkeypatc
     def rows(fixed, moving, near):
         seen.append(fixed.shape)
         expected = np.zeros(fixed.shape, bool)
-        beyond = 6 - NEAR  # voxels of the box, of which the first and the last is repeated
+        beyond = ROOM - NEAR  # voxels of the box, of which the first and the last is repeated
         expected[beyond + 2 : -beyond - 2, beyond + 1 : -beyond - 1, beyond + 2 : -beyond - 2] = 1
         np.testing.assert_array_equal(near, expected)
         ramp = np.arange(fixed.shape[0], dtype=np.float64)[:, None, None]

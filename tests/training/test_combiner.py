@@ -18,7 +18,7 @@ from bundle.losses.brain import BrainLoss, bound_loss, mean_distance
 from bundle.networks.field_combiner import CELL, TwoFields
 from bundle.paths import ROOT
 from bundle.registration.coarse import coarse_pair, in_voxels
-from bundle.registration.combined import LEARNT, WEIGHTS, cells_of, head_box, in_cells
+from bundle.registration.combined import LEARNT, WEIGHTS, cells_of, head_cells, in_cells
 from bundle.registration.optimised import optimised_field
 from bundle.training.combiner import (
     LoadSample,
@@ -125,7 +125,7 @@ def test_a_prepared_head_is_kept_and_registered(tmp_path):
         assert getattr(read.pair.grid, part)() == getattr(pair.grid, part)()
     torch.testing.assert_close(read.pair.image, pair.image, atol=1 / 500, rtol=0)
     torch.testing.assert_close(read.truth, truth, atol=2e-3, rtol=0)
-    found, near = make_sample(read, "PET", Still()), (slice(None), *head_box(pair))
+    found, near = make_sample(read, "PET", Still()), (slice(None), *head_cells(pair))
     assert not found["learnt"].any() and found["weights"].tolist() == pytest.approx(
         WEIGHTS["PET"], abs=1e-3
     )

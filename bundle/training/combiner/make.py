@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bundle.registration.combined import WEIGHTS, head_box, two_fields
+from bundle.registration.combined import WEIGHTS, head_cells, two_fields
 from bundle.registration.optimised import optimised_field
 from bundle.registration.three_planes import three_plane_field
 from bundle.training.combiner.prepare import PreparedHead
@@ -32,7 +32,7 @@ def make_sample(prepared: PreparedHead, modality: str, network: Any) -> dict[str
     learnt, optimised = three_plane_field(pair, network), optimised_field(pair, modality)
     assert optimised is not None  # heads and slabs are thick enough
     fields = two_fields(pair, learnt, optimised, weights)
-    near = (slice(None), *head_box(pair))
+    near = (slice(None), *head_cells(pair))
     half = {
         name: getattr(fields, name)[0].numpy().astype(np.float16)
         for name in ("head", "learnt", "optimised", "spread", "weights")
