@@ -38,8 +38,8 @@ MARGIN = 1.2
 """Factor of the network's spread, which knows the errors of the heads that it has learnt only.
 
 Chosen on the validation samples (heads 15 to 17): below twice the product lie 95 to 99 % of the
-errors in the brain, on average over each modality and kind of scan; without it 88 to 97 %. Of
-purely rigid misalignments all errors lie below either.
+errors in the brain before the finer field, on average over each modality and kind of scan; without
+it 88 to 97 %. Of purely rigid misalignments all errors lie below either.
 """
 
 LEARNT = ("CT", "PET", "SPECT")
@@ -54,7 +54,7 @@ def combined(
 ) -> ElasticField:
     """The weighted sum of two fields, corrected where a network has learnt how.
 
-    It folds nowhere. The spread is what the network gives that corrects; of other modalities it is
+    A corrected field is smoothed. It folds nowhere. The spread is what the network gives that corrects; of other modalities it is
     the learnt field's and how far the two are from their weighted mean, as variances.
 
     Args:
