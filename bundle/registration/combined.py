@@ -54,8 +54,9 @@ def combined(
 ) -> ElasticField:
     """The weighted sum of two fields, corrected where a network has learnt how.
 
-    A corrected field is smoothed. It folds nowhere. The spread is what the network gives that corrects; of other modalities it is
-    the learnt field's and how far the two are from their weighted mean, as variances.
+    A corrected field is smoothed. It folds nowhere. The spread is what the network gives that
+    corrects; of other modalities it is the learnt field's and how far the two are from their
+    weighted mean, as variances.
 
     Args:
         pair: what was registered.
