@@ -88,4 +88,6 @@ def finer_field(initial: InitializedPair, pair: CoarsePair, elastic: ElasticFiel
     found = replace(elastic, field=without_folds(from_voxels(smooth, pair)))
     both = (initial.pair.fixed.image, initial.moving)
     thin = max(step for one in both for step in one.GetSpacing()) <= THICK
-    return replace(found, spread=SPREAD * found.spread) if thin and found.spread else found
+    if thin and found.spread is not None:
+        return replace(found, spread=SPREAD * found.spread)
+    return found
