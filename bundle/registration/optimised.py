@@ -59,7 +59,6 @@ def _in_whole_cells(fixed: np.ndarray, moving: np.ndarray, head: np.ndarray) -> 
     more = [(-count) % CELL for count in fixed.shape]
     around = [(count // 2, count - count // 2) for count in more]
     near = maximum_filter(head, 2 * NEAR + 1)
-    whole = [np.pad(one, around, mode="edge") for one in (fixed, moving, near)]
-    found = convex_adam(whole[0], whole[1], whole[2])
+    found = convex_adam(*(np.pad(one, around, mode="edge") for one in (fixed, moving, near)))
     inside = (slice(first, first + n) for (first, _), n in zip(around, fixed.shape, strict=True))
     return found[(slice(None), *inside)]

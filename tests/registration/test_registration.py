@@ -168,6 +168,23 @@ def test_the_sum_of_network_and_optimiser(learnt, optimised, kept, monkeypatch):
     np.testing.assert_allclose(vectors(found.field)[..., 0], kept, atol=0.01)
 
 
+def test_the_sum_goes_on_in_finer_voxels(monkeypatch):
+    candidates(monkeypatch, 1.0, 0.0)
+
+    def optimiser(pair, modality):
+        shift = sitk.TranslationTransform(3, (1.0, 0.0, 0.0))
+        return ElasticField(displacement_field(shift, pair.grid), None, (), 1.0)
+
+    def finer(initial, pair, elastic):
+        shift = sitk.TranslationTransform(3, (4.0, 0.0, 0.0))
+        return replace(elastic, field=displacement_field(shift, pair.grid))
+
+    monkeypatch.setattr(REGISTRATION, "optimised_field", optimiser)
+    monkeypatch.setattr(REGISTRATION, "finer_field", finer)
+    found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)))
+    np.testing.assert_allclose(vectors(found.field)[..., 0], 4.0, atol=0.01)
+
+
 def test_rigid_only_asks_no_network(monkeypatch):
     asked = candidates(monkeypatch, 4.0, 4.0)
     found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)), rigid_only=True)
