@@ -9,7 +9,9 @@ import pytest
 import torch
 
 # One thread each: two of them collapse when a machine of two cores does anything else.
-os.environ["OMP_NUM_THREADS"] = "1"  # for the commands that tests start
+# The variables are for the commands that tests start; ITK of this process reads its own, too.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 torch.set_num_threads(1)
 
 

@@ -34,6 +34,7 @@ def _untrained(variant: str, folder: Path) -> None:
     names = ["train", VARIANTS[variant]]
     config.read_config([ROOT / "configs" / f"{name}.json" for name in names])
     config["reduction"] = 4
+    torch.manual_seed(0)
     own = folder / variant.replace(" ", "_")
     own.mkdir(parents=True)
     torch.save(config.get_parsed_content("network_def").state_dict(), own / "model.pt")

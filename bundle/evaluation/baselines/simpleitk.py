@@ -8,6 +8,7 @@ import torch
 
 from bundle.evaluation.baselines.head import optimiser_mask
 from bundle.geometry.transform import displacement_field
+from bundle.registration.one_thread import one_thread
 
 BINS = 32
 SHRINK, SMOOTH = (4, 2), (2.0, 1.0)
@@ -15,7 +16,7 @@ MESH = 8  # B-spline control cells per side: 32 px of 256
 
 
 def affine_bspline(fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
-    """Register a moving onto a fixed picture.
+    """Register a moving onto a fixed picture, on one thread: equal pictures, equal fields.
 
     Args:
         fixed: (1, 1, H, W), luma 0 to 255.
@@ -32,9 +33,10 @@ def affine_bspline(fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
     mask = sitk.GetImageFromArray(optimiser_mask(fixed).astype(np.uint8))
     transform = sitk.CompositeTransform(2)
     try:
-        affine = _affine(fixed_image, moving_image, mask)
-        transform.AddTransform(affine)
-        transform.AddTransform(_bspline(fixed_image, moving_image, mask, affine))
+        with one_thread():
+            affine = _affine(fixed_image, moving_image, mask)
+            transform.AddTransform(affine)
+            transform.AddTransform(_bspline(fixed_image, moving_image, mask, affine))
     except RuntimeError:  # ITK: no overlap, or nothing to take a histogram of
         return torch.zeros(1, 2, *fixed.shape[-2:])
     field = sitk.GetArrayFromImage(displacement_field(transform, fixed_image))  # (H, W, xy)
