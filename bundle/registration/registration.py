@@ -130,11 +130,12 @@ def _best(initial: InitializedPair, network: Any, options: Options, progress: Pr
     A field that is used counts only in regions where it does not lower the mutual information.
     """
     coarse = coarse_of(initial)
-    found = list(_candidates(initial, coarse, network, options, progress))
+    needed = GAIN * information(initial) if options.guard else 0.0
+    found = list(_candidates(initial, coarse, network, options, progress, needed))
+    progress(Stage.CHOICE)
     best = max(found, key=lambda one: one.information)
     if not options.guard:
         return best
-    needed = GAIN * information(initial)
     if best.information >= needed:
         counted = coarse_of(initial, initial.counted) if initial.masked else coarse
         elastic = guarded(counted, best.elastic)
@@ -150,12 +151,13 @@ def _candidates(
     network: Any,
     options: Options,
     progress: Progress,
+    needed: float,
 ) -> Iterator[_Judged]:
     """A field in 3D, unless a plane is asked for; of thick slices also that of their own plane."""
     pair, grid = initial.pair, initial.pair.fixed.image
     spacing = plane_spacing(grid, pair.plane)
     if options.plane == "auto":
-        yield _in_space(initial, coarse, network, progress)
+        yield _in_space(initial, coarse, network, progress, needed)
     if options.plane != "auto" or max(spacing) > THICK:
         progress(Stage.NETWORK)
         on_device = initial.matched.to(device_of(network))
@@ -166,27 +168,27 @@ def _candidates(
 
 
 def _in_space(
-    initial: InitializedPair, coarse: CoarsePair, network: Any, progress: Progress
+    initial: InitializedPair, coarse: CoarsePair, network: Any, progress: Progress, needed: float
 ) -> _Judged:
     """One field of the network's and of an optimiser's, which knows contrasts it never saw.
 
-    From there it goes on in finer voxels. The network's alone where that has clearly less mutual
-    information.
+    From there it goes on in finer voxels, if it brings the mutual information that is needed. The
+    network's alone where that has clearly more.
     """
     progress(Stage.NETWORK)
     network_field = three_plane_field(coarse, network)
-    require_finite(torch.from_numpy(sitk.GetArrayFromImage(network_field.field)))
-    progress(Stage.OPTIMISER)
-    optimised = optimised_field(coarse, initial.pair.modality)
-    if optimised is None:
-        progress(Stage.CHOICE)
-        return _judged(initial, network_field)
-    both = combined(coarse, network_field, optimised, initial.pair.modality)
-    both = finer_field(initial, coarse, both)
-    progress(Stage.CHOICE)
     alone = _judged(initial, network_field)
-    together = _judged(initial, both)
-    return alone if alone.information > CLEARLY * together.information else together
+    progress(Stage.OPTIMISER)
+    modality = initial.pair.modality
+    optimised = optimised_field(coarse, modality)
+    if optimised is None:
+        return alone
+    both = _judged(initial, combined(coarse, network_field, optimised, modality))
+    if alone.information > CLEARLY * both.information:
+        return alone
+    if both.information < needed:
+        return both
+    return _judged(initial, finer_field(initial, coarse, both.elastic))
 
 
 def _judged(initial: InitializedPair, elastic: ElasticField) -> _Judged:

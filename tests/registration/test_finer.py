@@ -68,7 +68,7 @@ def test_a_field_that_is_right_stays_near_and_its_spread_falls():
     assert error(pair, right) == pytest.approx(0, abs=1e-9)
     found = finer_field(initial, pair, right)
     assert error(pair, found) < 0.5
-    np.testing.assert_allclose(sitk.GetArrayFromImage(found.spread), 2.0 * SPREAD)
+    np.testing.assert_allclose(sitk.GetArrayFromImage(found.spread), 2.0 * SPREAD["MR"])
 
 
 def test_a_head_in_a_corner_is_brought_closer_by_the_shipped_steps():
@@ -104,12 +104,24 @@ def test_the_spread_of_thick_slices_stays():
     np.testing.assert_array_equal(sitk.GetArrayFromImage(found.spread), 2.0)
 
 
-def test_what_is_blurred_and_what_is_large_stays_as_it_is(monkeypatch):
-    initial = ready(modality="SPECT")
+def test_the_field_of_spect_is_smoother_and_its_spread_stays():
+    found = []
+    for modality in ("PET", "SPECT"):  # both with the fixed volume blurred by as much
+        initial = ready(modality=modality)
+        pair = coarse_of(initial)
+        field = replace(still(pair), spread=scalar(np.full(pair.image.shape[1:], 2.0), pair.grid))
+        found.append(finer_field(initial, pair, field))
+    pet, spect = (
+        np.abs(np.diff(sitk.GetArrayFromImage(one.field), axis=1)).mean() for one in found
+    )
+    assert 0 < spect < 0.8 * pet
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found[1].spread), 2.0)
+
+
+def test_large_fields_of_view_stay_as_they_are(monkeypatch):
+    initial = ready()
     pair = coarse_of(initial)
     field = still(pair)
-    assert finer_field(initial, pair, field) is field
-    initial = ready()
     assert finer_field(initial, pair, field) is not field
     monkeypatch.setattr(module, "MOST", 1e4)
     assert finer_field(initial, pair, field) is field

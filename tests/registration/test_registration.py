@@ -168,11 +168,14 @@ def test_the_sum_of_network_and_optimiser(learnt, optimised, kept, monkeypatch):
     np.testing.assert_allclose(vectors(found.field)[..., 0], kept, atol=0.01)
 
 
-def test_the_sum_goes_on_in_finer_voxels(monkeypatch):
-    candidates(monkeypatch, 1.0, 0.0)
+@pytest.mark.parametrize(
+    ("summed", "guard", "kept"), [(1.0, True, 4.0), (-3.0, True, 0.0), (-3.0, False, 4.0)]
+)
+def test_a_sum_that_brings_the_gain_goes_on_in_finer_voxels(summed, guard, kept, monkeypatch):
+    candidates(monkeypatch, summed, 0.0)
 
     def optimiser(pair, modality):
-        shift = sitk.TranslationTransform(3, (1.0, 0.0, 0.0))
+        shift = sitk.TranslationTransform(3, (summed, 0.0, 0.0))
         return ElasticField(displacement_field(shift, pair.grid), None, (), 1.0)
 
     def finer(initial, pair, elastic):
@@ -181,8 +184,8 @@ def test_the_sum_goes_on_in_finer_voxels(monkeypatch):
 
     monkeypatch.setattr(REGISTRATION, "optimised_field", optimiser)
     monkeypatch.setattr(REGISTRATION, "finer_field", finer)
-    found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)))
-    np.testing.assert_allclose(vectors(found.field)[..., 0], 4.0, atol=0.01)
+    found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)), guard=guard)
+    np.testing.assert_allclose(vectors(found.field)[..., 0], kept, atol=0.01)
 
 
 def test_rigid_only_asks_no_network(monkeypatch):
