@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from bundle.registration.coarse import CoarsePair, box_of
 
@@ -24,15 +23,3 @@ def continued(part: np.ndarray, box: Box, shape: Sequence[int]) -> np.ndarray:
     """(C, h, w, d) in a box of a volume as (C, H, W, D): beyond it the outermost values go on."""
     beyond = [(side.start, count - side.stop) for side, count in zip(box, shape, strict=True)]
     return np.pad(part, [(0, 0), *beyond], mode="edge")
-
-
-def blurred(displacement: np.ndarray, width: float, spacing: Sequence[float]) -> np.ndarray:
-    """(3, H, W, D) with a Gaussian over each component.
-
-    Args:
-        displacement: in any unit.
-        width: of the Gaussian, mm.
-        spacing: mm per row, column and slice.
-    """
-    widths = [width / step for step in spacing]
-    return np.stack([gaussian_filter(one, widths, mode="nearest") for one in displacement])

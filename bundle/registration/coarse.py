@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 import torch
+from scipy.ndimage import gaussian_filter
 from torch.nn import functional
 
 from bundle.geometry.grid import image_on, same_extent
@@ -74,7 +75,7 @@ def coarse_of(initial: InitializedPair, head: torch.Tensor | None = None) -> Coa
     return coarse_pair(image, head, initial.pair.fixed.image)
 
 
-def halved(initial: InitializedPair, pair: CoarsePair, box: Sequence[slice]) -> torch.Tensor:
+def finer_images(initial: InitializedPair, pair: CoarsePair, box: Sequence[slice]) -> torch.Tensor:
     """Images of a pair after its start in voxels half as large, (2, 2h, 2w, 2d) in [0, 1].
 
     Args:
@@ -125,6 +126,18 @@ def from_voxels(displacement: np.ndarray, pair: CoarsePair) -> sitk.Image:
     """The inverse of :func:`in_voxels`, on the grid of a pair."""
     along = displacement * np.reshape(pair.spacing, (3, 1, 1, 1))
     return vectors(along[[1, 0, 2]], pair.grid)
+
+
+def blurred(displacement: np.ndarray, width: float, spacing: Sequence[float]) -> np.ndarray:
+    """(3, H, W, D) with a Gaussian over each component.
+
+    Args:
+        displacement: in any unit.
+        width: of the Gaussian, mm.
+        spacing: mm per row, column and slice.
+    """
+    widths = [width / step for step in spacing]
+    return np.stack([gaussian_filter(one, widths, mode="nearest") for one in displacement])
 
 
 def box_of(mask: np.ndarray, room: int) -> tuple[slice, slice, slice]:

@@ -11,8 +11,14 @@ from torch.nn import functional
 
 from bundle.networks import load_combiner
 from bundle.networks.field_combiner import CELL, TwoFields
-from bundle.registration.around_head import blurred
-from bundle.registration.coarse import CoarsePair, box_of, from_voxels, in_voxels, scalar
+from bundle.registration.coarse import (
+    CoarsePair,
+    blurred,
+    box_of,
+    from_voxels,
+    in_voxels,
+    scalar,
+)
 from bundle.registration.elastic_field import ElasticField
 from bundle.registration.unfolding import without_folds
 

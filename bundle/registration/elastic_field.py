@@ -16,6 +16,7 @@ class ElasticField:
         spread: its uncertainty, mm, on the same grid; None if it is not known.
         planes: of the slices that the network saw; () without it.
         optimiser: what the optimiser's field counts in it, 0 to 1.
+        finer: whether it went on in voxels of about 1 mm.
         used: share of the fixed head in which the guard of regions kept it.
     """
 
@@ -23,4 +24,5 @@ class ElasticField:
     spread: sitk.Image | None
     planes: tuple[str, ...]
     optimiser: float = 0.0
+    finer: bool = False
     used: float = 1.0

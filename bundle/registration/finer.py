@@ -8,8 +8,14 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter, maximum_filter
 
-from bundle.registration.around_head import blurred, continued, head_box
-from bundle.registration.coarse import CoarsePair, from_voxels, halved, in_voxels
+from bundle.registration.around_head import continued, head_box
+from bundle.registration.coarse import (
+    CoarsePair,
+    blurred,
+    finer_images,
+    from_voxels,
+    in_voxels,
+)
 from bundle.registration.elastic_field import ElasticField
 from bundle.registration.instance_optimisation import instance_optimisation, spline_beside
 from bundle.registration.optimised import BLURRED
@@ -17,8 +23,8 @@ from bundle.registration.pairs import InitializedPair
 from bundle.registration.self_similarity import self_similarities
 from bundle.registration.unfolding import without_folds
 
-MOST = 4e7
-"""Voxels of about 1 mm, at most."""
+LARGEST = 4e7
+"""Voxels of about 1 mm of the largest field of view."""
 
 DISTANCE = 1
 """Voxels of about 1 mm from a voxel to the patches that are compared around it."""
@@ -66,12 +72,12 @@ def finer_field(initial: InitializedPair, pair: CoarsePair, elastic: ElasticFiel
         the field on the same grid, and its spread; both as they were of large fields of view.
     """
     modality = initial.pair.modality
-    if 8 * pair.image[0].numel() > MOST:
+    if 8 * pair.image[0].numel() > LARGEST:
         return elastic
     box = head_box(pair)
     total = in_voxels(elastic.field, pair.spacing)
     given = torch.from_numpy(total[(slice(None), *box)].astype(np.float32))
-    fixed, moving = halved(initial, pair, box)
+    fixed, moving = finer_images(initial, pair, box)
     head = pair.head[0][box].numpy()
     widths = [2 * BLURRED[modality] / step for step in pair.spacing]
     inside = np.kron(head, np.ones((2, 2, 2), bool))
@@ -87,7 +93,7 @@ def finer_field(initial: InitializedPair, pair: CoarsePair, elastic: ElasticFiel
     )
     total += continued((displacement - given).numpy(), box, total.shape[1:])
     smooth = blurred(total, SMOOTHED, pair.spacing)
-    found = replace(elastic, field=without_folds(from_voxels(smooth, pair)))
+    found = replace(elastic, field=without_folds(from_voxels(smooth, pair)), finer=True)
     both = (initial.pair.fixed.image, initial.moving)
     thin = max(step for one in both for step in one.GetSpacing()) <= THICK
     if thin and found.spread is not None:

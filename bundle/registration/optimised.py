@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 
-from bundle.registration.around_head import blurred, continued, head_box
-from bundle.registration.coarse import CoarsePair, from_voxels
+from bundle.registration.around_head import continued, head_box
+from bundle.registration.coarse import CoarsePair, blurred, from_voxels
 from bundle.registration.convex_adam import CELL, convex_adam
 from bundle.registration.elastic_field import ElasticField
 

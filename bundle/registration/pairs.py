@@ -105,6 +105,7 @@ class VolumeRegistration:
             plane's network does not tell.
         refinement: what became of the B-spline step, if there was one.
         optimiser: what the optimiser's field counts beside the network's, 0 to 1.
+        finer: whether the field went on in voxels of about 1 mm.
         used: share of the fixed head in which the field is part of the transform.
     """
 
@@ -117,6 +118,7 @@ class VolumeRegistration:
     spread: sitk.Image | None = None
     refinement: Refinement | None = None
     optimiser: float = 0.0
+    finer: bool = False
     used: float = 0.0
 
     @property

@@ -95,8 +95,8 @@ def _register_volumes(
     initial: InitializedPair, network: Any, options: Options, progress: Progress
 ) -> VolumeRegistration:
     found = None if options.rigid_only else _best(initial, network, options, progress)
-    kept = found if found and found.kept else None
-    fields = [kept.elastic.field] if kept else []
+    kept = found.elastic if found and found.kept else None
+    fields = [kept.field] if kept else []
     progress(Stage.RESAMPLE)
     refinement = None
     if options.refine == "bspline":
@@ -109,10 +109,18 @@ def _register_volumes(
     # what ddf.nii.gz holds is what moves the volume
     warped = resample(pair.moving.image, grid, field_transform(mapping.displacement))
     return VolumeRegistration(
-        output, transform, mapping, warped, shown(warped, output),
-        kept.elastic.planes if kept else (), found.elastic.spread if found else None, refinement,
-        kept.elastic.optimiser if kept else 0.0, kept.elastic.used if kept else 0.0,
-    )  # fmt: skip
+        output,
+        transform,
+        mapping,
+        warped,
+        shown(warped, output),
+        spread=found.elastic.spread if found else None,
+        refinement=refinement,
+        planes=kept.planes if kept else (),
+        optimiser=kept.optimiser if kept else 0.0,
+        finer=kept.finer if kept else False,
+        used=kept.used if kept else 0.0,
+    )
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,7 @@ def volume_report(fused: FusedVolumes, shown: Shown, parameters: Mapping[str, An
             "plane": pair.plane,
             "planes": list(registration.planes),
             "optimiser": registration.optimiser,
+            "finer": registration.finer,
         },
         unit="mm",
         mutual_information=information,

@@ -150,6 +150,8 @@ def _steps(report: Report) -> str:
         if report.parameters.get("optimiser"):
             corrected = ", corrected by a network" if report.modality in LEARNT else ""
             steps.append(f"weighted sum with the field of an optimiser{corrected}")
+        if report.parameters.get("finer"):
+            steps.append("B-spline on voxels of 1 mm")
     if refined:
         steps.append("B-spline in 3D")
     return ", then ".join(steps)

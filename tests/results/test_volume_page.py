@@ -253,7 +253,7 @@ def test_figures_are_as_precise_as_they_are_true(ball):
     report = replace(
         volume_report(ball, shown, {"init": "rigid"}),
         modality="CT",
-        parameters={"init": "rigid", "planes": ["axial"], "optimiser": 0.5},
+        parameters={"init": "rigid", "planes": ["axial"], "optimiser": 0.5, "finer": True},
         displacement=Spread(3.2149, 9.0, 10.6505),
         mutual_information=Change(0.301583, None),
         jacobian=Determinant(0.1587, 2.1412, 0.0),
@@ -264,7 +264,7 @@ def test_figures_are_as_precise_as_they_are_true(ball):
     wanted = "factor 0.16 to 2.14 (1: unchanged, 0 or less: folded)"
     assert text["change of volume"].startswith(wanted)
     steps = "weighted sum with the field of an optimiser, corrected by a network"
-    assert text["registered by"].endswith(steps)
+    assert text["registered by"].endswith(f"{steps}, then B-spline on voxels of 1 mm")
 
 
 def test_the_colour_bar_has_few_and_short_numbers():
