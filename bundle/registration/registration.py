@@ -181,7 +181,7 @@ def _in_space(
     """One field of the network's and of an optimiser's, which knows contrasts it never saw.
 
     From there it goes on in finer voxels, if it brings the mutual information that is needed. The
-    network's alone where that has clearly more.
+    network's alone where that has clearly more, or more and the sum has not what is needed.
     """
     progress(Stage.NETWORK)
     network_field = three_plane_field(coarse, network)
@@ -192,10 +192,10 @@ def _in_space(
     if optimised is None:
         return alone
     both = _judged(initial, combined(coarse, network_field, optimised, modality))
+    if both.information < needed:
+        return max(alone, both, key=lambda one: one.information)
     if alone.information > CLEARLY * both.information:
         return alone
-    if both.information < needed:
-        return both
     return _judged(initial, finer_field(initial, coarse, both.elastic))
 
 
