@@ -67,6 +67,16 @@ def candidates(monkeypatch, three, own):
     return asked
 
 
+def optimiser_finds(monkeypatch, shift):
+    """Let the optimiser find a shift along x in mm."""
+
+    def optimiser(pair, modality):
+        motion = sitk.TranslationTransform(3, (shift, 0.0, 0.0))
+        return ElasticField(displacement_field(motion, pair.grid), None, (), 1.0)
+
+    monkeypatch.setattr(REGISTRATION, "optimised_field", optimiser)
+
+
 def registered(fixed, moving, **given):
     asked = options_of(init="none", **given)
     return register(read_pair(fixed, moving, asked), Noise(), asked)
@@ -156,16 +166,23 @@ def test_the_sum_of_network_and_optimiser(learnt, optimised, kept, monkeypatch):
     monkeypatch.setitem(WEIGHTS, None, (0.4, 0.6))
     candidates(monkeypatch, learnt, 0.0)
 
-    def optimiser(pair, modality):
-        shift = sitk.TranslationTransform(3, (optimised, 0.0, 0.0))
-        return ElasticField(displacement_field(shift, pair.grid), None, (), 1.0)
-
-    monkeypatch.setattr(REGISTRATION, "optimised_field", optimiser)
+    optimiser_finds(monkeypatch, optimised)
     monkeypatch.setattr(REGISTRATION, "finer_field", lambda initial, pair, elastic: elastic)
     found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)))
     alone = optimised < 0  # so far off that the mean has much less information
     assert found.planes == tuple(PLANES) and found.optimiser == (0.0 if alone else 0.6)
     np.testing.assert_allclose(vectors(found.field)[..., 0], kept, atol=0.01)
+
+
+def test_where_the_sum_fails_the_guard_the_network_may_pass_it(monkeypatch):
+    monkeypatch.setitem(WEIGHTS, None, (0.4, 0.6))
+    monkeypatch.setattr(REGISTRATION, "CLEARLY", np.inf)
+    candidates(monkeypatch, 4.0, 0.0)
+
+    optimiser_finds(monkeypatch, -9.0)
+    found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)))
+    assert found.planes == tuple(PLANES) and found.optimiser == 0.0
+    np.testing.assert_allclose(vectors(found.field)[..., 0], 4.0, atol=0.01)
 
 
 @pytest.mark.parametrize(
@@ -174,15 +191,11 @@ def test_the_sum_of_network_and_optimiser(learnt, optimised, kept, monkeypatch):
 def test_a_sum_that_brings_the_gain_goes_on_in_finer_voxels(summed, guard, kept, monkeypatch):
     candidates(monkeypatch, summed, 0.0)
 
-    def optimiser(pair, modality):
-        shift = sitk.TranslationTransform(3, (summed, 0.0, 0.0))
-        return ElasticField(displacement_field(shift, pair.grid), None, (), 1.0)
-
     def finer(initial, pair, elastic):
         shift = sitk.TranslationTransform(3, (4.0, 0.0, 0.0))
         return replace(elastic, field=displacement_field(shift, pair.grid))
 
-    monkeypatch.setattr(REGISTRATION, "optimised_field", optimiser)
+    optimiser_finds(monkeypatch, summed)
     monkeypatch.setattr(REGISTRATION, "finer_field", finer)
     found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)), guard=guard)
     np.testing.assert_allclose(vectors(found.field)[..., 0], kept, atol=0.01)
