@@ -33,8 +33,8 @@ RATE, SMOOTHNESS = 1.0, 1.25
 """Of Adam, and the weight of the squared gradient, as in the package."""
 
 STEPS = 40
-"""Of Adam, of the package's 80: with 60 the combined fields of SPECT, and the finer ones of the
-others, are the same within 0.02 mm (painted training heads)."""
+"""Of Adam, of the package's 80: with 60 the combined fields of SPECT, and those of the others
+after the finer step, are the same within 0.02 mm (painted training heads)."""
 
 
 @torch.inference_mode(False)

@@ -24,7 +24,7 @@ from bundle.registration.self_similarity import self_similarities
 from bundle.registration.unfolding import without_folds
 
 LARGEST = 4e7
-"""Voxels of about 1 mm of the largest field of view."""
+"""Voxels of about 1 mm, at most: fields of larger volumes stay as they are."""
 
 DISTANCE = 1
 """Voxels of about 1 mm from a voxel to the patches that are compared around it."""

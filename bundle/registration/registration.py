@@ -47,10 +47,11 @@ from bundle.registration.slicewise import match_picture, slice_fields
 from bundle.registration.three_planes import three_plane_field
 
 CLEARLY = 1.2
-"""Factor in mutual information by which the network's field must beat the one of both."""
+"""Factor in mutual information by which the network's field must beat a sum that is kept."""
 
 GAIN = 1.02
-"""Factor in mutual information by which a field must beat the start; aligned SPECT has 1.01."""
+"""Factor in mutual information by which a field must beat the start, and the sum before it goes on
+in finer voxels; aligned SPECT has 1.01."""
 
 THICK = 4.0
 """Distance of slices in mm from which on a field in their own plane may be the better one."""
@@ -181,7 +182,7 @@ def _in_space(
     """One field of the network's and of an optimiser's, which knows contrasts it never saw.
 
     From there it goes on in finer voxels, if it brings the mutual information that is needed. The
-    network's alone where that has clearly more, or more and the sum has not what is needed.
+    network's alone where that has clearly more, or what is needed and the sum has not.
     """
     progress(Stage.NETWORK)
     network_field = three_plane_field(coarse, network)
@@ -193,7 +194,7 @@ def _in_space(
         return alone
     both = _judged(initial, combined(coarse, network_field, optimised, modality))
     if both.information < needed:
-        return max(alone, both, key=lambda one: one.information)
+        return alone if alone.information >= needed else both
     if alone.information > CLEARLY * both.information:
         return alone
     return _judged(initial, finer_field(initial, coarse, both.elastic))

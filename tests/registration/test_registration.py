@@ -160,29 +160,39 @@ def test_what_the_guard_of_regions_leaves_has_to_bring_the_gain(guard, left, use
 
 
 @pytest.mark.parametrize(
-    ("learnt", "optimised", "kept"), [(4.0, 4.0, 4.0), (3.0, 5.0, 4.2), (4.0, -9.0, 4.0)]
+    ("learnt", "optimised", "guard", "kept"),
+    [
+        (4.0, 4.0, True, 4.0),
+        (3.0, 5.0, True, 4.2),
+        (4.0, -9.0, True, 4.0),  # the sum fails the guard, the network's field passes it
+        (4.0, -9.0, False, 4.0),  # the sum has much less information
+        (-3.0, -4.0, True, 0.0),
+    ],
 )
-def test_the_sum_of_network_and_optimiser(learnt, optimised, kept, monkeypatch):
+def test_the_sum_of_network_and_optimiser(learnt, optimised, guard, kept, monkeypatch):
     monkeypatch.setitem(WEIGHTS, None, (0.4, 0.6))
     candidates(monkeypatch, learnt, 0.0)
-
     optimiser_finds(monkeypatch, optimised)
     monkeypatch.setattr(REGISTRATION, "finer_field", lambda initial, pair, elastic: elastic)
-    found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)))
-    alone = optimised < 0  # so far off that the mean has much less information
-    assert found.planes == tuple(PLANES) and found.optimiser == (0.0 if alone else 0.6)
+    found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)), guard=guard)
+    assert bool(found.planes) == (kept > 0)
+    assert found.optimiser == (0.6 if kept > 0 and optimised > 0 else 0.0)
     np.testing.assert_allclose(vectors(found.field)[..., 0], kept, atol=0.01)
 
 
-def test_where_the_sum_fails_the_guard_the_network_may_pass_it(monkeypatch):
-    monkeypatch.setitem(WEIGHTS, None, (0.4, 0.6))
+def test_where_nothing_passes_the_guard_the_uncertainty_is_that_of_the_sum(monkeypatch):
     monkeypatch.setattr(REGISTRATION, "CLEARLY", np.inf)
-    candidates(monkeypatch, 4.0, 0.0)
+    candidates(monkeypatch, -3.0, 0.0)
+    optimiser_finds(monkeypatch, -40.0)
 
-    optimiser_finds(monkeypatch, -9.0)
+    def summed(pair, learnt, optimised, modality):
+        wide = sitk.Cast(pair.grid, sitk.sitkFloat32) * 0 + 4.0
+        return replace(optimised, spread=wide)
+
+    monkeypatch.setattr(REGISTRATION, "combined", summed)
     found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)))
-    assert found.planes == tuple(PLANES) and found.optimiser == 0.0
-    np.testing.assert_allclose(vectors(found.field)[..., 0], 4.0, atol=0.01)
+    assert found.planes == ()
+    np.testing.assert_allclose(sitk.GetArrayFromImage(found.spread), np.hypot(4.0, 40.0), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -193,12 +203,13 @@ def test_a_sum_that_brings_the_gain_goes_on_in_finer_voxels(summed, guard, kept,
 
     def finer(initial, pair, elastic):
         shift = sitk.TranslationTransform(3, (4.0, 0.0, 0.0))
-        return replace(elastic, field=displacement_field(shift, pair.grid))
+        return replace(elastic, field=displacement_field(shift, pair.grid), finer=True)
 
     optimiser_finds(monkeypatch, summed)
     monkeypatch.setattr(REGISTRATION, "finer_field", finer)
     found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)), guard=guard)
     np.testing.assert_allclose(vectors(found.field)[..., 0], kept, atol=0.01)
+    assert found.finer == (kept == 4.0)
 
 
 def test_rigid_only_asks_no_network(monkeypatch):

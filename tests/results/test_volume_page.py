@@ -248,6 +248,13 @@ def test_warnings_come_first_and_the_colour_bar_has_its_unit(ball, tmp_path):
     assert "http" not in outside
 
 
+@pytest.mark.parametrize("finer", [True, False])
+def test_the_report_says_whether_the_field_went_on_in_finer_voxels(ball, finer):
+    fused = replace(ball, registration=replace(ball.registration, finer=finer))
+    report = volume_report(fused, shown_volumes(fused), {"init": "rigid"})
+    assert report.parameters["finer"] is finer
+
+
 def test_figures_are_as_precise_as_they_are_true(ball):
     shown = shown_volumes(ball)
     report = replace(
