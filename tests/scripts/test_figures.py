@@ -9,13 +9,15 @@ from PIL import Image
 
 from bundle.evaluation.tables.sheets import colored
 from bundle.phantom.pairs import write_pairs
+from bundle.training import pairs
 from scripts.ablation import VARIANTS
 from scripts.figures import ROOT, main
 
 
 def test_pictures_are_written_and_equal_when_made_again(tmp_path, monkeypatch):
     for split in ("train", "val"):
-        write_pairs(tmp_path / "out" / "phantom", 1, size=64, split=split)
+        write_pairs(tmp_path / "phantom", 1, size=64, split=split)
+    monkeypatch.setattr(pairs, "phantom_folder", lambda: tmp_path / "phantom")
     _untrained("single scale", tmp_path / "out" / "ablation")
     monkeypatch.chdir(tmp_path)
     options = ["--image_size", "64", "--checkpoint", str(ROOT / "models" / "model.pt")]
