@@ -41,7 +41,8 @@ STEPS, RATE = 5, 0.3
 SMOOTHNESS = {"CT": 3.0, "PET": 3.0, "SPECT": 12.0, "MR": 3.0, None: 3.0}
 """Weight of the squared gradient of the control points, by modality of the moving volume.
 
-With 3 the error of SPECT, which shows nothing so fine, rises by 7 %; with 12 to 60 it falls by 3 %.
+With 3 the error of SPECT, which shows nothing so fine, falls by 1 %, with 12 to 60 by 2 to 3 %
+(four painted training heads); with 6 and 12 that of the others is larger on average than with 3.
 """
 
 SMOOTHED = 3.0

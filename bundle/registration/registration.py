@@ -162,7 +162,10 @@ def _candidates(
     progress: Progress,
     needed: float,
 ) -> Iterator[_Judged]:
-    """A field in 3D, unless a plane is asked for; of thick slices also that of their own plane."""
+    """A field in 3D, unless a plane is asked for; of thick slices also that of their own plane.
+
+    The mutual information that the guard asks for is ``needed``, in nats; 0 without it.
+    """
     pair, grid = initial.pair, initial.pair.fixed.image
     spacing = plane_spacing(grid, pair.plane)
     if options.plane == "auto":
