@@ -10,6 +10,7 @@ from monai.engines import SupervisedEvaluator
 
 from bundle.evaluation import reference_rows
 from bundle.evaluation.reference_rows import METHOD, as_written, picture_pair
+from bundle.networks import autocast
 from bundle.training.aanlib import one_subject_of
 from bundle.training.pairs import training_pairs, with_levels
 
@@ -74,6 +75,5 @@ def _infer(engine: SupervisedEvaluator, function: Any, image: torch.Tensor) -> t
     """Run a part of the network without gradients on its device; float32 on the CPU."""
     device = torch.device(engine.state.device)
     engine.network.eval()
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=engine.amp)
-    with torch.no_grad(), autocast:
+    with torch.no_grad(), autocast(device, engine.amp):
         return function(image.to(device, memory_format=torch.channels_last)).float().cpu()

@@ -53,10 +53,10 @@ def percentile_window(values: torch.Tensor, head: torch.Tensor, percentiles: Ran
     Returns:
         lower and upper value; of a volume with hardly any distinct values its extremes.
     """
-    lowest = values.min()
-    inside = values[head > 0]
+    lowest = values.amin().item()  # several times as fast as min
+    inside = values.numpy()[head.numpy() > 0]
     inside = inside[inside > lowest]
-    counted = (inside if inside.numel() else values[values > lowest]).numpy()
+    counted = inside if inside.size else values[values > lowest].numpy()
     ranks = [round(p / 100 * (len(counted) - 1)) for p in percentiles]
     counted.partition(ranks)
     lower, upper = counted[ranks[0]].item(), counted[ranks[1]].item()

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 import torch
 from torch.nn import functional
 
-from bundle.networks import load_combiner
+from bundle.networks import autocast, load_combiner
 from bundle.networks.field_combiner import CELL, TwoFields
 from bundle.registration.coarse import (
     CoarsePair,
@@ -123,7 +123,7 @@ def corrected(pair: CoarsePair, fields: TwoFields) -> tuple[np.ndarray, np.ndarr
 
     Beyond the cells around the head nothing is added, and the spread is that of the nearest one.
     """
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast(fields.image.device):
         found = load_combiner()(fields.packed())[0]
     near, cells, size = head_cells(pair), cells_of(pair), pair.image.shape[1:]
     added = torch.zeros(3, *cells)

@@ -10,7 +10,6 @@ import torch
 
 from bundle.domain import Range
 from bundle.errors import InputError, Remark
-from bundle.geometry.head import find_head
 from bundle.geometry.slices import on_one_grid, to_slices
 from bundle.geometry.transform import as_transform, resample
 from bundle.images.display import displayed, percentile_window
@@ -27,6 +26,7 @@ from bundle.registration.masked import (
 )
 from bundle.registration.pairs import InitializedPair
 from bundle.registration.rigid import find_start, overlap
+from bundle.registration.start_volume import start_volume
 
 LEAST_OVERLAP = 0.01
 """Share of the fixed head that the moving volume has to cover."""
@@ -70,11 +70,12 @@ def initialize(
     wanted = None
     if given is not None:
         wanted = read_initial_transform(given, pair.fixed.image, pair.moving.image)
+    whole = start_volume(fixed)
     try:
-        found = find_start(fixed, moving, options.init, wanted, mask)
+        found = find_start(fixed, moving, options.init, wanted, mask, whole)
     except InputError as error:
         raise InputError(f"{given or name}: {error}") from error
-    start, head = found.matrix, find_head(fixed)
+    start, head = found.matrix, whole.head_on(fixed)
     shared = overlap(head, moving, start)
     if shared < LEAST_OVERLAP:
         raise InputError(

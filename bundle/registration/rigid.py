@@ -65,6 +65,7 @@ def find_start(
     init: str = "rigid",
     initial: np.ndarray | None = None,
     left_out: sitk.Image | None = None,
+    whole: StartVolume | None = None,
 ) -> Start:
     """Find where the fixed volume's points lie in the moving volume.
 
@@ -82,6 +83,7 @@ def find_start(
         init: rigid, header, center, moments, none or affine.
         initial: (4, 4), millimetres, LPS, fixed to moving points, instead of the headers.
         left_out: uint8 on the fixed grid, not 0 where voxels do not count.
+        whole: :func:`start_volume` of the fixed volume, where it is known.
 
     Raises:
         InputError: the headers or ``initial`` are trusted and leave no overlap, or ``initial``
@@ -109,7 +111,8 @@ def find_start(
     if init in ("none", "header"):
         return Start(reference.matrix, reference.name)
     with one_thread():
-        return _search((fixed, moving), init, reference, shared, left_out)
+        whole = whole or start_volume(fixed)
+        return _search((fixed, moving), whole, init, reference, shared, left_out)
 
 
 def overlap(fixed: sitk.Image, moving: sitk.Image, start: np.ndarray | None = None) -> float:
@@ -154,13 +157,14 @@ def _moments(fixed: sitk.Image, moving: sitk.Image) -> np.ndarray:
 
 def _search(
     volumes: tuple[sitk.Image, sitk.Image],
+    whole: StartVolume,
     init: str,
     reference: Candidate,
     shared: bool,
     left_out: sitk.Image | None,
 ) -> Start:
     """The best of many placements; the reference if none is clearly better."""
-    whole, other = (start_volume(one) for one in volumes)
+    other = start_volume(volumes[1])
     points = [points_of(one.coarsest().head) for one in (whole, other)]
     near = whole.around(RIM)
     near = near if left_out is None else near.without(left_out)

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from bundle.domain import SHORTEST
 from bundle.geometry.frame import Box, cut, head_frame, put_back
+from bundle.networks import autocast
 from bundle.registration.consistency import smooth_through_plane
 
 WORKING_SIZE = 256
@@ -152,7 +153,10 @@ def _with_spread(image: torch.Tensor, network: Any) -> list[torch.Tensor]:
     """The ddf, and the standard deviation of the network's fields per axis if it tells them."""
     if not hasattr(network, "register_with_spread"):
         return [network.register(image)]
-    return list(network.register_with_spread(image))
+    scripted = isinstance(network, torch.jit.ScriptModule)  # could not keep positions in float32
+    with autocast(image.device, not scripted):
+        found = network.register_with_spread(image)
+    return [field.float() for field in found]
 
 
 def _resize(image: torch.Tensor, size: Sequence[int], mode: str = "bilinear") -> torch.Tensor:

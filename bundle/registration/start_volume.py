@@ -28,6 +28,10 @@ class StartVolume:
     image: sitk.Image
     head: sitk.Image
 
+    def head_on(self, grid: sitk.Image) -> sitk.Image:
+        """The head on another grid, uint8: what ``find_head`` finds in the volume itself."""
+        return sitk.Resample(self.head, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
+
     def coarsest(self) -> StartVolume:
         """The same in voxels of about 9 mm."""
         spacing = COARSEST * COARSE

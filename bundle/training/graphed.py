@@ -15,6 +15,7 @@ import torch
 from monai.engines import SupervisedTrainer
 
 from bundle.errors import InputError
+from bundle.networks import autocast
 from bundle.training.failures import NotFiniteError
 from bundle.training.on_device import OnDeviceDataset
 from bundle.workflow.parallel import world_size
@@ -110,9 +111,7 @@ class GraphedStep:
         batch = self.dataset.batch(self.places, self.random)
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.amp, cache_enabled=False
-        ):
+        with autocast(self.device, self.amp, cache=False):
             outputs = self.network(image)
         terms = self.loss(outputs, batch)
         if self.device.type == "cpu" and not torch.isfinite(terms["loss"]):

@@ -9,6 +9,7 @@ from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.engines.utils import IterationEvents
 
 from bundle.metrics.endpoint_error import endpoint_error
+from bundle.networks import autocast
 from bundle.training.failures import NotFiniteError
 from bundle.workflow.parallel import unwrap
 
@@ -30,8 +31,8 @@ def to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
 def train_step(engine: SupervisedTrainer, batch: dict[str, Any]) -> list[dict[str, float]]:
     """Train on one batch.
 
-    The network runs in bfloat16 autocast where the trainer's ``amp`` is on (no gradient scaling
-    is needed for bfloat16); fields, warps and losses are float32.
+    The network runs in bfloat16 autocast where the trainer's ``amp`` is on and the device is fast
+    in it (no gradient scaling is needed for bfloat16); fields, warps and losses are float32.
 
     Args:
         engine: the trainer.
@@ -47,7 +48,7 @@ def train_step(engine: SupervisedTrainer, batch: dict[str, Any]) -> list[dict[st
     batch = to_device(batch, device)
     engine.network.train()
     engine.optimizer.zero_grad(set_to_none=True)
-    with torch.autocast(device.type, torch.bfloat16, enabled=engine.amp):
+    with autocast(device, engine.amp):
         outputs = engine.network(batch["image"])
     terms = engine.loss_function(outputs, batch)
     engine.fire_event(IterationEvents.LOSS_COMPLETED)
@@ -82,8 +83,7 @@ def validate_step(engine: SupervisedEvaluator, batch: dict[str, Any]) -> list[di
     batch = to_device(batch, device)
     network: Any = unwrap(engine.network)
     network.eval()
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=engine.amp)
-    with torch.no_grad(), autocast:
+    with torch.no_grad(), autocast(device, engine.amp):
         outputs = network.all_fields(batch["image"])
     nothing = torch.zeros_like(outputs["ddf"])
     fields = torch.cat([nothing[:, None], outputs["ddf"][:, None], outputs["flows"]], dim=1)

@@ -116,6 +116,22 @@ def test_what_the_network_adds_lies_in_the_head_and_in_voxels_of_the_grid(pair, 
     np.testing.assert_allclose(values_of(combined(pair, *fields, "MR").field)[..., 1], 0, atol=1e-9)
 
 
+@pytest.mark.parametrize("fast", [True, False])
+def test_the_network_computes_in_what_the_processor_is_fast_in(pair, fast, monkeypatch):
+    layer, computed = torch.nn.Conv3d(1, 1, 1), []
+
+    def network(packed):
+        fields = TwoFields.unpacked(packed)
+        with torch.no_grad():
+            computed.append(layer(fields.head).dtype)
+        return torch.cat([fields.sum, fields.head], dim=1)
+
+    monkeypatch.setattr(module, "load_combiner", lambda: network)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": fast})
+    combined(pair, *(field_of(pair, 1.0, 0.0, 0.0, spread=1.0) for _ in range(2)), "CT")
+    assert computed == [torch.bfloat16 if fast else torch.float32]
+
+
 def test_a_corrected_field_is_smoothed_in_mm_and_a_sum_is_not(pair, monkeypatch):
     def network(packed):
         fields = TwoFields.unpacked(packed)

@@ -5,10 +5,12 @@ import pytest
 import SimpleITK as sitk
 
 from bundle.errors import InputError
+from bundle.geometry.head import find_head
 from bundle.geometry.transform import as_matrix, as_transform
 from bundle.registration.initial_transform import read_initial_transform
 from bundle.registration.rigid import find_start
 from bundle.registration.start_candidates import angle, placements
+from bundle.registration.start_volume import start_volume
 
 POINTS = np.array([(20, 0, 0, 1), (0, -30, 0, 1), (0, 0, 25, 1), (-20, 20, -20, 1)], float).T
 
@@ -47,6 +49,15 @@ def errors(found, truth):
 
 def codes(start):
     return [remark.code for remark in start.remarks]
+
+
+@pytest.mark.parametrize("padding", [0.0, 31743.0])
+def test_the_head_of_the_coarse_volume_is_that_of_the_volume(padding):
+    volume = sitk.Expand(head(), [3, 2, 1], sitk.sitkNearestNeighbor)  # 1 x 1.5 x 3 mm
+    volume = sitk.DICOMOrient(sitk.ConstantPad(volume, [9] * 3, [5] * 3, padding), "SAR")
+    expected = sitk.GetArrayFromImage(find_head(volume))
+    assert 0.05 < expected.mean() < 0.5
+    assert (sitk.GetArrayFromImage(start_volume(volume).head_on(volume)) == expected).all()
 
 
 def test_headers_that_share_no_space_are_told_of_and_not_needed():

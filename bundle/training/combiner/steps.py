@@ -8,6 +8,7 @@ import torch
 from monai.engines import SupervisedEvaluator
 
 from bundle.losses.brain import mean_distance
+from bundle.networks import autocast
 from bundle.networks.field_combiner import TwoFields
 from bundle.workflow.parallel import unwrap
 
@@ -27,8 +28,7 @@ def validate_step(engine: SupervisedEvaluator, batch: dict[str, Any]) -> list[di
     image, truth, brain = (batch[key].to(device) for key in ("image", "ddf", "brain"))
     network: Any = unwrap(engine.network)
     network.eval()
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=engine.amp)
-    with torch.no_grad(), autocast:
+    with torch.no_grad(), autocast(device, engine.amp):
         found = network(image)[:, :3]
     fields = {"before": torch.zeros_like(truth), "sum": TwoFields.unpacked(image).sum, "ddf": found}
     errors = {name: mean_distance(one, truth, brain).tolist() for name, one in fields.items()}

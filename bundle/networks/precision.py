@@ -1,0 +1,30 @@
+"""Half precision, where a device is fast in it."""
+
+from __future__ import annotations
+
+import torch
+
+CPU_FLAGS = ("avx512_bf16", "amx_bf16")
+"""What a processor has that computes in bfloat16; others take many times as long as in float32."""
+
+
+def autocast(device: torch.device, wanted: bool = True, cache: bool = True) -> torch.autocast:
+    """Autocast to bfloat16 where the device is fast in it, else float32.
+
+    Args:
+        device: on which the network computes.
+        wanted: False for float32 on every device.
+        cache: whether weights are kept in bfloat16 until the context ends.
+    """
+    enabled = wanted and fast_in_bfloat16(device)
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled, cache_enabled=cache)
+
+
+def fast_in_bfloat16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16, and does not only imitate it."""
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(flag) for flag in CPU_FLAGS)
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return True
