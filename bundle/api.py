@@ -64,7 +64,7 @@ def register_and_fuse(
         modality: of the moving image; by default what its DICOM header says, if it says it. Of a
             list of images a list as long.
         progress: takes the stages of each pair, each as it begins, also those of ``save``.
-        **options: of :class:`bundle.options.Options`, which are those of ``scripts.fuse``.
+        **options: see :class:`bundle.options.Options`.
 
     Returns:
         the result; of a list of images the list of their results.

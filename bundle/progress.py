@@ -9,13 +9,14 @@ from math import prod
 
 
 class Stage(str, Enum):
-    """A part of the way of a pair, in words for people; those of a volume, in their order."""
+    """A part of the way of a pair, in words for people, in their order; only volumes have all."""
 
     READ = "reading"
     START = "rigid start"
     NETWORK = "network"
     OPTIMISER = "optimiser"
     CHOICE = "choice of the field"
+    REFINE = "B-spline"
     RESAMPLE = "resampling"
     FUSE = "fusion"
     FILES = "files"
@@ -42,7 +43,11 @@ class Step:
 
 
 def expected_seconds(
-    fixed: Sequence[int], moving: Sequence[int], extent: Sequence[float], threads: int
+    fixed: Sequence[int],
+    moving: Sequence[int],
+    extent: Sequence[float],
+    threads: int,
+    refined: bool = False,
 ) -> dict[Stage, float]:
     """How long the stages of a pair of volumes are about to take.
 
@@ -55,6 +60,7 @@ def expected_seconds(
         moving: likewise.
         extent: mm of the fixed volume along its axes.
         threads: that compute.
+        refined: whether a B-spline follows, which is sought on one thread.
     """
     millions = prod(fixed) / 1e6
     cells = prod(extent) / 8e6  # of 2 mm, in millions
@@ -69,7 +75,8 @@ def expected_seconds(
         Stage.FILES: 0.15 * (millions + prod(moving) / 1e7),
         Stage.PAGE: 1.0 + 0.04 * millions,
     }
-    return {stage: one / (1.5 if threads > 1 else 1.0) for stage, one in seconds.items()}
+    spline = {Stage.REFINE: 50.0 + millions} if refined else {}
+    return spline | {stage: one / (1.5 if threads > 1 else 1.0) for stage, one in seconds.items()}
 
 
 class Progress:

@@ -8,10 +8,10 @@ Run from the repository root::
         --output_dir OUT
     python -m scripts.fuse --bids DATASET --derivatives OUT
 
-Writes ``fused``, ``warped`` (PNG for pictures, ``.nii.gz`` for volumes) and ``ddf.nii.gz``,
-for volumes also a transform and a report: of one pair directly into ``OUT``, of many into
-``OUT/<id>`` with a table ``OUT/summary.csv`` and its page ``OUT/summary.html``; under ``torchrun``
-each process does its share. This is ``configs/inference.json``. Of a BIDS dataset it writes
+Writes ``fused``, ``warped`` (PNG for pictures, ``.nii.gz`` for volumes), ``ddf.nii.gz`` and
+``report.html``, for volumes also transforms, ``report.json`` and more: of one pair directly into
+``OUT``, of many into ``OUT/<id>`` with a table ``OUT/summary.csv`` and its page
+``OUT/summary.html``; under ``torchrun`` each process does its share. This is ``configs/inference.json``. Of a BIDS dataset it writes
 derivatives and one page of all, see :mod:`scripts.bids`.
 """
 
@@ -143,7 +143,7 @@ def _records(options: argparse.Namespace) -> list[dict[str, str]]:
         raise InputError("name --fixed and --moving, or --datalist, or --input_dir, or --bids")
     if isinstance(options.modality, list) and not isinstance(options.moving, list):
         raise InputError("--modality: names several for one moving image; name one")
-    single = [name for name in OF_ONE if getattr(options, name) not in (None, (), False)]
+    single = _of_one(options)
     if single and (options.datalist or options.input_dir or options.bids):
         raise InputError(f"--{single[0]}: is for one pair; name it in a --datalist")
     if options.bids is not None:
@@ -161,17 +161,26 @@ def _records(options: argparse.Namespace) -> list[dict[str, str]]:
     return _several(options) if isinstance(options.moving, list) else [_single(options)]
 
 
+def _of_one(options: argparse.Namespace) -> list[str]:
+    """The options of one pair that are given."""
+    return [name for name in OF_ONE if getattr(options, name) not in (None, (), False)]
+
+
+def _require_images(*paths: str) -> None:
+    """Refuse what is not there, or no kind of image, before anything is loaded."""
+    for path in paths:
+        kinds.require_file(path)
+        kinds.is_volume(path)
+
+
 def _several(options: argparse.Namespace) -> list[dict[str, str]]:
     """The records of several moving images, whose files are there."""
     if options.fixed is None:
         raise InputError("name both --fixed and --moving")
-    given = [name for name in OF_ONE if getattr(options, name) not in (None, (), False)]
-    unfit = [name for name in given if name not in OF_EACH]
+    unfit = [name for name in _of_one(options) if name not in OF_EACH]
     if unfit:
         raise InputError(f"--{unfit[0]}: is for one moving image; name it in a --datalist")
-    for path in (options.fixed, *options.moving):
-        kinds.require_file(path)
-        kinds.is_volume(path)
+    _require_images(options.fixed, *options.moving)
     modalities = [options.modality] if isinstance(options.modality, str) else options.modality
     parts = {name: getattr(options, name) for name in OF_EACH}
     files = options.fixed, options.moving, modalities or (), options.output_dir
@@ -184,9 +193,7 @@ def _single(options: argparse.Namespace) -> dict[str, str]:
         raise InputError("a single pair is one process's work; start it without torchrun")
     if options.fixed is None or options.moving is None:
         raise InputError("name both --fixed and --moving")
-    for path in (options.fixed, options.moving):
-        kinds.require_file(path)
-        kinds.is_volume(path)
+    _require_images(options.fixed, options.moving)
     parts = {name: getattr(options, name) for name in OF_ONE}
     parts["series"] = ",".join(options.series)
     files = (options.fixed, options.moving, options.output_dir, options.modality)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ class Message:
     Attributes:
         kind: ``error``, ``warning``, ``note``, or ``warning or note``.
         code: of a remark; empty for an error.
-        text: with capitals in place of names and values.
+        text: with capitals in place of names and values, but for numbers that are constants.
         room: where it comes from, such as ``images`` or ``scripts.fuse``.
         line: file and line.
     """
@@ -53,15 +53,20 @@ def _of_file(path: Path, root: Path) -> Iterator[Message]:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
+    constants = {
+        name: value.value
+        for name, value in texts.values()
+        if name.isupper() and isinstance(value, ast.Constant) and isinstance(value.value, float)
+    }
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not node.args:
             continue
         called = ast.unparse(node.func)
         if called not in ("InputError", "Remark"):
             continue
-        text = _text(_resolved(node.args[-1], node.lineno, texts))
+        text = _text(_resolved(node.args[-1], node.lineno, texts), constants)
         if any(letter.islower() for letter in text):
-            code = _text(node.args[0]) if called == "Remark" else ""
+            code = _text(node.args[0], {}) if called == "Remark" else ""
             kind = _kind(node) if called == "Remark" else "error"
             yield Message(kind, code, text, room.removesuffix(".py"), f"{place}:{node.lineno}")
 
@@ -83,16 +88,18 @@ def _resolved(node: ast.expr, line: int, texts: dict[int, tuple[str, ast.expr]])
     return node
 
 
-def _text(node: ast.expr) -> str:
+def _text(node: ast.expr, constants: Mapping[str, float]) -> str:
     if isinstance(node, ast.Constant):
         return str(node.value)
     if isinstance(node, ast.JoinedStr):
-        return "".join(map(_text, node.values))
+        return "".join(_text(one, constants) for one in node.values)
     if isinstance(node, ast.BinOp):
-        return _text(node.left) + _text(node.right)
+        return _text(node.left, constants) + _text(node.right, constants)
     if isinstance(node, ast.FormattedValue):
         node = node.value
     if isinstance(node, ast.Name):
+        if node.id in constants:
+            return f"{constants[node.id]:g}"
         return node.id.strip("_").upper()
     if isinstance(node, ast.Attribute):
         return node.attr.upper()

@@ -22,11 +22,14 @@ def volumes(folder):
         yield write_volume(folder / f"{name}.nii.gz", smooth((24, 48, 40), k))
 
 
-def test_a_volume_goes_through_all_stages(steps, tmp_path):
-    result = register_and_fuse(*volumes(tmp_path), init="none", progress=steps.append)
-    assert [one.stage for one in steps] == list(Stage)[: list(Stage).index(Stage.FILES)]
+@pytest.mark.parametrize("refine", ["none", "bspline"])
+def test_a_volume_goes_through_all_stages(refine, steps, tmp_path):
+    asked = {"init": "none", "refine": refine}
+    result = register_and_fuse(*volumes(tmp_path), progress=steps.append, **asked)
+    stages = [stage for stage in Stage if stage != Stage.REFINE or refine == "bspline"]
+    assert [one.stage for one in steps] == stages[: stages.index(Stage.FILES)]
     result.save(tmp_path / "out")
-    assert [one.stage for one in steps] == list(Stage)
+    assert [one.stage for one in steps] == stages
     assert (steps[0].share, steps[0].expected) == (0.0, None)  # nothing is read yet
     assert len({one.expected for one in steps[1:]}) == 1 and steps[1].expected > 0
     shares = [one.share for one in steps]
@@ -57,5 +60,7 @@ def test_more_voxels_take_longer_and_more_threads_less():
         return sum(expected_seconds(size, size, [n * spacing for n in size], threads).values())
 
     small, large = (256, 256, 258), (512, 512, 300)
+    refined = expected_seconds(small, small, small, 1, refined=True)
+    assert sum(refined.values()) > whole(small, 1.0, 1) + 30  # docs/volumes.md: a minute more
     assert whole(small, 1.0, 1) > whole(small, 1.0, 2)
     assert whole(large, 0.5, 2) > whole(small, 1.0, 2) > whole((128, 128, 129), 2.0, 2)

@@ -97,7 +97,7 @@ def read_pair(fixed: Any, moving: Any, options: Options, progress: Progress = SI
         moving: the image to register, likewise.
         options: ``modality``, ``frame``, ``apply_to_all_frames``, ``fixed_frame``, ``series``,
             ``spacing``, ``plane``, ``suv``, ``labels``, ``fixed_mask``, ``moving_mask``,
-            ``resolution`` and ``strict`` count.
+            ``resolution`` and ``strict`` count; ``refine`` for the time that is expected.
         progress: is told that reading begins and, of volumes, how long the rest may take.
 
     Raises:
@@ -114,15 +114,16 @@ def read_pair(fixed: Any, moving: Any, options: Options, progress: Progress = SI
         names = [_name(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
         refuse_warnings(", ".join(names), pair.remarks)
     if isinstance(pair, VolumePair):
-        progress.expect(_expected(pair))
+        progress.expect(_expected(pair, options))
     return pair
 
 
-def _expected(pair: VolumePair) -> dict[Stage, float]:
+def _expected(pair: VolumePair, options: Options) -> dict[Stage, float]:
     """Seconds that the stages of a pair are about to take."""
     fixed, moving = (one.image.GetSize() for one in (pair.fixed, pair.moving))
     extent = [n * s for n, s in zip(fixed, pair.fixed.image.GetSpacing(), strict=True)]
-    return expected_seconds(fixed, moving, extent, torch.get_num_threads())
+    refined = options.refine == "bspline"
+    return expected_seconds(fixed, moving, extent, torch.get_num_threads(), refined)
 
 
 def _is_path(image: Any) -> bool:

@@ -1,4 +1,4 @@
-"""An optional last step in 3D: a B-spline that goes on from the start and the network's field."""
+"""An optional last step in 3D: a B-spline that goes on from the start and the elastic field."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Refinement:
 
     Attributes:
         field: the B-spline as displacements on the fixed grid, millimetres, LPS, pull-back; applied
-            to a fixed point before the network's field. None where the optimiser found no way.
+            to a fixed point before the field found so far. None where the optimiser found no way.
         information: mutual information in the head before and after.
         folding: share of the head that the whole field folds.
         reason: why the step is dropped, '' if it is kept.
@@ -63,19 +63,19 @@ class Refinement:
 
 
 def refine(
-    fixed: sitk.Image, moving: sitk.Image, head: sitk.Image, network: sitk.Transform
+    fixed: sitk.Image, moving: sitk.Image, head: sitk.Image, initial: sitk.Transform
 ) -> Refinement:
     """Seek a B-spline by Mattes mutual information (Rueckert et al., IEEE TMI 1999) and judge it.
 
     It is sought in and around the head, from coarse to fine, on one thread with seeded samples:
     the same input gives the same result. It is kept if it raises the mutual information in the
-    head by the factor ``GAIN`` and the field folds in less than ``MOST_FOLDED`` of it.
+    head by the factor ``GAIN`` and the field folds in ``MOST_FOLDED`` of it at most.
 
     Args:
         fixed: in [0, 1].
         moving: in [0, 1], brought onto the fixed grid by the start.
         head: uint8 on the fixed grid, 1 where voxels count.
-        network: the field found so far, from fixed points to those of ``moving``.
+        initial: the field found so far, from fixed points to those of ``moving``.
     """
     began = time.perf_counter()
     inside = sitk.GetArrayViewFromImage(head) > 0
@@ -86,13 +86,14 @@ def refine(
             sitk.GetArrayFromImage(fixed), sitk.GetArrayFromImage(warped), inside
         )
 
-    before = information(network)
+    before = information(initial)
     try:
         with one_thread():
-            field = spline_field(fixed, moving, head, network)
+            field = spline_field(fixed, moving, head, initial)
     except RuntimeError:  # ITK: the samples left the moving volume
-        return Refinement(None, (before, before), 0.0, "it found no way")
-    total = sitk.CompositeTransform([network, field_transform(field)])
+        seconds = time.perf_counter() - began
+        return Refinement(None, (before, before), 0.0, "it found no way", seconds)
+    total = sitk.CompositeTransform([initial, field_transform(field)])
     determinant = sitk.GetArrayFromImage(volume_determinant(displacement_field(total, fixed)))
     after, folding = information(total), float((determinant[inside] <= 0).mean())
     seconds = time.perf_counter() - began

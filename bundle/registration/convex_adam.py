@@ -59,7 +59,7 @@ def convex_adam(fixed: np.ndarray, moving: np.ndarray, where: np.ndarray) -> np.
 
 @contextmanager
 def package() -> Iterator[None]:
-    """The package: warnings are silent in it alone, and its Adam has gradients."""
+    """Import the package, its warnings silenced, with gradients: evaluation runs its Adam too."""
     with warnings.catch_warnings(), torch.inference_mode(False), torch.enable_grad():
         import convexAdam.convex_adam_MIND  # noqa: F401
 

@@ -76,7 +76,7 @@ def initialize(
     except InputError as error:
         raise InputError(f"{given or name}: {error}") from error
     start, head = found.matrix, whole.head_on(fixed)
-    shared = overlap(head, moving, start)
+    shared = overlap(fixed, moving, start, head)
     if shared < LEAST_OVERLAP:
         raise InputError(
             f"{given or name}: the moving volume covers {100 * shared:.1f} % of the fixed head; "

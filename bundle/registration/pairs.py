@@ -16,6 +16,7 @@ from bundle.geometry.fields import picture_grid, to_itk
 from bundle.geometry.transform import displacement_field, field_transform, onto
 from bundle.images.pair import PicturePair, VolumePair
 from bundle.registration.bspline import Refinement
+from bundle.registration.elastic_field import ElasticField
 from bundle.registration.masked import Masked, counted
 
 
@@ -99,14 +100,10 @@ class VolumeRegistration:
         mapping: the same on a grid of about 2 mm, as it is written.
         warped: the moving volume on the fixed grid, in its own units, its minimum outside.
         shown: float32 (H, W, D) in [0, 1], ``warped`` as displayed, in the slices of the plane.
-        planes: from which the network's field is made; () where the start is the result.
-        spread: how much the network's fields, the planes and the optimiser differ, standard
-            deviation in mm, on the grid of the field; None without registration, or where a single
-            plane's network does not tell.
+        elastic: the field that is part of the transform; None where the start is the result.
+        spread: uncertainty of the displacement in mm on the grid of the field, also of one that
+            was dropped; None without registration, or where a single plane's network gives none.
         refinement: what became of the B-spline step, if there was one.
-        optimiser: what the optimiser's field counts beside the network's, 0 to 1.
-        finer: whether the field went on in voxels of about 1 mm.
-        used: share of the fixed head in which the field is part of the transform.
     """
 
     initial: InitializedPair
@@ -114,12 +111,9 @@ class VolumeRegistration:
     mapping: CompactTransform
     warped: sitk.Image
     shown: torch.Tensor
-    planes: tuple[str, ...] = ()
+    elastic: ElasticField | None = None
     spread: sitk.Image | None = None
     refinement: Refinement | None = None
-    optimiser: float = 0.0
-    finer: bool = False
-    used: float = 0.0
 
     @property
     def pair(self) -> VolumePair:

@@ -57,7 +57,7 @@ THICK = 4.0
 """Distance of slices in mm from which on a field in their own plane may be the better one."""
 
 SAMPLED = 2.0
-"""Distance in mm of the voxels in which fields are compared, at most; farther ones all count."""
+"""Voxels in which fields are compared are left out up to this distance in mm along an axis."""
 
 
 @torch.no_grad()
@@ -98,11 +98,12 @@ def _register_volumes(
     found = None if options.rigid_only else _best(initial, network, options, progress)
     kept = found.elastic if found and found.kept else None
     fields = [kept.field] if kept else []
-    progress(Stage.RESAMPLE)
     refinement = None
     if options.refine == "bspline":
+        progress(Stage.REFINE)
         refinement = _refined(initial, compose(np.eye(4), *fields))
         fields += [refinement.field] if refinement.field and refinement.kept else []
+    progress(Stage.RESAMPLE)
     transform = compose(initial.start, *fields)
     output = on_output_grid(initial, options.resolution)
     pair, grid = output.pair, output.pair.fixed.image
@@ -115,12 +116,9 @@ def _register_volumes(
         mapping,
         warped,
         shown(warped, output),
-        spread=found.elastic.spread if found else None,
-        refinement=refinement,
-        planes=kept.planes if kept else (),
-        optimiser=kept.optimiser if kept else 0.0,
-        finer=kept.finer if kept else False,
-        used=kept.used if kept else 0.0,
+        kept,
+        found.elastic.spread if found else None,
+        refinement,
     )
 
 
@@ -211,8 +209,8 @@ def _judged(initial: InitializedPair, elastic: ElasticField) -> _Judged:
 def information(initial: InitializedPair, field: sitk.Image | None = None) -> float:
     """Mutual information of fixed and moving volume in the head, nats.
 
-    Of voxels that lie closer than ``SAMPLED`` mm every second one counts, or fewer: they are the
-    same ones for all fields, and half a million tell the histogram of a head as well as all do.
+    Along each axis every n-th voxel counts, n = ``SAMPLED`` / spacing rounded down, at least 1:
+    the same ones for all fields, and half a million tell the histogram of a head as well as all do.
 
     Args:
         initial: the pair.

@@ -115,21 +115,27 @@ def find_start(
         return _search((fixed, moving), whole, init, reference, shared, left_out)
 
 
-def overlap(fixed: sitk.Image, moving: sitk.Image, start: np.ndarray | None = None) -> float:
+def overlap(
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    start: np.ndarray | None = None,
+    head: sitk.Image | None = None,
+) -> float:
     """Share of the fixed volume's voxels that lie inside the moving volume.
 
     Args:
-        fixed: the reference volume; if it is a mask (uint8), only its voxels count.
+        fixed: the reference volume.
         moving: the volume to register.
         start: (4, 4), millimetres, LPS, fixed to moving points; by default the headers count.
+        head: on the fixed grid; where it is not 0 voxels count, by default all.
     """
     ones = sitk.Image(moving.GetSize(), sitk.sitkUInt8) + 1
     ones.CopyInformation(moving)
     transform = sitk.Transform() if start is None else as_transform(start)
     inside = sitk.Resample(ones, fixed, transform, sitk.sitkNearestNeighbor, 0)
     covered = sitk.GetArrayViewFromImage(inside)
-    if fixed.GetPixelID() == sitk.sitkUInt8:
-        covered = covered[sitk.GetArrayViewFromImage(fixed) > 0]
+    if head is not None:
+        covered = covered[sitk.GetArrayViewFromImage(head) > 0]
     return float(covered.mean())
 
 

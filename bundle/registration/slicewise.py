@@ -12,7 +12,7 @@ from torch.nn import functional
 from bundle.domain import SHORTEST
 from bundle.geometry.frame import Box, cut, head_frame, put_back
 from bundle.networks import autocast
-from bundle.registration.consistency import smooth_through_plane
+from bundle.registration.through_plane import smooth_through_plane
 
 WORKING_SIZE = 256
 """Longest side, in pixels, at which images are registered that are much larger or smaller."""

@@ -18,8 +18,16 @@ from bundle.geometry.transform import onto
 from bundle.images.color import luma
 from bundle.registration import VolumeRegistration
 from bundle.registration.bspline import MESH, Refinement
+from bundle.registration.elastic_field import ElasticField
 from bundle.results.labels import label_means
-from bundle.results.report import Report, Spread, change, determinant, result_remarks, spread
+from bundle.results.report import (
+    Report,
+    Statistics,
+    change,
+    determinant,
+    result_remarks,
+    statistics,
+)
 
 
 @dataclass(frozen=True)
@@ -94,28 +102,26 @@ def volume_report(fused: FusedVolumes, shown: Shown, parameters: Mapping[str, An
         parameters: what the run was set to.
     """
     registration, head = fused.registration, shown.counted
-    initial, pair = registration.initial, registration.pair
+    initial, pair, elastic = registration.initial, registration.pair, registration.elastic
     information, ncc = change(shown.fixed[head], shown.start[head], shown.warped[head])
     report = Report(
         modality=pair.modality,
         parameters={
             **parameters,
             "plane": pair.plane,
-            "planes": list(registration.planes),
-            "optimiser": registration.optimiser,
-            "finer": registration.finer,
+            **_made_of(elastic),
         },
         unit="mm",
         mutual_information=information,
         ncc=ncc,
-        displacement=spread(shown.in_head(shown.displacement)),
+        displacement=statistics(shown.in_head(shown.displacement)),
         jacobian=determinant(shown.in_head(shown.jacobian)),
-        field_kept=bool(registration.planes),
-        field_used=round(registration.used, 4),
+        field_kept=elastic is not None,
+        field_used=round(elastic.used, 4) if elastic else 0.0,
         start=np.round(initial.start, 6).tolist(),
         overlap=round(float(initial.overlap), 4),
         display={"fixed": initial.windows[0], "moving": initial.windows[1]},
-        uncertainty=_spread_in_head(shown),
+        uncertainty=_uncertainty_in_head(shown),
         refinement=_refinement(registration),
         seconds=round(fused.seconds, 1),
         suv=pair.moving.suv,
@@ -138,7 +144,7 @@ def picture_report(fused: FusedPictures, parameters: Mapping[str, Any]) -> Repor
         unit="px",
         mutual_information=information,
         ncc=ncc,
-        displacement=spread(registration.ddf.norm(dim=0).numpy()[head]),
+        displacement=statistics(registration.ddf.norm(dim=0).numpy()[head]),
         jacobian=determinant(jacobian_determinant(registration.ddf[None])[0].numpy()[head]),
         field_kept=bool((registration.ddf != 0).any()),
         seconds=round(fused.seconds, 1),
@@ -153,8 +159,19 @@ def describe(fused: FusedPair, parameters: Mapping[str, Any]) -> Report:
     return volume_report(fused, shown_volumes(fused), parameters)
 
 
-def _spread_in_head(shown: Shown) -> Spread | None:
-    return None if shown.uncertainty is None else spread(shown.in_head(shown.uncertainty))
+def _made_of(elastic: ElasticField | None) -> dict[str, Any]:
+    """What ``report.json`` says of where the elastic field is from."""
+    if elastic is None:
+        return {"planes": [], "optimiser": 0.0, "finer": False}
+    return {
+        "planes": list(elastic.planes),
+        "optimiser": elastic.optimiser,
+        "finer": elastic.finer,
+    }
+
+
+def _uncertainty_in_head(shown: Shown) -> Statistics | None:
+    return None if shown.uncertainty is None else statistics(shown.in_head(shown.uncertainty))
 
 
 def _with_remarks(report: Report, remarks: Iterable[Remark]) -> Report:

@@ -25,9 +25,18 @@ USED = 0.95
 UNCERTAIN = 5.0
 """Millimetres of uncertainty without a warning; the page's scale."""
 
+LITTLE_INFORMATION = 0.1
+"""Nats of mutual information below which two images may not belong together."""
+
+HALF = 0.5
+"""Of the fixed head: what the moving volume has to cover without a warning."""
+
+FAR = 60.0
+"""Millimetres of displacement without a warning."""
+
 
 @dataclass(frozen=True)
-class Spread:
+class Statistics:
     """Mean, 95th percentile and largest value."""
 
     mean: float
@@ -83,7 +92,7 @@ class Report:
     unit: str
     mutual_information: Change
     ncc: Change
-    displacement: Spread
+    displacement: Statistics
     jacobian: Determinant
     field_kept: bool
     seconds: float
@@ -91,7 +100,7 @@ class Report:
     overlap: float | None = None
     field_used: float | None = None
     display: Mapping[str, Range] | None = None
-    uncertainty: Spread | None = None
+    uncertainty: Statistics | None = None
     refinement: Mapping[str, Any] = field(default_factory=lambda: {"method": "none"})
     suv: Suv | None = None
     labels: tuple[LabelMean, ...] = ()
@@ -166,10 +175,10 @@ def change(fixed: np.ndarray, start: np.ndarray, warped: np.ndarray) -> tuple[Ch
     return Change(*information), Change(*(correlation(fixed, one) for one in (start, warped)))
 
 
-def spread(values: np.ndarray) -> Spread:
+def statistics(values: np.ndarray) -> Statistics:
     """Of any number of values."""
     found = values.mean(), np.percentile(values, 95), values.max()
-    return Spread(*(round(float(value), 4) for value in found))
+    return Statistics(*(round(float(value), 4) for value in found))
 
 
 def determinant(values: np.ndarray) -> Determinant:
@@ -211,14 +220,14 @@ def result_remarks(report: Report) -> list[Remark]:
     if report.jacobian.folding > 0:
         text = "The field folds in places: do not use it to carry labels over."
         found.append(Remark("folding", text))
-    if (report.mutual_information.after or 0.0) < 0.1:
-        text = "The volumes share little information: are they of one patient and region?"
+    if (report.mutual_information.after or 0.0) < LITTLE_INFORMATION:
+        text = "The images share little information: are they of one patient and region?"
         found.append(Remark("little_information", text))
-    if report.overlap is not None and report.overlap < 0.5:
+    if report.overlap is not None and report.overlap < HALF:
         text = "Less than half of the fixed head is covered by the moving volume."
         found.append(Remark("little_overlap", text))
-    if report.unit == "mm" and report.displacement.max > 60:
-        text = "Some displacements exceed 60 mm: check the headers."
+    if report.unit == "mm" and report.displacement.max > FAR:
+        text = f"Some displacements exceed {FAR:.0f} mm: check the headers."
         found.append(Remark("large_displacement", text))
     if report.uncertainty is not None and report.uncertainty.p95 > UNCERTAIN:
         text = f"The uncertainty of the displacement is above {UNCERTAIN:.0f} mm in places."

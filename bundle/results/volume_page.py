@@ -141,9 +141,10 @@ def _steps(report: Report) -> str:
     """What the result is made of, in order."""
     init = report.parameters.get("init", "none")
     refined = bool(report.refinement.get("kept"))
-    if report.parameters.get("rigid_only") and init == "none" and not refined:
+    trusted = init in ("header", "none")
+    if report.parameters.get("rigid_only") and trusted and not refined:
         return "nothing: fused as they lie"
-    steps = ["headers" if init == "none" else f"{init} start"]
+    steps = ["headers" if trusted else f"{init} start"]
     if report.field_kept:
         planes = report.parameters.get("planes", ())
         steps.append(f"network, in {', '.join(planes)} slices")

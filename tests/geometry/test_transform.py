@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from bundle.geometry.transform import onto
+from bundle.geometry.transform import as_matrix, as_transform, compose, displacement_field, onto
+from tests.registration.volumes import head, motion_of
 
 
 @pytest.mark.parametrize("orientation", ["LPS", "PIR", "RAS"])
@@ -36,3 +37,20 @@ def test_a_volume_is_interpolated_on_another_grid_and_goes_on_beyond_its_border(
     np.testing.assert_allclose(values[within], expected[within], atol=1e-3)
     assert np.abs(values - expected).max() <= 0.5 * 111 + 1e-3  # the nearest voxel's value
     assert values.min() == 0 and values.max() == 567
+
+
+def test_total_transform_goes_through_field_then_start():
+    grid, motion = head(), motion_of()
+    array = np.zeros((*grid.GetSize(), 3), np.float32)
+    array[..., 0] = 2.0
+    field = sitk.GetImageFromArray(array, isVector=True)
+    field.CopyInformation(grid)
+    total = compose(as_matrix(motion), field)
+    point = (3.0, 6.0, -9.0)
+    expected = motion.TransformPoint((5.0, 6.0, -9.0))
+    np.testing.assert_allclose(total.TransformPoint(point), expected, atol=1e-6)
+    displacement = displacement_field(total, grid).GetPixel(
+        grid.TransformPhysicalPointToIndex(point)
+    )
+    np.testing.assert_allclose(np.add(point, displacement), expected, atol=1e-4)
+    np.testing.assert_allclose(as_matrix(as_transform(as_matrix(motion))), as_matrix(motion))

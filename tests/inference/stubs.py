@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
+import SimpleITK as sitk
 import torch
 from monai.networks.blocks import Warp
+
+from bundle.geometry.slices import field_from_slices, to_slices
 
 AMPLITUDE = 0.03
 """Largest displacement per axis, as a share of the image's side."""
@@ -61,3 +65,13 @@ class KnownField(Brightest):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         ddf = self.register(image)
         return torch.cat([self.fuse(image, ddf), ddf], dim=1)
+
+
+def constant(*voxels: float) -> Callable[..., sitk.Image]:
+    """A stand-in for ``spline_field``: one displacement everywhere; slice, row, column."""
+
+    def field(fixed: sitk.Image, *_: object) -> sitk.Image:
+        steps = torch.tensor(voxels, dtype=torch.float64).view(3, 1, 1, 1)
+        return field_from_slices(steps.expand(3, *to_slices(fixed).shape[1:]), fixed)
+
+    return field

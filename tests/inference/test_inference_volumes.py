@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 from bundle.registration import bspline
 from tests.inference.images import smooth, write_volume
-from tests.registration.test_bspline import constant
+from tests.inference.stubs import constant
 
 SHAPE = (6, 48, 40)
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from bundle.registration.coarse import blurred, coarse_of, finer_images
-from tests.registration.test_finer import ready
+from tests.registration.volumes import shifted
 
 
 def test_voxels_half_as_large_have_the_means_of_the_pair():
-    initial = ready(air=20)
+    initial = shifted(air=20)
     pair = coarse_of(initial)
     box = (slice(3, 20), slice(5, 25), slice(4, 17))
     means = torch.nn.functional.avg_pool3d(finer_images(initial, pair, box)[None], 2)[0]

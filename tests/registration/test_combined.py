@@ -22,8 +22,8 @@ from bundle.registration.combined import (
 )
 from bundle.registration.elastic_field import ElasticField
 from bundle.registration.unfolding import LEAST
-from tests.registration.test_three_planes import TILT, coded
-from tests.registration.test_three_planes import vectors as values_of
+from tests.registration.volumes import TILT, coded
+from tests.registration.volumes import vectors as values_of
 
 SIDE = 40
 

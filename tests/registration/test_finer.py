@@ -10,32 +10,12 @@ import SimpleITK as sitk
 import torch
 
 from bundle.geometry.transform import compose
-from bundle.images.pair import read_pair
-from bundle.options import options_of
 from bundle.registration import finer as module
-from bundle.registration import initialize
 from bundle.registration.around_head import head_box
 from bundle.registration.coarse import coarse_of, scalar, vectors
 from bundle.registration.elastic_field import ElasticField
 from bundle.registration.finer import SPREAD, finer_field
-from tests.inference.images import smooth
-from tests.registration.test_three_planes import TILT, UPRIGHT
-
-SHIFT = (2.0, -1.5, 1.0)
-"""mm along x, y and z, of what the moving volume shows."""
-
-
-def ready(direction=UPRIGHT, spacing=(1.0, 1.0, 1.0), modality="MR", air=0):
-    """A volume of smooth noise, and the same in another contrast, shifted; with air on one side."""
-    values = 20 + 80 * smooth((40, 64, 60), 3, 2.0)
-    fixed = sitk.GetImageFromArray(np.pad(values, [(0, air), (air, 0), (0, 0)]))
-    fixed.SetSpacing(spacing)
-    fixed.SetDirection(np.ravel(direction).tolist())
-    inverse = sitk.TranslationTransform(3, [-one for one in SHIFT])
-    moved = sitk.Resample(fixed, fixed, inverse, sitk.sitkLinear, 0.0)
-    moving = (120 - 0.5 * moved) * sitk.Cast(moved > 10, moved.GetPixelID())
-    asked = options_of(init="none", modality=modality)
-    return initialize(read_pair(fixed, moving, asked), asked)
+from tests.registration.volumes import SHIFT, TILT, UPRIGHT, shifted
 
 
 def still(pair):
@@ -52,7 +32,7 @@ def error(pair, elastic):
 @pytest.mark.parametrize("direction", [UPRIGHT, TILT], ids=["upright", "oblique"])
 def test_a_shift_is_found_in_space_whatever_the_contrast(direction, spacing, monkeypatch):
     monkeypatch.setattr(module, "STEPS", 15)
-    initial = ready(direction, spacing)
+    initial = shifted(direction, spacing)
     pair = coarse_of(initial)
     found = finer_field(initial, pair, still(pair))
     assert error(pair, found) < 0.25 * error(pair, still(pair))
@@ -60,7 +40,7 @@ def test_a_shift_is_found_in_space_whatever_the_contrast(direction, spacing, mon
 
 
 def test_a_field_that_is_right_stays_near_and_its_spread_falls():
-    initial = ready()
+    initial = shifted()
     pair = coarse_of(initial)
     shape = pair.image.shape[1:]
     along = np.broadcast_to(np.reshape(SHIFT, (3, 1, 1, 1)), (3, *shape))
@@ -72,7 +52,7 @@ def test_a_field_that_is_right_stays_near_and_its_spread_falls():
 
 
 def test_a_head_in_a_corner_is_brought_closer_by_the_shipped_steps():
-    initial = ready(air=44)
+    initial = shifted(air=44)
     pair = coarse_of(initial)
     box = head_box(pair)
     assert box[0].start >= 12 and box[2].stop <= pair.image.shape[3] - 12
@@ -89,7 +69,7 @@ def test_a_head_in_a_corner_is_brought_closer_by_the_shipped_steps():
 
 
 def test_the_spread_of_thick_slices_stays():
-    initial = ready(spacing=(1.0, 1.0, 5.0))
+    initial = shifted(spacing=(1.0, 1.0, 5.0))
     pair = coarse_of(initial)
     field = replace(still(pair), spread=scalar(np.full(pair.image.shape[1:], 2.0), pair.grid))
     found = finer_field(initial, pair, field)
@@ -99,7 +79,7 @@ def test_the_spread_of_thick_slices_stays():
 def test_the_field_of_spect_is_smoother_and_its_spread_stays():
     found = []
     for modality in ("PET", "SPECT"):  # both with the fixed volume blurred by as much
-        initial = ready(modality=modality)
+        initial = shifted(modality=modality)
         pair = coarse_of(initial)
         field = replace(still(pair), spread=scalar(np.full(pair.image.shape[1:], 2.0), pair.grid))
         found.append(finer_field(initial, pair, field))
@@ -111,7 +91,7 @@ def test_the_field_of_spect_is_smoother_and_its_spread_stays():
 
 
 def test_large_fields_of_view_stay_as_they_are(monkeypatch):
-    initial = ready()
+    initial = shifted()
     pair = coarse_of(initial)
     field = still(pair)
     assert finer_field(initial, pair, field) is not field
@@ -120,7 +100,7 @@ def test_large_fields_of_view_stay_as_they_are(monkeypatch):
 
 
 def test_the_moving_volume_is_warped_closer():
-    initial = ready()
+    initial = shifted()
     pair = coarse_of(initial)
     found = finer_field(initial, pair, still(pair))
     warped = sitk.Resample(

@@ -21,7 +21,7 @@ from bundle.registration.registration import information
 from bundle.registration.similarity import mutual_information
 from bundle.results.describe import describe
 from tests.inference.stubs import KnownField
-from tests.registration.test_start import errors, head, motion_of, moved
+from tests.registration.volumes import errors, head, motion_of, moved
 
 REGISTRATION = sys.modules[register.__module__]
 MIDDLE = (12.0, -8.0, 6.0)

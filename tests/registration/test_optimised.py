@@ -14,8 +14,8 @@ from bundle.registration.around_head import ROOM
 from bundle.registration.coarse import coarse_pair
 from bundle.registration.optimised import BLURRED, NEAR, optimised_field
 from tests.inference.images import smooth
-from tests.registration.test_three_planes import TILT, UPRIGHT, coded
-from tests.registration.test_three_planes import vectors as values_of
+from tests.registration.volumes import TILT, UPRIGHT, coded
+from tests.registration.volumes import vectors as values_of
 
 
 def pair_of(volume, head=None):

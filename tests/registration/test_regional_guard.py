@@ -16,7 +16,7 @@ from bundle.registration.coarse import CoarsePair, from_voxels, in_voxels, scala
 from bundle.registration.elastic_field import ElasticField
 from bundle.registration.regional_guard import BINS, CELL, guarded, local_information
 from bundle.registration.unfolding import LEAST
-from tests.registration.test_three_planes import TILT
+from tests.registration.volumes import TILT
 
 ROWS = 96
 SHAPE = (ROWS, 56, 40)

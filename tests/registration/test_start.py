@@ -11,40 +11,7 @@ from bundle.registration.initial_transform import read_initial_transform
 from bundle.registration.rigid import find_start
 from bundle.registration.start_candidates import angle, placements
 from bundle.registration.start_volume import start_volume
-
-POINTS = np.array([(20, 0, 0, 1), (0, -30, 0, 1), (0, 0, 25, 1), (-20, 20, -20, 1)], float).T
-
-
-def head(invert=False, size=41):
-    """An egg with two unlike holes, 3 mm, its middle at 0."""
-    axis = (np.arange(size) - size // 2) * 3.0
-    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
-    values = (((x / 36) ** 2 + (y / 46) ** 2 + (z / 40) ** 2) < 1).astype(float)
-    values[((x - 12) ** 2 + (y + 15) ** 2 + (z - 8) ** 2) < 100] = 0.4
-    values[((x + 10) ** 2 + (y - 18) ** 2 + (z + 12) ** 2) < 144] = 0.7
-    if invert:
-        values = np.where(values > 0, 1.2 - values, 0)
-    return like(values, (3.0,) * 3, (axis[0],) * 3)
-
-
-def like(values, spacing, origin):
-    image = sitk.GetImageFromArray(values)
-    image.SetSpacing(spacing)
-    image.SetOrigin(origin)
-    return sitk.SmoothingRecursiveGaussian(image, 3.0)
-
-
-def motion_of(angles=(0.05, -0.04, 0.12), shift=(7.0, -5.0, 4.0)):
-    return sitk.Euler3DTransform((0.0, 0.0, 0.0), *angles, shift)
-
-
-def moved(image, motion):
-    """The image carried along by ``motion``: fixed point x is found at motion(x)."""
-    return sitk.Resample(image, image, motion.GetInverse(), sitk.sitkLinear, 0.0)
-
-
-def errors(found, truth):
-    return np.linalg.norm(((found - truth) @ POINTS)[:3], axis=0)
+from tests.registration.volumes import errors, head, like, motion_of, moved
 
 
 def codes(start):

@@ -14,23 +14,7 @@ from bundle.geometry.transform import displacement_field, field_transform
 from bundle.registration.coarse import VOXEL, coarse_pair
 from bundle.registration.three_planes import three_plane_field
 from bundle.registration.unfolding import LEAST
-
-SLOPES = {"x": 1e-3, "y": 2e-3, "z": 4e-3}
-"""How much brighter the coded volume gets per mm to the left, to the back and upwards."""
-
-TILT = sitk.VersorTransform((0.3, -0.5, 1.0), 0.3).GetMatrix()
-UPRIGHT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-
-
-def coded(size, spacing, direction=UPRIGHT, orientation="LPS"):
-    """A volume whose values tell where they lie; size and spacing along x, y and z."""
-    z, y, x = (np.arange(n) * s for n, s in zip(size[::-1], spacing[::-1], strict=True))
-    values = SLOPES["x"] * x + SLOPES["y"] * y[:, None] + SLOPES["z"] * z[:, None, None]
-    volume = sitk.GetImageFromArray(values)
-    volume.SetSpacing(spacing)
-    volume.SetDirection(direction)
-    volume.SetOrigin((-20.0, 35.0, 7.5))
-    return sitk.DICOMOrient(volume, orientation)
+from tests.registration.volumes import SLOPES, TILT, UPRIGHT, coded, vectors
 
 
 def found_in(volume, network):
@@ -95,10 +79,6 @@ class Noise(torch.nn.Module):
 
 def alike(vector):
     return dict.fromkeys(PLANES, vector)
-
-
-def vectors(field):
-    return sitk.GetArrayFromImage(field).astype(np.float64)
 
 
 def corners(volume):

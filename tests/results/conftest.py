@@ -16,6 +16,7 @@ from bundle.geometry.transform import compose
 from bundle.images.pair import VolumePair
 from bundle.images.volume import Volume
 from bundle.registration import InitializedPair, VolumeRegistration
+from bundle.registration.elastic_field import ElasticField
 
 UNCERTAINTY = 2.0
 
@@ -42,8 +43,8 @@ def pair_of(image: torch.Tensor, spacing: float) -> FusedVolumes:
     initial = InitializedPair(pair, np.eye(4), 1.0, head, image[:2], windows)
     still = compose(np.eye(4))
     registration = VolumeRegistration(
-        initial, still, compact(still, grid), read[1].image, warped, ("axial",),
-        volumes["fixed"] * 0 + UNCERTAINTY,
+        initial, still, compact(still, grid), read[1].image, warped,
+        ElasticField(volumes["fixed"], None, ("axial",)), volumes["fixed"] * 0 + UNCERTAINTY,
     )  # fmt: skip
     return FusedVolumes(registration, volumes["fused"], 1.0)
 

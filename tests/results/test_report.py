@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from bundle.errors import Remark
+from bundle.registration.registration import GAIN
 from bundle.results.report import (
     Change,
     Determinant,
     Report,
-    Spread,
+    Statistics,
     correlation,
     result_remarks,
 )
@@ -20,12 +21,12 @@ SUSPICIOUS = Report(
     unit="mm",
     mutual_information=Change(None, 0.01),
     ncc=Change(None, None),
-    displacement=Spread(1.0, 50.0, 100.0),
+    displacement=Statistics(1.0, 50.0, 100.0),
     jacobian=Determinant(-0.1, 2.0, 0.01),
     field_kept=False,
     seconds=1.0,
     overlap=0.3,
-    uncertainty=Spread(1.0, 6.0, 9.0),
+    uncertainty=Statistics(1.0, 6.0, 9.0),
 )
 
 
@@ -41,7 +42,8 @@ def test_suspicious_figures_are_put_in_words():
     ]
     assert all(isinstance(one, Remark) for one in found)
     assert [one.code for one in found if not one.warning] == ["field_dropped"]
-    assert "did not raise the mutual information above that of the linear start" in found[0].text
+    told = "did not raise the mutual information above that of the linear start by"
+    assert f"{told} {100 * (GAIN - 1):.0f} %" in found[0].text
     rigid = replace(SUSPICIOUS, parameters={"rigid_only": True})
     assert len(result_remarks(rigid)) == 5
     dropped = replace(SUSPICIOUS, refinement={"method": "bspline", "reason": "it is bad"})
@@ -64,14 +66,14 @@ def test_good_figures_are_not_suspicious():
     good = replace(
         SUSPICIOUS,
         mutual_information=Change(0.4, 0.5),
-        displacement=Spread(1.0, 5.0, 60.0),
+        displacement=Statistics(1.0, 5.0, 60.0),
         jacobian=Determinant(0.1, 2.0, 0.0),
         field_kept=True,
         overlap=0.5,
-        uncertainty=Spread(1.0, 5.0, 9.0),
+        uncertainty=Statistics(1.0, 5.0, 9.0),
     )
     assert result_remarks(good) == []
-    assert result_remarks(replace(good, unit="px", displacement=Spread(9.0, 70.0, 99.0))) == []
+    assert result_remarks(replace(good, unit="px", displacement=Statistics(9.0, 70.0, 99.0))) == []
 
 
 def test_the_json_tells_notes_and_warnings_apart():

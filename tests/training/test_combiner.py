@@ -35,7 +35,7 @@ from bundle.training.combiner.plan import ALL_ROUNDS, ROUNDS
 from bundle.training.combiner.prepare import PreparedHead, after_start
 from scripts import combiner, field_samples
 from tests.inference.images import smooth
-from tests.registration.test_three_planes import TILT, coded
+from tests.registration.volumes import TILT, coded
 
 CELLS = (20, 16, 18)
 

@@ -130,7 +130,7 @@ def product(task: Task, **options: Any) -> Found:
     found = register(task.read(chosen), task.network, chosen)
     seconds = Seconds.now().since(began)
     assert isinstance(found, VolumeRegistration)
-    return Found(found.transform, seconds, bool(found.planes), found.uncertainty)
+    return Found(found.transform, seconds, found.elastic is not None, found.uncertainty)
 
 
 def three_planes(task: Task) -> Found:

@@ -2,7 +2,7 @@
 
 import torch
 
-from bundle.registration.consistency import smooth_through_plane
+from bundle.registration.through_plane import smooth_through_plane
 
 
 def test_an_empty_slice_takes_its_field_from_its_neighbours():
