@@ -11,8 +11,9 @@ Run from the repository root::
 Writes ``fused``, ``warped`` (PNG for pictures, ``.nii.gz`` for volumes), ``ddf.nii.gz`` and
 ``report.html``, for volumes also transforms, ``report.json`` and more: of one pair directly into
 ``OUT``, of many into ``OUT/<id>`` with a table ``OUT/summary.csv`` and its page
-``OUT/summary.html``; under ``torchrun`` each process does its share. This is ``configs/inference.json``. Of a BIDS dataset it writes
-derivatives and one page of all, see :mod:`scripts.bids`.
+``OUT/summary.html``; under ``torchrun`` each process does its share. This is
+``configs/inference.json``. Of a BIDS dataset it writes derivatives and one page of all, see
+:mod:`scripts.bids`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,12 @@
 """From a registered pair to the fused image."""
 
-from bundle.fusion.color import color_slices, color_table, color_volume, colormap_of
+from bundle.fusion.color import (
+    color_slices,
+    color_table,
+    color_volume,
+    colored_over,
+    colormap_of,
+)
 from bundle.fusion.fusion import FusedPair, FusedPictures, FusedVolumes, fuse
 from bundle.fusion.recolor import recolor
 
@@ -11,6 +17,7 @@ __all__ = [
     "color_slices",
     "color_table",
     "color_volume",
+    "colored_over",
     "colormap_of",
     "fuse",
     "recolor",

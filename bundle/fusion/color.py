@@ -13,6 +13,9 @@ from bundle.fusion.fusion import FusedVolumes
 from bundle.fusion.recolor import recolor
 from bundle.images.display import displayed
 
+OPAQUE = 0.7
+"""Share of the colour where activity over the fixed image is brightest."""
+
 
 def colormap_of(modality: str | None, chosen: str | None = None) -> str:
     """The colour map of a moving volume: the one that was chosen, or its modality's."""
@@ -32,6 +35,23 @@ def color_table(name: str) -> np.ndarray:
 
     colors = matplotlib.colormaps[name](np.linspace(0, 1, 256), bytes=True)
     return colors[:, :3]
+
+
+def colored_over(fixed: np.ndarray, activity: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Activity in colours over the fixed image, as far as it is bright.
+
+    Args:
+        fixed: any shape, in [0, 1].
+        activity: likewise.
+        table: of :func:`color_table`.
+
+    Returns:
+        RGB in one more axis, 0 to 255.
+    """
+    share = OPAQUE * activity[..., None]
+    colors = table[np.round(255 * activity).astype(int)].astype(np.float64)
+    mixed: np.ndarray = (1 - share) * 255 * fixed[..., None] + share * colors
+    return mixed
 
 
 def color_slices(fused: np.ndarray, shown: Iterable[np.ndarray], table: np.ndarray) -> np.ndarray:

@@ -16,15 +16,16 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from bundle.domain import DICOM_MODALITIES
 from bundle.errors import InputError
-from bundle.images.dicom_frames import frames_of
+from bundle.images.dicom_frames import frames_in, frames_of
 from bundle.images.dicom_grid import grid_of, in_order
-from bundle.images.dicom_header import numbers, text_of
+from bundle.images.dicom_header import text_of
 from bundle.images.dicom_identity import of_one_series
 from bundle.images.dicom_paths import HEAD, Readable, begins, files_of, fit, is_one_file
 from bundle.images.dicom_pixels import require_one_scale, slice_values
 from bundle.images.dicom_volumes import one_volume, volumes_in
 from bundle.images.kinds import SLICES
 from bundle.images.slice_positions import regular_volume
+from bundle.images.suv import PHILIPS
 from bundle.images.volume import Instance, Volume
 
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -32,8 +33,6 @@ pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 LARGE = ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "IconImageSequence")
 OVERLAYS = range(0x6000, 0x6100)
-PHILIPS_PET = 0x7053
-"""The private group with the factors of Philips' standardised uptake values."""
 
 
 @dataclass(frozen=True)
@@ -216,11 +215,6 @@ def _whole(file: Dataset) -> Dataset:
     return again
 
 
-def frames_in(file: Dataset) -> int:
-    """How many frames a file holds."""
-    return max(1, int((numbers(file, "NumberOfFrames") or [1.0])[0]))
-
-
 def _unreadable(path: object) -> InputError:
     return InputError(f"{path}: cannot be read as DICOM; export the series anew")
 
@@ -260,7 +254,7 @@ def _without_pixels(slice_: Dataset) -> Dataset:
     """What a slice says of patient, study and series: small, and free of its file."""
     header = Dataset()
     for tag in sorted(slice_.keys()):
-        if (tag.is_private and tag.group != PHILIPS_PET) or tag.group in OVERLAYS:
+        if (tag.is_private and tag.group != PHILIPS[0]) or tag.group in OVERLAYS:
             continue
         try:
             element = slice_[tag]

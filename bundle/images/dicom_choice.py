@@ -9,7 +9,8 @@ from typing import Any
 
 from bundle.domain import MODALITIES
 from bundle.errors import InputError, Remark
-from bundle.images.dicom import Series, frames_in
+from bundle.images.dicom import Series
+from bundle.images.dicom_frames import frames_in
 from bundle.images.dicom_grid import grid_of
 from bundle.images.dicom_header import numbers, text_of
 from bundle.images.dicom_pixels import GREY

@@ -58,6 +58,11 @@ OLDER = pydicom.__version__.startswith("2.")
 """MONAI Label needs this version, which has another function to part compressed frames."""
 
 
+def frames_in(file: Dataset) -> int:
+    """How many frames a file holds."""
+    return max(1, int((numbers(file, "NumberOfFrames") or [1.0])[0]))
+
+
 def frames_of(file: Dataset, spacing: Sequence[float] | None = None) -> list[Dataset]:
     """The slices that a file holds.
 
@@ -73,7 +78,7 @@ def frames_of(file: Dataset, spacing: Sequence[float] | None = None) -> list[Dat
         InputError: nothing says where its frames lie, they are projections and no slices, or
             there are fewer than the header says.
     """
-    count = max(1, int((numbers(file, "NumberOfFrames") or [1.0])[0]))
+    count = frames_in(file)
     described = bool(value_of(file, DESCRIBED[1]))
     stacked = text_of(file, "Modality") == "NM" and (count > 1 or DETECTOR in file)
     if count == 1 and not (described or stacked):

@@ -6,9 +6,8 @@ import torch
 
 from bundle.domain import Range
 
-HOUNSFIELD = -200.0
-AIR = 0.05
-"""A volume with this share of its voxels below ``HOUNSFIELD`` holds Hounsfield units: air is -1000.
+HOUNSFIELD, AIR_SHARE = -200.0, 0.05
+"""A volume with this share of its voxels below so many HU holds Hounsfield units: air is -1000.
 
 Other scales start at 0; an MRI that was resampled by splines dips below it at few voxels.
 """
@@ -23,7 +22,7 @@ share of it is bone."""
 
 def is_hounsfield(values: torch.Tensor) -> bool:
     """Tell from a volume's values whether they are Hounsfield units."""
-    return int((values < HOUNSFIELD).count_nonzero()) >= AIR * values.numel()
+    return int((values < HOUNSFIELD).count_nonzero()) >= AIR_SHARE * values.numel()
 
 
 def looks_like_ct(values: torch.Tensor) -> bool:

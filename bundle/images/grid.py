@@ -18,7 +18,7 @@ TOLD = 0.01
 FLAT = 1e-6
 """Volume that the unit steps along the axes of a singular affine span at most."""
 
-THINNEST, NARROWEST, SMALLEST, SMALL, WIDE, LONGEST = 1.0, 10.0, 20.0, 100.0, 1000.0, 2500.0
+THINNEST, NARROWEST, SMALLEST, SMALL, WIDE, LARGEST = 1.0, 10.0, 20.0, 100.0, 1000.0, 2500.0
 """Millimetres: smallest, second largest and largest side of a field of view that holds any of a
 head, largest of one that holds a whole one; second largest and largest side of a scan of a whole
 body."""
@@ -136,7 +136,7 @@ def require_plausible(name: str, size: Sequence[int], spacing: Sequence[float]) 
     shown = " x ".join(f"{side:.3g}" for side in sides)
     smallest, second, largest = np.sort(sides)
     small = largest < SMALLEST or second < NARROWEST or smallest < THINNEST
-    if small or second > WIDE or largest > LONGEST:
+    if small or second > WIDE or largest > LARGEST:
         raise InputError(
             f"{name}: its field of view is {shown} mm by its header, but a head is 100 to 350 mm; "
             "correct the voxel size and its unit"

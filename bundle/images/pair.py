@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from os import PathLike
@@ -17,7 +16,7 @@ from bundle.domain import LONGEST, MOVING, SHORTEST
 from bundle.errors import InputError, Remark, refuse_warnings
 from bundle.geometry.grid import counts_at
 from bundle.geometry.planes import choose_plane
-from bundle.geometry.slices import plane_size, plane_spacing
+from bundle.geometry.slices import oriented_grid, plane_size
 from bundle.images.color import luma
 from bundle.images.dicom import read_folder
 from bundle.images.dicom_choice import ROLES, named_series
@@ -256,12 +255,9 @@ def require_resolution(fixed: Volume, plane: str, resolution: float) -> None:
     Raises:
         InputError: they are.
     """
-    sizes, spacing = plane_size(fixed.image, plane), plane_spacing(fixed.image, plane)
-    rows, columns = (
-        math.ceil(n * step / resolution - 1e-6) for n, step in zip(sizes, spacing, strict=False)
-    )
+    columns, rows, slices = counts_at(oriented_grid(fixed.image, plane), resolution)
     fits = min(rows, columns) >= SHORTEST and max(rows, columns) <= LONGEST
-    if not fits or math.prod(counts_at(fixed.image, resolution)) > MOST:
+    if not fits or rows * columns * slices > MOST:
         raise InputError(
             f"{fixed.name}: resolution {resolution:g} gives slices of {columns} x {rows} pixels; "
             f"give one for which they have {SHORTEST} to {LONGEST} per side"

@@ -28,7 +28,7 @@ WEIGHTS = (1.0, 400.0)
 DOSES = (1e5, 1e11)
 """Becquerels that are injected; scanners that write MBq are told by it."""
 
-LONGEST = 10
+MOST_HALF_LIVES = 10
 """Half-lives between injection and scan at most."""
 
 
@@ -116,7 +116,7 @@ def _per_becquerel(header: Dataset) -> tuple[float, str]:
     half_life = _number(tracer, "RadionuclideHalfLife", 1.0, math.inf)
     scan, source = _scan_time(header, half_life)
     elapsed = (scan - _injection(tracer, scan)).total_seconds()
-    if not 0 <= elapsed <= LONGEST * half_life:
+    if not 0 <= elapsed <= MOST_HALF_LIVES * half_life:
         raise NoSuv(f"its times put {elapsed:.0f} s between injection and scan")
     left = 0.5 ** (elapsed / half_life)
     return (

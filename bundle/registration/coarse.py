@@ -104,7 +104,7 @@ def _resized(volume: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
 
 
 def vectors(displacement: np.ndarray, grid: sitk.Image) -> sitk.Image:
-    """Displacements (3: x, y, z; H, W, D) along the grid's axes as a field in LPS."""
+    """Displacements (3: x, y, z; H, W, D) in mm along the grid's axes as a field in LPS."""
     direction = np.reshape(grid.GetDirection(), (3, 3))
     turned = np.tensordot(direction, displacement, axes=1)
     return image_on(grid, np.ascontiguousarray(np.moveaxis(turned, (0, 3), (3, 0)), np.float64))

@@ -113,9 +113,9 @@ def two_fields(
     spread = np.moveaxis(sitk.GetArrayFromImage(learnt.spread), 0, 2)[None] / np.mean(pair.spacing)
     fields = (in_voxels(one.field, pair.spacing) for one in (learnt, optimised))
     parts = (in_cells(part, cells)[None] for part in (pair.head.numpy(), *fields, spread))
-    head, first, second, differ = (part[(slice(None), slice(None), *box)] for part in parts)
+    head, first, second, unsure = (part[(slice(None), slice(None), *box)] for part in parts)
     counted = torch.tensor([weights], dtype=torch.float32)
-    return TwoFields(image[voxels], head, first, second, differ, counted)
+    return TwoFields(image[voxels], head, first, second, unsure, counted)
 
 
 def corrected(pair: CoarsePair, fields: TwoFields) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 BINS = 32
+"""Along each axis of the joint histogram, here and in ITK's measure."""
 
 CHUNK = 2**18
 """Values that are looked at together."""
@@ -20,7 +21,7 @@ def mutual_information(
     Args:
         fixed: any shape, scale 0 to 1.
         moving: same shape and scale.
-        where: bool, same shape: the voxels that count, by default all of them.
+        where: bool, same shape: the voxels that count; all where it is None or nowhere true.
 
     Returns:
         nats, 0 and more.

@@ -42,7 +42,7 @@ class LabelMean:
 
 
 def label_means(registration: VolumeRegistration) -> list[LabelMean]:
-    """Measure all labels but 0; () without a label map.
+    """Measure all labels but 0; [] without a label map.
 
     Values are those of the moving volume, interpolated linearly; of PET they are standardised
     uptake values where its header says what these need.

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 import torch
 
 from bundle.domain import MODALITIES, Modality, Range
-from bundle.fusion import FusedVolumes, color_table, colormap_of
+from bundle.fusion import FusedVolumes, color_table, colored_over, colormap_of
 
 SIDE = 96
 """Pixels of a plane's longer side."""
@@ -34,10 +34,7 @@ def thumbnail(fused: FusedVolumes) -> torch.Tensor:
     modality = registration.pair.modality
     if modality in MODALITIES and Modality[str(modality)].activity:
         warped = _displayed(registration.warped, windows[1])
-        table = color_table(colormap_of(modality)).astype(np.float64)
-        share = 0.7 * warped[..., None]
-        colors = table[np.round(255 * warped).astype(int)]
-        shown = (1 - share) * 255 * fixed[..., None] + share * colors
+        shown = colored_over(fixed, warped, color_table(colormap_of(modality)))
     else:
         shown = 255 * _displayed(fused.fused, (0.0, 1.0))[..., None].repeat(3, axis=-1)
     planes = _planes(shown, fixed)

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from markupsafe import Markup
 
-from bundle.fusion import FusedVolumes, color_table
+from bundle.fusion import FusedVolumes, color_table, colored_over
 from bundle.registration.combined import LEARNT
 from bundle.results.describe import Shown
-from bundle.results.page import TEMPLATES, Case, Panel, grey, heat, write_page
+from bundle.results.page import TEMPLATES, Case, Panel, grey, write_page
 from bundle.results.report import Report, facts, rounded
 from bundle.results.units import shown_unit
 from bundle.results.viewer import layers, viewer_data
@@ -77,13 +77,11 @@ def write_volume_page(
     )
 
 
-def overlay(shown: Shown) -> torch.Tensor:
-    """The axial plane: activity in colours over the fixed volume, (3, H, W), 0 to 255."""
+def overlay(shown: Shown, colormap: str) -> torch.Tensor:
+    """The axial plane: activity in a colour map over the fixed volume, (3, H, W), 0 to 255."""
     view = views(shown.head, shown.grid.GetSpacing())[0]
     fixed, warped = (view.cut(values).clip(0, 1) for values in (shown.fixed, shown.warped))
-    colors = heat(warped, 1.0).astype(np.float64)
-    share = 0.7 * warped[..., None]
-    mixed = (1 - share) * 255 * fixed[..., None] + share * colors
+    mixed = colored_over(fixed, warped, color_table(colormap))
     return torch.from_numpy(mixed).movedim(-1, 0)
 
 

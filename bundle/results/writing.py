@@ -131,7 +131,7 @@ def _write_files(
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
     write_volume_page(folder / "report.html", report, fused, shown, colormap)
     if activity:
-        write_picture(overlay(shown), folder / "overlay.png")
+        write_picture(overlay(shown, colormap), folder / "overlay.png")
     if report.labels:
         write_labels(report.labels, folder / "labels.csv")
     return report

@@ -1,6 +1,5 @@
 """What the network sees of volumes: Hounsfield windows, percentiles."""
 
-import sys
 from dataclasses import replace
 
 import pytest
@@ -13,6 +12,7 @@ from bundle.images.pair import VolumePair, read_pair
 from bundle.images.volume import Volume
 from bundle.options import options_of
 from bundle.registration import initialize
+from bundle.registration.start_volume import StartVolume
 from tests.inference.images import blob, write_volume
 
 WINDOW = options_of(init="none", ct_window=(0, 100))
@@ -50,8 +50,8 @@ def test_ct_is_windowed_in_hounsfield_units(modality):
 
 def test_an_mri_that_dips_below_zero_is_no_ct(monkeypatch):
     """Interpolation by splines leaves a few negative voxels beside bright ones."""
-    everything = lambda image: sitk.Cast(image * 0 + 1, sitk.sitkUInt8)  # noqa: E731
-    monkeypatch.setattr(sys.modules[initialize.__module__], "find_head", everything)
+    everything = lambda _, grid: sitk.Cast(grid * 0 + 1, sitk.sitkUInt8)  # noqa: E731
+    monkeypatch.setattr(StartVolume, "head_on", everything)
     mri = torch.linspace(0, 4000, 1000).view(10, 10, 10)
     dipping = torch.where(mri < 80, -350.0, mri)  # 2 %
     ready = initialize(pair_of(dipping, mri, "CT"), options_of(init="none"))

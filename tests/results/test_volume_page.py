@@ -106,11 +106,13 @@ def test_the_overlay_colours_the_activity_of_a_slice_through_the_head():
     grid = sitk.Image([20, 10, 30], sitk.sitkUInt8)
     grid.SetSpacing((1.0, 2.0, 3.0))
     shown = Shown(0.5 * head, none, warped, none, head, head, grid, grid, grid)
-    picture = overlay(shown).numpy()
+    picture = overlay(shown, "viridis").numpy()
     assert picture.shape == (3, 20, 20)  # pixels of 1 mm
     spread = np.ptp(picture, axis=0)
     assert (spread[10:12, 10] > 50).all() and np.count_nonzero(spread) == 2
     assert picture[0, 6, 6] == 127.5
+    brightest = 0.7 * np.array([253, 231, 36]) + 0.3 * 127.5  # the last colour of viridis
+    np.testing.assert_allclose(picture[:, 10, 10], brightest, atol=0.5)
 
 
 DRIVE = """<script type="module">

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ from bundle.training.combiner import (
     write_prepared,
 )
 from bundle.training.combiner.load import mirrored
-from bundle.training.combiner.plan import ALL_ROUNDS, ROUNDS
+from bundle.training.combiner.plan import ALL_ROUNDS, ROUNDS, name_parts
 from bundle.training.combiner.prepare import PreparedHead, after_start
 from scripts import combiner, field_samples
 from tests.inference.images import smooth
@@ -83,6 +84,8 @@ def test_every_head_in_every_modality_with_seeds_of_its_own(tmp_path):
     kinds = Counter((plan.modality, plan.scan, plan.kind) for plan in found)
     assert kinds == Counter((m, *one) for m in LEARNT for one in ROUNDS * 2)
     assert len({plan.name for plan in found}) == len(found)
+    for plan in found:
+        assert name_parts(Path("train") / plan.name) == (plan.modality, f"{plan.scan}_{plan.kind}")
     assert plans(tmp_path, "train", 1) == first and plans(tmp_path, "train", 99) == found
     held_out = plans(tmp_path, "val")
     assert {plan.path.name for plan in held_out} == {"head_15.nii.gz"}

@@ -13,6 +13,7 @@ from monai.transforms import Randomizable, Transform
 
 from bundle.errors import InputError
 from bundle.networks.field_combiner import TwoFields
+from bundle.training.combiner.plan import name_parts
 
 PARTS = ("image", "head", "learnt", "optimised", "spread", "weights", "truth", "brain")
 
@@ -37,7 +38,7 @@ def sample_records(root: str | Path, split: str) -> list[dict[str, str]]:
 
 
 def _record(path: Path) -> dict[str, str]:
-    _, modality, _, _, level = path.stem.split("_", 4)
+    modality, level = name_parts(path)
     return {"path": str(path), "name": path.stem, "modality": modality, "level": level}
 
 

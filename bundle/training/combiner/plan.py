@@ -56,6 +56,19 @@ class Plan:
         return f"{self.seed}_{self.modality}_{head}_{self.scan}_{self.kind}.npz"
 
 
+def name_parts(path: Path) -> tuple[str, str]:
+    """What the name of a sample's file tells.
+
+    Args:
+        path: of a file that has :attr:`Plan.name`.
+
+    Returns:
+        the modality; scan and misalignment, as one word.
+    """
+    _, modality, _, _, level = path.stem.split("_", 4)
+    return modality, level
+
+
 def plans(heads: Path, split: str, rounds: int | None = None) -> list[Plan]:
     """All samples of a split.
 
