@@ -230,7 +230,7 @@ def _inverse(
     transform: sitk.Transform, reference: sitk.Image, options: argparse.Namespace
 ) -> sitk.Transform:
     """From moving to fixed points: as it was written beside the transform, or computed."""
-    from bundle.geometry.inverse import inverse_error, inverted
+    from bundle.geometry.foreign_inverse import inverse_error, inverted
 
     written = options.transform.with_name(INVERSE)
     if options.transform.name == FORWARD and written.is_file():

@@ -23,7 +23,7 @@ from scipy.spatial import cKDTree
 
 from bundle.domain import MODALITIES
 from bundle.errors import InputError
-from bundle.geometry.head import head_mask
+from bundle.geometry.picture_head import head_mask
 from bundle.images.color import luma
 from bundle.images.pictures import read_picture
 from bundle.results.page import Case, Panel, write_report

@@ -13,8 +13,8 @@ import torch
 
 from bundle.domain import LEVELS, REFERENCE_SIZE
 from bundle.geometry.fields import picture_grid, to_itk, write_field
-from bundle.geometry.head import head_mask
 from bundle.geometry.inverse_map import invert
+from bundle.geometry.picture_head import head_mask
 from bundle.geometry.slices import field_from_slices, from_slices, to_slices
 from bundle.geometry.warp import warp
 from bundle.images.pictures import write_picture

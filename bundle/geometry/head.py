@@ -1,12 +1,12 @@
-"""Where the head is: background must not count in measures or in the network's view."""
+"""Where the head is in a volume: background must not count in measures or in the network's view."""
 
 from __future__ import annotations
 
 import numpy as np
 import SimpleITK as sitk
-import torch
-from monai.utils import convert_to_tensor
-from scipy.ndimage import binary_fill_holes, gaussian_filter
+from scipy.ndimage import binary_fill_holes
+
+from bundle.geometry.region import shrunk
 
 COARSE = 3.0
 """Voxel size in mm on which heads are found and the start is sought."""
@@ -26,28 +26,6 @@ LEAST_HEAD = 1e5
 
 CORNERS = 0.25
 """Share of the voxels in the corners of the field of view that a padding fills."""
-
-HEAD_BRIGHTNESS = 15.0
-"""Of 255, in pictures: what is brighter belongs to the head."""
-
-
-def head_mask(fixed: torch.Tensor) -> torch.Tensor:
-    """Where a picture, smoothed by a Gaussian of 2 px, is brighter than ``HEAD_BRIGHTNESS``.
-
-    Args:
-        fixed: (B, 1, H, W), luma 0 to 255.
-
-    Returns:
-        bool, (B, H, W), on the device of ``fixed``.
-
-    Raises:
-        ValueError: the shape is another.
-    """
-    if fixed.ndim != 4 or fixed.shape[1] != 1:
-        raise ValueError(f"expected pictures (B, 1, H, W), got {tuple(fixed.shape)}")
-    pictures = convert_to_tensor(fixed, dtype=torch.float64, track_meta=False)[:, 0]
-    smooth = [gaussian_filter(picture, sigma=2) for picture in pictures.cpu().numpy()]
-    return torch.from_numpy(np.stack(smooth) > HEAD_BRIGHTNESS).to(fixed.device)
 
 
 def find_head(volume: sitk.Image) -> sitk.Image:
@@ -97,27 +75,6 @@ def without_padding(volume: sitk.Image) -> sitk.Image:
     image = sitk.GetImageFromArray(filled)
     image.CopyInformation(volume)
     return image
-
-
-def widened(mask: sitk.Image, distance: float) -> sitk.Image:
-    """The mask and what lies within a distance in mm of it."""
-    away = sitk.SignedMaurerDistanceMap(mask, squaredDistance=False, useImageSpacing=True)
-    return sitk.Cast(away <= distance, sitk.sitkUInt8)
-
-
-def cropped(volume: sitk.Image, mask: sitk.Image) -> sitk.Image:
-    """The part of a volume that holds a mask on its grid."""
-    shape = sitk.LabelShapeStatisticsImageFilter()
-    shape.Execute(mask)
-    box = shape.GetBoundingBox(1)
-    return sitk.RegionOfInterest(volume, box[3:], box[:3])
-
-
-def shrunk(volume: sitk.Image, spacing: float) -> sitk.Image:
-    """The volume low-passed, on a grid of about this spacing; finer axes only, coarser stay."""
-    old, size = np.array(volume.GetSpacing()), np.array(volume.GetSize())
-    factors = [int(max(1, min(round(spacing / s), n // 8))) for s, n in zip(old, size, strict=True)]
-    return sitk.BinShrink(sitk.Cast(volume, sitk.sitkFloat32), factors)
 
 
 def _brightness(values: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from bundle.domain import REFERENCE_SIZE
-from bundle.geometry.head import HEAD_BRIGHTNESS
+from bundle.geometry.picture_head import HEAD_BRIGHTNESS
 from bundle.losses.structure import structure_loss
 from bundle.metrics.endpoint_error import source_in_frame
 

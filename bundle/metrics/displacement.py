@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from monai.utils import convert_to_tensor
 
-from bundle.geometry.head import head_mask
+from bundle.geometry.picture_head import head_mask
 
 
 def displacement(ddf: torch.Tensor, fixed: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from monai.utils import convert_to_tensor
 
-from bundle.geometry.head import head_mask
+from bundle.geometry.picture_head import head_mask
 
 
 def endpoint_error(

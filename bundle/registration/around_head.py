@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bundle.registration.coarse import CoarsePair, box_of
+from bundle.geometry.region import box_of
+from bundle.registration.coarse import CoarsePair
 
 ROOM = 6
 """Voxels around the head; beyond them the outermost displacements go on."""

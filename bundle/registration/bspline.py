@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from bundle.geometry.head import cropped, shrunk, widened
 from bundle.geometry.jacobian import volume_determinant
+from bundle.geometry.region import cropped, shrunk, widened
 from bundle.geometry.transform import displacement_field, field_transform
 from bundle.registration.one_thread import one_thread
 from bundle.registration.rigid import RIM

@@ -140,15 +140,6 @@ def blurred(displacement: np.ndarray, width: float, spacing: Sequence[float]) ->
     return np.stack([gaussian_filter(one, widths, mode="nearest") for one in displacement])
 
 
-def box_of(mask: np.ndarray, room: int) -> tuple[slice, slice, slice]:
-    """The part of (H, W, D) that holds a mask and so many voxels around it."""
-    box = []
-    for axis, count in enumerate(mask.shape):
-        shown = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
-        box.append(slice(max(0, int(shown[0]) - room), min(count, int(shown[-1]) + 1 + room)))
-    return box[0], box[1], box[2]
-
-
 def scalar(values: np.ndarray, grid: sitk.Image) -> sitk.Image:
     """Values (H, W, D) on the grid."""
     return image_on(grid, np.moveaxis(values, 2, 0).astype(np.float32, copy=False))

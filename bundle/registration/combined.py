@@ -9,12 +9,12 @@ import SimpleITK as sitk
 import torch
 from torch.nn import functional
 
+from bundle.geometry.region import box_of
 from bundle.networks import autocast, load_combiner
 from bundle.networks.field_combiner import CELL, TwoFields
 from bundle.registration.coarse import (
     CoarsePair,
     blurred,
-    box_of,
     from_voxels,
     in_voxels,
     scalar,

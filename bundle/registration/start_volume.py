@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from bundle.geometry.head import AIR, COARSE, cropped, find_head, shrunk, widened, without_padding
+from bundle.geometry.head import AIR, COARSE, find_head, without_padding
+from bundle.geometry.region import cropped, shrunk, widened
 
 COARSEST = 3
 """Voxels of the coarse volume that make one of the coarsest, in each direction."""

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from bundle.geometry.grid import image_on
 from bundle.geometry.jacobian import volume_determinant
-from bundle.registration.coarse import box_of
+from bundle.geometry.region import box_of
 
 LEAST = 0.1
 """Jacobian determinant that a field keeps everywhere."""

@@ -11,8 +11,8 @@ import SimpleITK as sitk
 
 from bundle.errors import Remark
 from bundle.fusion import FusedPair, FusedPictures, FusedVolumes
-from bundle.geometry.head import head_mask
 from bundle.geometry.jacobian import jacobian_determinant, volume_determinant
+from bundle.geometry.picture_head import head_mask
 from bundle.geometry.slices import in_plane_of, oriented_grid, to_slices
 from bundle.geometry.transform import onto
 from bundle.images.color import luma

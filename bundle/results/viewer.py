@@ -16,6 +16,7 @@ from torch.nn.functional import adaptive_avg_pool3d
 from bundle.domain import Range
 from bundle.fusion import FusedVolumes, color_slices, color_table
 from bundle.geometry.grid import same_extent
+from bundle.geometry.region import box_of
 from bundle.geometry.transform import onto
 from bundle.images.nifti_write import affine_of, nifti_of
 from bundle.results.describe import Shown
@@ -90,19 +91,14 @@ def reduction_to(head: np.ndarray, grid: sitk.Image) -> Reduction:
         grid: a volume in the orientation LPS of which these are the slices.
     """
     spacing = np.array(grid.GetSpacing())[[1, 0, 2]]
-    box = []
-    for axis, step in enumerate(spacing):
-        inside = np.flatnonzero(head.any(axis=tuple(k for k in range(3) if k != axis)))
-        margin = round(MARGIN / step)
-        box.append(slice(max(0, int(inside[0]) - margin), int(inside[-1]) + margin + 1))
-    count = np.array([len(range(*b.indices(n))) for b, n in zip(box, head.shape, strict=True)])
+    rows, columns, slices = box_of(head, [round(MARGIN / step) for step in spacing])
+    count = np.array([side.stop - side.start for side in (rows, columns, slices)])
     step, size = STEP, count
     while True:
         size = np.maximum(1, np.floor(count * spacing / np.maximum(spacing, step))).astype(int)
         if size.prod() <= VOXELS:
             break
         step *= 1.02
-    rows, columns, slices = box
     cells = same_extent(grid[columns, rows, slices], size[[1, 0, 2]].tolist())
     return Reduction((rows, columns, slices), (int(size[0]), int(size[1]), int(size[2])), cells)
 

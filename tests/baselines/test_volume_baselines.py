@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 from bundle.evaluation.baselines.ants import syn_volumes
 from bundle.evaluation.baselines.convex_adam import SETTINGS, convex_adam_volumes
 from bundle.evaluation.checks.volume_errors import mean_error
-from bundle.geometry.head import widened
+from bundle.geometry.region import widened
 
 SHIFT = sitk.TranslationTransform(3, (4.0, -3.0, 2.0))
 

@@ -7,7 +7,7 @@ import torch
 from scipy.ndimage import binary_dilation, binary_fill_holes
 
 from bundle.domain import REFERENCE_SIZE
-from bundle.geometry.head import head_mask
+from bundle.geometry.picture_head import head_mask
 
 RIM = 8  # px of 256: the outline of the head is what tells most
 

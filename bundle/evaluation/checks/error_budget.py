@@ -9,7 +9,7 @@ from torch.utils.data import Subset
 from tqdm import tqdm
 
 from bundle.domain import REFERENCE_SIZE
-from bundle.geometry.head import head_mask
+from bundle.geometry.picture_head import head_mask
 
 COLUMNS = ("before", "before_affine", "before_elastic", "error", "own", "affine", "elastic")
 

@@ -17,7 +17,7 @@ from bundle.evaluation.baselines.convex_adam import (
     SETTINGS,
     convex_adam_volumes,
 )
-from bundle.geometry.head import widened
+from bundle.geometry.region import widened
 from bundle.geometry.slices import from_slices
 from bundle.geometry.transform import as_transform, compose, field_transform, onto
 from bundle.images.pair import VolumePair, read_pair

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from bundle.domain import REFERENCE_SIZE
-from bundle.geometry.head import HEAD_BRIGHTNESS
+from bundle.geometry.picture_head import HEAD_BRIGHTNESS
 from bundle.training.stacks.series import read_series
 
 LEAST = 1 / 3

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bundle.geometry.head import head_mask
+from bundle.geometry.picture_head import head_mask
 
 
 def test_mask_is_the_smoothed_image_above_15():

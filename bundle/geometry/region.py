@@ -1,0 +1,44 @@
+"""Masks widened, volumes cut to them and brought to coarser voxels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import SimpleITK as sitk
+
+
+def box_of(mask: np.ndarray, room: int | Sequence[int]) -> tuple[slice, slice, slice]:
+    """The part of an array of three axes that holds a mask and so many voxels around it.
+
+    Args:
+        mask: bool, true somewhere.
+        room: voxels, along all axes or along each.
+    """
+    rooms = [room] * 3 if isinstance(room, int) else room
+    box = []
+    for axis, (count, more) in enumerate(zip(mask.shape, rooms, strict=True)):
+        shown = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
+        box.append(slice(max(0, int(shown[0]) - more), min(count, int(shown[-1]) + 1 + more)))
+    return box[0], box[1], box[2]
+
+
+def widened(mask: sitk.Image, distance: float) -> sitk.Image:
+    """The mask and what lies within a distance in mm of it."""
+    away = sitk.SignedMaurerDistanceMap(mask, squaredDistance=False, useImageSpacing=True)
+    return sitk.Cast(away <= distance, sitk.sitkUInt8)
+
+
+def cropped(volume: sitk.Image, mask: sitk.Image) -> sitk.Image:
+    """The part of a volume that holds a mask on its grid."""
+    shape = sitk.LabelShapeStatisticsImageFilter()
+    shape.Execute(mask)
+    box = shape.GetBoundingBox(1)
+    return sitk.RegionOfInterest(volume, box[3:], box[:3])
+
+
+def shrunk(volume: sitk.Image, spacing: float) -> sitk.Image:
+    """The volume low-passed, on a grid of about this spacing; finer axes only, coarser stay."""
+    old, size = np.array(volume.GetSpacing()), np.array(volume.GetSize())
+    factors = [int(max(1, min(round(spacing / s), n // 8))) for s, n in zip(old, size, strict=True)]
+    return sitk.BinShrink(sitk.Cast(volume, sitk.sitkFloat32), factors)
