@@ -69,6 +69,10 @@ def fuse(registration: Registration, network: Any, progress: Progress = SILENT) 
         network: the same network, on the same device.
         progress: is told that the fusion begins.
 
+    Returns:
+        the pair with its fused image: of volumes in [0, 1] on the grid of the results, of pictures
+        0 to 255.
+
     Raises:
         InputError: the network's fusion is not finite.
     """

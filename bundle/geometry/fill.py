@@ -22,7 +22,7 @@ def filled(volume: sitk.Image, left_out: sitk.Image) -> sitk.Image:
         left_out: uint8 on its grid, not 0 where values are replaced.
 
     Returns:
-        float64 on the volume's grid; unchanged where nothing or everything is left out.
+        float64 on the volume's grid; the volume itself where nothing or everything is left out.
     """
     values = torch.from_numpy(sitk.GetArrayFromImage(volume).astype(np.float64))
     known = torch.from_numpy(sitk.GetArrayFromImage(left_out) == 0)

@@ -99,6 +99,9 @@ def read_pair(fixed: Any, moving: Any, options: Options, progress: Progress = SI
             ``resolution`` and ``strict`` count; ``refine`` for the time that is expected.
         progress: is told that reading begins and, of volumes, how long the rest may take.
 
+    Returns:
+        both images with what their headers say of modality and unit, and remarks.
+
     Raises:
         InputError: the two cannot be used together, or one of them not at all; or, with
             ``strict``, there is something to be warned of.

@@ -69,7 +69,7 @@ class BiMSRecLoss(nn.Module):
             outputs: the network's training outputs.
             batch: ``fixed`` (B, 1, H, W), ``aligned`` and ``deformed`` (B, 3, H, W; Y, Cb, Cr)
                 in [0, 1], ``ddf`` (B, 2, H, W); ``modality``, B names, or their
-                places ``kind`` (B,), where the fusion's shares differ.
+                places ``modality_index`` (B,), where the fusion's shares differ.
 
         Returns:
             every weighted term and their sum as ``loss``, scalars.
@@ -97,7 +97,7 @@ class BiMSRecLoss(nn.Module):
             terms["registration"] = self.weights["registration"] * loss
         if "fused" in outputs and self.weights["fusion"] > 0:
             aligned = batch["aligned"][:, :1]
-            names = batch.get("modality", batch.get("kind", ()))
+            names = batch.get("modality", batch.get("modality_index", ()))
             parts = self.fusion(outputs["fused"], fixed, aligned, names)
             terms |= {name: self.weights["fusion"] * part for name, part in parts.items()}
         terms["loss"] = torch.stack(list(terms.values())).sum()

@@ -57,6 +57,9 @@ def initialize(
         options: ``init``, ``initial_transform``, ``ct_window`` and ``percentiles`` count.
         progress: is told that the search begins.
 
+    Returns:
+        of volumes the start and the slices as displayed, see :class:`InitializedPair`.
+
     Raises:
         InputError: the volumes share too little space, or the initial transform cannot be used.
     """

@@ -72,6 +72,10 @@ def register(
         options: how.
         progress: is told the stages.
 
+    Returns:
+        the pair with its transform from fixed to moving points (volumes: mm, LPS; pictures: pixels)
+        and the warped moving image, of volumes on the grid of the results.
+
     Raises:
         InputError: the images cannot be registered, or the network's field is not finite.
     """

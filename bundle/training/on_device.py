@@ -71,12 +71,12 @@ class OnDeviceDataset(Dataset):
 
         Returns:
             ``image``, ``fixed``, ``aligned``, ``deformed`` and ``ddf`` as
-            :class:`bundle.transforms.stack.StackImaged` gives them, and the numbers ``kind`` and
-            ``level`` of modalities and levels, (B,).
+            :class:`bundle.transforms.stack.StackImaged` gives them, and the numbers
+            ``modality_index`` and ``level`` of modalities and levels, (B,).
         """
         places = self.places[listed]
         batch: dict[str, Any] = {key: images[places] for key, images in self.pictures.items()}
-        batch["kind"] = self.kinds[places]
+        batch["modality_index"] = self.kinds[places]
         for transform in self.augmentation:
             batch = transform(batch, random)
         batch["image"] = torch.cat([batch["fixed"], batch["deformed"][:, :1]], dim=1)

@@ -35,7 +35,7 @@ class BatchBlend:
             return batch
         fixed, moving = batch["fixed"], batch["moving"]
         count = len(fixed)
-        partner = self._partners(batch["kind"], random)
+        partner = self._partners(batch["modality_index"], random)
         coarse = normal(random, (count, 1, KNOTS, KNOTS))
         size = tuple(fixed.shape[2:])
         mask = functional.interpolate(coarse, size, mode="bicubic", align_corners=True)

@@ -97,7 +97,7 @@ class BatchContrast:
         luminance, chrominance, activity = moving[:, :1], moving[:, 1:3], moving[:, 3:]
         scalar = chosen(random, len(moving), self.activity_prob)
         luminance = torch.where(scalar, activity, luminance)
-        luminance = self._windowed(luminance, batch["kind"], random)
+        luminance = self._windowed(luminance, batch["modality_index"], random)
         moving = torch.cat([self._varied(luminance, random), chrominance * ~scalar], dim=1)
         return batch | {"moving": moving, "fixed": self._varied(batch["fixed"], random)}
 

@@ -30,11 +30,11 @@ class OneByOned(Randomizable, Transform):
             key: convert_to_tensor(data[key], torch.float32, track_meta=False)[None]
             for key in PICTURES
         }
-        batch["kind"] = torch.tensor([MODALITIES.index(data["modality"])])
+        batch["modality_index"] = torch.tensor([MODALITIES.index(data["modality"])])
         random = torch.Generator().manual_seed(int(self.R.randint(2**31)))
         for transform in self.transforms:
             batch = transform(batch, random)
-        item = {key: value[0] for key, value in batch.items() if key != "kind"}
+        item = {key: value[0] for key, value in batch.items() if key != "modality_index"}
         if "level" in item:
             item["level"] = list(LEVELS)[int(item["level"])]
         return dict(data) | item

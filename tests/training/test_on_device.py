@@ -48,7 +48,7 @@ def test_pictures_listed_twice_are_read_once(listed):
     batch = pairs.batch(torch.tensor([0, 1, 2, 3, 1]), generator())
     values = batch["image"][:, 0, 4, 4]
     torch.testing.assert_close(values, torch.tensor([0.25, 0.75, 0.75, 0.25, 0.75]))
-    assert batch["level"].tolist() == [1] * 5 and batch["kind"].tolist() == [1] * 5
+    assert batch["level"].tolist() == [1] * 5 and batch["modality_index"].tolist() == [1] * 5
 
 
 def test_a_loader_gives_places(listed):
@@ -100,4 +100,4 @@ def test_a_head_is_painted_for_each_modality():
     items = [{**item, "modality": modality} for modality in ("CT", "SPECT")]
     pairs = dataset(items, lambda item: flat(0.25 if item["modality"] == "CT" else 0.75))
     batch = pairs.batch(torch.tensor([0, 1]), generator())
-    assert batch["kind"].tolist() == [0, 2] and len(pairs.pictures["fixed"]) == 2
+    assert batch["modality_index"].tolist() == [0, 2] and len(pairs.pictures["fixed"]) == 2

@@ -27,7 +27,7 @@ def generator(seed=0):
 def batch():
     values = torch.rand(24, 5, 8, 8, generator=generator())
     smooth = torch.nn.functional.interpolate(values, (SIZE, SIZE), mode="bilinear")
-    return {"fixed": smooth[:, :1], "moving": smooth[:, 1:], "kind": torch.arange(24) % 3}
+    return {"fixed": smooth[:, :1], "moving": smooth[:, 1:], "modality_index": torch.arange(24) % 3}
 
 
 def misalign(batch, level, seed=0, **arguments):
@@ -145,7 +145,7 @@ def test_contrast_shows_activity_and_windows_ct_only(batch):
     window = BatchContrast(0.0, activity_prob=0.0, window_prob=1.0, invert_prob=0.0)
     found = window(batch, generator())["moving"]
     changed = (found - batch["moving"][:, :3]).abs().amax(dim=(1, 2, 3)) > 0
-    assert torch.equal(changed, batch["kind"] == 0)
+    assert torch.equal(changed, batch["modality_index"] == 0)
 
 
 def test_blends_take_both_pictures_from_one_partner_of_the_modality(batch):
@@ -153,8 +153,8 @@ def test_blends_take_both_pictures_from_one_partner_of_the_modality(batch):
     found = BatchBlend(1.0)(alike, generator())
     torch.testing.assert_close(found["fixed"].expand(-1, 4, -1, -1), found["moving"])
     assert (found["fixed"] - alike["fixed"]).abs().mean() > 0.02
-    partners = BatchBlend()._partners(batch["kind"], generator())
-    assert torch.equal(batch["kind"][partners], batch["kind"])
+    partners = BatchBlend()._partners(batch["modality_index"], generator())
+    assert torch.equal(batch["modality_index"][partners], batch["modality_index"])
     assert (partners != torch.arange(24)).sum() == 24 - 3  # the last of each keeps to itself
     alone = BatchBlend()._partners(torch.zeros(24), generator())
     assert (alone != torch.arange(24)).all()  # of a single modality it takes the first

@@ -52,7 +52,7 @@ def test_an_item_is_a_batch_of_one(item):
     found = applied(transforms, item, 4)
     random = torch.Generator().manual_seed(int(np.random.RandomState(4).randint(2**31)))
     batch = {key: torch.as_tensor(item[key])[None] for key in ("fixed", "moving")}
-    batch["kind"] = torch.tensor([0])
+    batch["modality_index"] = torch.tensor([0])
     for transform in transforms:
         batch = transform(batch, random)
     for key in ("fixed", "moving", "aligned", "deformed", "ddf"):
@@ -63,7 +63,7 @@ def test_an_item_is_a_batch_of_one(item):
 def test_the_level_is_named_and_other_entries_stay(item, level):
     found = applied([BatchMisalign([level])], item)
     assert (found["level"], found["name"], found["modality"]) == (level, "1003", "CT")
-    assert "kind" not in found and found["ddf"].shape == (2, SIZE, SIZE)
+    assert "modality_index" not in found and found["ddf"].shape == (2, SIZE, SIZE)
     assert StackImaged()(found)["image"].shape == (2, SIZE, SIZE)
 
 
