@@ -179,7 +179,7 @@ class Result:
         """Write what ``scripts.fuse`` writes.
 
         Args:
-            folder: made if necessary.
+            folder: made if necessary; ``~`` is the home folder.
 
         Returns:
             the folder.
@@ -188,7 +188,9 @@ class Result:
             InputError: it holds results already and the option ``overwrite`` is not set, or it
                 cannot be written to.
         """
-        path = Path(folder)
+        if not str(folder):
+            raise InputError("save: name a folder for the results")
+        path = Path(folder).expanduser()
         require_writable(path, self.options.overwrite, *self.sources)
         write(self.pair, path, self.options, self.progress)
         return path

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+NO_MEMORY = ("DefaultCPUAllocator", "out of memory", "Failed to allocate memory")
+"""What torch's CPU and CUDA allocators and ITK say where there is none."""
+
 
 class InputError(ValueError):
     """What the user gave cannot be used; every error that a user can cure is one of these.
@@ -73,8 +76,16 @@ def _unexpected(error: BaseException, files: Sequence[object]) -> str:
     """What is said of an error that nobody foresaw."""
     from bundle import __version__
 
+    names = f"{', '.join(map(str, files))}{': ' if files else ''}"
+    if isinstance(error, MemoryError) or any(text in str(error) for text in NO_MEMORY):
+        return (
+            f"{names}not enough memory; a pair of volumes takes about 3 GB: end other programs, "
+            "or give volumes with larger voxels"
+        )
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"{names}the package {error.name} is missing; install requirements.txt anew"
     said = f"{type(error).__name__}: {error}".rstrip(": .")
     return (
-        f"{', '.join(map(str, files))}{': ' if files else ''}cannot be done ({said}; BiMSRec "
+        f"{names}cannot be done ({said}; BiMSRec "
         f"{__version__}); --debug shows where it stopped: please report it"
     )

@@ -26,8 +26,8 @@ from scripts.command import (
     or_report,
     program,
     show_traces,
-    tell,
 )
+from scripts.streams import say, tell
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -99,7 +99,7 @@ def _run(options: argparse.Namespace) -> None:
         options.strict,
     )
     _write(result, options)
-    print(f"{options.output} written")
+    say(f"{options.output} written")
 
 
 def _volume(options: argparse.Namespace, given: Options, mode: int) -> tuple[sitk.Image, bool]:
@@ -150,7 +150,7 @@ def _write(result: sitk.Image, options: argparse.Namespace) -> None:
     size = 8 * result.GetNumberOfPixels()
     try:
         with whole_file(options.output, size, options.overwrite) as path:
-            if path.name.endswith(".nii.gz"):
+            if path.name.endswith((".nii.gz", ".nii")):
                 write_volume(result, path)
             else:
                 sitk.WriteImage(result, str(path), useCompression=True)
@@ -243,7 +243,7 @@ def _inverse(
             f"{options.transform}: its inverse is {error:.1f} mm off on this reference; "
             "give the moving image as --reference, and the transform that belongs to it"
         )
-    print(f"inverse: mean error {error:.3f} mm")
+    say(f"inverse: mean error {error:.3f} mm")
     return backward
 
 

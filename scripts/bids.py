@@ -20,7 +20,8 @@ from typing import Any
 from bundle.errors import InputError
 from bundle.workflow.bids.find import WORK, find_bids, is_finished, require_dataset
 from scripts import fuse
-from scripts.command import add_debug, add_options, given_options, or_report, show_traces, tell
+from scripts.command import add_debug, add_options, given_options, or_report, show_traces
+from scripts.streams import say, tell
 
 LEVELS = ("participant", "group")
 
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
     vars(options).update(vars(given))
     show_traces(options.debug)
     or_report(_run, options, overrides)
-    print(f"results in {options.derivatives}")
+    say(f"results in {options.derivatives}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,7 +82,7 @@ def records_of(options: argparse.Namespace) -> list[dict[str, str]]:
     """
     from bundle.workflow.bids.dataset import write_dataset
 
-    if options.derivatives is None:
+    if not options.derivatives:
         raise InputError("name a folder for the results: --derivatives")
     if options.output_dir is not None or options.modality is not None:
         raise InputError("--bids: goes without --output_dir and --modality")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar, get_args
 
 from bundle.domain import MOVING
 from bundle.errors import InputError, one_line
 from bundle.options import Options, check_value
 from bundle.paths import IN_CHECKOUT
+from scripts.streams import tell
 
 Result = TypeVar("Result")
 logger = logging.getLogger("bundle")
@@ -70,11 +74,33 @@ def or_report(function: Callable[..., Result], *args: Any) -> Result:
     Raises:
         SystemExit: the function raised an exception.
     """
+    with _ended_cleanly():
+        try:
+            return or_exit(function, *args)
+        except Exception as error:
+            logger.debug("stopped", exc_info=True)
+            raise SystemExit(f"error: {one_line(error, *_files(args))}") from error
+
+
+@contextmanager
+def _ended_cleanly() -> Iterator[None]:
+    """Clean up where a scheduler ends the process or its terminal is closed, as after Ctrl-C."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    names = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    main = threading.current_thread() is threading.main_thread()
+    # what is ignored, as by nohup, stays so
+    changed = [one for one in numbers if main and signal.getsignal(one) == signal.SIG_DFL]
+    for number in changed:
+        signal.signal(number, end)
     try:
-        return or_exit(function, *args)
-    except Exception as error:
-        logger.debug("stopped", exc_info=True)
-        raise SystemExit(f"error: {one_line(error, *_files(args))}") from error
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _files(args: Sequence[Any]) -> list[object]:
@@ -98,13 +124,6 @@ def show_traces(wanted: bool) -> None:
 def add_debug(parser: argparse.ArgumentParser) -> None:
     """Add the option ``--debug``."""
     parser.add_argument("--debug", action="store_true", help="show where errors come from")
-
-
-def tell(line: str) -> None:
-    """Print a line on stderr, above a progress bar that may stand there."""
-    from tqdm import tqdm
-
-    tqdm.write(line, file=sys.stderr)
 
 
 def add_options(parser: argparse.ArgumentParser, *names: str) -> None:

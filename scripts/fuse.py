@@ -38,8 +38,8 @@ from scripts.command import (
     or_report,
     program,
     show_traces,
-    tell,
 )
+from scripts.streams import say, tell
 
 SHARED = (
     "init",
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
         or_report(_list_series, Path(options.list_series))
         return
     or_report(_run, options, or_report(_records, options), overrides)
-    print(f"results in {options.derivatives or options.output_dir}")
+    say(f"results in {options.derivatives or options.output_dir}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -131,7 +131,7 @@ def _list_series(path: Path) -> None:
     from bundle.images.dicom import read_folder
     from bundle.images.dicom_choice import series_table
 
-    print("\n".join(series_table(path, read_folder(path, pixels=False))))
+    say("\n".join(series_table(path, read_folder(path, pixels=False))))
 
 
 def _records(options: argparse.Namespace) -> list[dict[str, str]]:
@@ -151,7 +151,7 @@ def _records(options: argparse.Namespace) -> list[dict[str, str]]:
         from scripts.bids import records_of
 
         return records_of(options)
-    if options.output_dir is None:
+    if not options.output_dir:
         raise InputError("name a folder for the results: --output_dir")
     if options.datalist is not None:
         if options.modality is not None:
@@ -212,7 +212,7 @@ def _run(
     from bundle.workflow import run_pairs
 
     if options.skip_existing and _is_done(records[0]):
-        print("done already:", end=" ")
+        say(f"{options.output_dir}: done already")
         return
     with held(Path(options.output_dir)):
         run_pairs(_evaluator(records, options, overrides))

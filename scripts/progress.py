@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from bundle.progress import Progress, Stage, Step
+from scripts.streams import unless_lost
 
 PATIENCE = 5.0
 """Seconds that a pair may take without a line."""
@@ -43,12 +44,15 @@ class Display:
         engine.add_event_handler(Events.COMPLETED | Events.EXCEPTION_RAISED, self._close)
 
     def _show(self, name: str, step: Step) -> None:
-        if sys.stderr.isatty():
-            self._move(self._done + step.share, _words(name if self._pairs > 1 else "", step))
-        elif self._pairs == 1 and (step.expected or 0.0) >= PATIENCE:
-            about = "" if self._lines else f" (about {step.expected:.0f} s in all)"
-            print(f"{step.stage}{about}", file=sys.stderr, flush=True)
-            self._lines += 1
+        if sys.stderr is None:
+            return
+        with unless_lost("stderr"):
+            if sys.stderr.isatty():
+                self._move(self._done + step.share, _words(name if self._pairs > 1 else "", step))
+            elif self._pairs == 1 and (step.expected or 0.0) >= PATIENCE:
+                about = "" if self._lines else f" (about {step.expected:.0f} s in all)"
+                print(f"{step.stage}{about}", file=sys.stderr, flush=True)
+                self._lines += 1
 
     def _move(self, place: float, words: str) -> None:
         """Move the bar to a number of pairs, or parts of one."""
@@ -65,12 +69,14 @@ class Display:
     def _count(self, engine: Any) -> None:
         self._done = engine.state.iteration
         if self._bar is not None:
-            self._bar.n = self._done
-            self._bar.refresh()
+            with unless_lost("stderr"):
+                self._bar.n = self._done
+                self._bar.refresh()
 
     def _close(self, engine: Any, *error: Any) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with unless_lost("stderr"):
+                self._bar.close()
             self._bar = None
         for one in error:
             raise one

@@ -62,6 +62,6 @@ def test_every_configuration_and_script_is_listed():
     for path in (ROOT / "configs").rglob("*.json"):
         assert f"{path.relative_to(ROOT).as_posix()}`" in PAGE or path.name == "metadata.json"
     for path in (ROOT / "scripts").glob("*.py"):
-        known = ("__init__", "cli", "command", "messages", "progress", "slicer_client")
+        known = ("__init__", "cli", "command", "messages", "progress", "slicer_client", "streams")
         if path.stem not in known:
             assert f"`{path.stem}`" in PAGE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,6 +86,10 @@ def require_plain(path: Path | str) -> None:
     Raises:
         InputError: it is not.
     """
+    if not str(path).isascii() and sys.getfilesystemencoding() != "utf-8":
+        raise InputError(
+            f"{shown(path)}: file names are not UTF-8 in this locale; set PYTHONUTF8=1"
+        )
     if shown(path) != str(path):
         raise InputError(f"{shown(path)}: its name is not UTF-8; rename it")
 

@@ -10,7 +10,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +89,13 @@ def write_volume(volume: sitk.Image, path: Path) -> None:
 
     Args:
         volume: any type of pixel.
-        path: ends in ``.nii.gz``.
+        path: ends in ``.nii.gz`` or ``.nii``.
 
     Raises:
         OSError: the disk is full.
     """
     numbers = volume.GetNumberOfPixels() * volume.GetNumberOfComponentsPerPixel()
-    with gzipped(path) as plain:
+    with gzipped(path) if path.suffix == ".gz" else nullcontext(path) as plain:
         sitk.WriteImage(volume, str(plain))
         # ITK's NIfTI writer does not notice a full disk
         if plain.stat().st_size < numbers * volume.GetSizeOfPixelComponent():

@@ -54,3 +54,12 @@ def test_a_result_never_replaces_its_own_source(volumes, stub, tmp_path):
     with pytest.raises(InputError, match=r"warped\.nii\.gz: a result would take its place"):
         again.save(tmp_path / "out")
     assert source.read_bytes() == before
+
+
+def test_a_folder_has_a_name_and_home_may_be_in_it(volumes, stub, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    result = register_and_fuse(*volumes, **FIELD)
+    with pytest.raises(InputError, match="^save: name a folder for the results$"):
+        result.save("")
+    assert result.save("~/out") == tmp_path / "home" / "out"
+    assert (tmp_path / "home" / "out" / "fused.nii.gz").is_file()

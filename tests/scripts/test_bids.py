@@ -172,6 +172,11 @@ def test_the_other_command_does_both_levels(dataset, stub, tmp_path, capsys):  #
         (["--bids", "nowhere", "--derivatives", "o"], "nowhere: no such folder"),
         (["--bids", "data", "--derivatives", "data"], "holds the images themselves"),
         (["--fixed", "a.png", "--moving", "b.png"], "error: name a folder for the results"),
+        (
+            ["--fixed", "a.png", "--moving", "b.png", "--output_dir", ""],
+            "error: name a folder for the results: --output_dir",
+        ),
+        (["--bids", "data", "--derivatives", ""], "error: name a folder for the results"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(words, line, tmp_path, monkeypatch):

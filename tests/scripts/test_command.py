@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 
 import pytest
@@ -63,3 +64,24 @@ def test_notes_are_no_refusal_and_warnings_are():
     refuse_warnings("x.nii", [note])
     with pytest.raises(InputError, match="^x.nii: Left is right; correct it, or leave out strict$"):
         refuse_warnings("x.nii", [note, warning])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 9"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("itk::ERROR: Failed to allocate memory for image."),
+    ],
+)
+def test_too_little_memory_is_told_as_such(error):
+    line = one_line(error, "mri.nii")
+    assert line.startswith("mri.nii: not enough memory; a pair of volumes takes about 3 GB")
+
+
+def test_a_package_that_is_missing_is_named():
+    with pytest.raises(ModuleNotFoundError) as missing:
+        importlib.import_module("no_such_package")
+    line = one_line(missing.value, "mri.nii")
+    assert line == "mri.nii: the package no_such_package is missing; install requirements.txt anew"

@@ -10,8 +10,8 @@ from ignite.engine import Engine
 from tqdm import tqdm
 
 from bundle.progress import Stage
-from scripts.command import tell
 from scripts.progress import Display
+from scripts.streams import tell
 
 SECONDS = {Stage.START: 10.0, Stage.NETWORK: 20.0, Stage.FUSE: 30.0}
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
 
 from bundle.errors import InputError
-from bundle.images.kinds import shown, visible
+from bundle.images.kinds import require_plain, shown, visible
 from bundle.images.volumes import read_volume
 from bundle.results.folder import require_writable
 from bundle.training.pairs import common_names
@@ -102,3 +103,10 @@ def test_a_single_pair_of_such_names_ends_in_one_line(tmp_path):
         fuse.main([*words, "--output_dir", str(tmp_path / "out")])
     assert stop.value.code in (1,) or "not UTF-8" in str(stop.value.code)
     assert not (tmp_path / "out").exists()
+
+
+def test_of_a_locale_without_utf_8_the_remedy_is_another_one(monkeypatch):
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
+    with pytest.raises(InputError, match="not UTF-8 in this locale; set PYTHONUTF8=1$"):
+        require_plain("Müller/mri.nii.gz")
+    require_plain("mri.nii.gz")

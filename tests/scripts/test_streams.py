@@ -1,0 +1,105 @@
+"""Work does not depend on who reads what a command says, and ends cleanly when it is told to."""
+
+from __future__ import annotations
+
+import io
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bundle.paths import ROOT
+from bundle.progress import Stage
+from scripts import streams
+from scripts.progress import Display
+
+
+class Full(io.StringIO):
+    """Leads to a full disk."""
+
+    def __init__(self, terminal):
+        super().__init__()
+        self.terminal, self.asked = terminal, 0
+
+    def isatty(self):
+        return self.terminal
+
+    def write(self, text):
+        self.asked += 1
+        raise OSError(28, "No space left on device")
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_command_ends_well_whose_words_cannot_be_written(stream):
+    code = "from scripts.streams import say, tell\nfor _ in range(3): say('a'); tell('b')"
+    with FULL.open("w", encoding="utf-8") as full:
+        process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, **{stream: full})
+        assert process.wait(timeout=30) == 0
+
+
+def test_a_closed_stderr_takes_nothing_and_stdout_gets_nothing_of_it(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    streams.tell("warning")
+    progress = Display(quiet=False, pairs=1)("pair")
+    progress.expect({Stage.NETWORK: 60.0})
+    progress(Stage.NETWORK)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_that_cannot_be_shown_is_given_up(terminal, monkeypatch):
+    full = Full(terminal)
+    monkeypatch.setattr(sys, "stderr", full)
+    progress = Display(quiet=False, pairs=1)("pair")
+    progress.expect({Stage.NETWORK: 60.0, Stage.FUSE: 60.0})
+    progress(Stage.NETWORK)
+    assert full.asked and sys.stderr is None
+    progress(Stage.FUSE)
+
+
+def test_letters_that_stdout_lacks_are_written_as_numbers(monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
+    monkeypatch.setattr(sys, "stdout", out)
+    streams.say("results in Müller")
+    assert out.buffer.getvalue() == b"results in M\\xfcller\n"
+
+
+WAITING = """
+import sys, tempfile, time
+from scripts.command import or_report
+def work():
+    with tempfile.TemporaryDirectory(dir=sys.argv[1]):
+        print("begun", flush=True)
+        time.sleep(60)
+or_report(work)
+"""
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_process_that_is_ended_cleans_up(name, status, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "begun\n" and list(tmp_path.iterdir())
+    process.send_signal(getattr(signal, name))
+    assert process.wait(timeout=30) == status
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_nohup_ignores_stays_ignored(tmp_path):
+    code = "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + WAITING
+    code = code.replace("time.sleep(60)", "time.sleep(2)")
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.1)
+    assert process.wait(timeout=30) == 0
