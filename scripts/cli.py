@@ -19,7 +19,9 @@ from pathlib import Path
 from bundle import __version__
 from bundle.paths import ROOT
 
-HELPERS = ("cli", "command", "messages", "monailabel_app", "progress", "slicer_client")
+HELPERS = (
+    "cli", "command", "messages", "monailabel_app", "progress", "slicer_client", "streams",
+)  # fmt: skip
 """Modules and folders of ``scripts`` that are no commands."""
 
 MAIN = {
