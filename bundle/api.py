@@ -190,7 +190,10 @@ class Result:
         """
         if not str(folder):
             raise InputError("save: name a folder for the results")
-        path = Path(folder).expanduser()
+        try:
+            path = Path(folder).expanduser()
+        except RuntimeError as error:
+            raise InputError(f"{folder}: no such home folder; name another one") from error
         require_writable(path, self.options.overwrite, *self.sources)
         write(self.pair, path, self.options, self.progress)
         return path

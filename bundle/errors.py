@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-NO_MEMORY = ("DefaultCPUAllocator", "out of memory", "Failed to allocate memory")
-"""What torch's CPU and CUDA allocators and ITK say where there is none."""
+NO_MEMORY = ("DefaultCPUAllocator", "Failed to allocate memory", "Cannot allocate memory")
+"""What torch, ITK and the system say where there is none."""
 
 
 class InputError(ValueError):
@@ -78,12 +78,12 @@ def _unexpected(error: BaseException, files: Sequence[object]) -> str:
 
     names = f"{', '.join(map(str, files))}{': ' if files else ''}"
     if isinstance(error, MemoryError) or any(text in str(error) for text in NO_MEMORY):
-        return (
-            f"{names}not enough memory; a pair of volumes takes about 3 GB: end other programs, "
-            "or give volumes with larger voxels"
-        )
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"{names}the package {error.name} is missing; install requirements.txt anew"
+        return f"{names}not enough memory; end other programs, or give smaller images"
+    if "CUDA out of memory" in str(error):
+        return f"{names}not enough memory on the GPU; end other programs, or add --device cpu"
+    missing = (getattr(error, "name", None) or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and missing not in ("", "bundle", "scripts"):
+        return f"{names}the package {missing} is missing; install the bundle's requirements anew"
     said = f"{type(error).__name__}: {error}".rstrip(": .")
     return (
         f"{names}cannot be done ({said}; BiMSRec "

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, get_args
 
 from bundle.domain import MOVING
 from bundle.errors import InputError, one_line
 from bundle.options import Options, check_value
 from bundle.paths import IN_CHECKOUT
+from scripts.ending import STOPPED, Ended, ended_cleanly
 from scripts.streams import tell
 
 Result = TypeVar("Result")
@@ -52,7 +50,7 @@ def or_exit(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Resul
             raise SystemExit(1) from error
         raise SystemExit(f"error: {one_line(error)}") from error
     except KeyboardInterrupt:
-        tell("stopped; results that are complete stay")
+        tell(STOPPED)
         raise SystemExit(130) from None
     except OSError as error:
         if error.filename is None:
@@ -73,34 +71,17 @@ def or_report(function: Callable[..., Result], *args: Any) -> Result:
 
     Raises:
         SystemExit: the function raised an exception.
+        Ended: a signal ended the process.
     """
-    with _ended_cleanly():
+    with ended_cleanly():
         try:
             return or_exit(function, *args)
+        except Ended:
+            tell(STOPPED)
+            raise
         except Exception as error:
             logger.debug("stopped", exc_info=True)
             raise SystemExit(f"error: {one_line(error, *_files(args))}") from error
-
-
-@contextmanager
-def _ended_cleanly() -> Iterator[None]:
-    """Clean up where a scheduler ends the process or its terminal is closed, as after Ctrl-C."""
-
-    def end(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    names = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    main = threading.current_thread() is threading.main_thread()
-    # what is ignored, as by nohup, stays so
-    changed = [one for one in numbers if main and signal.getsignal(one) == signal.SIG_DFL]
-    for number in changed:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number in changed:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def _files(args: Sequence[Any]) -> list[object]:

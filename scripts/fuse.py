@@ -39,6 +39,7 @@ from scripts.command import (
     program,
     show_traces,
 )
+from scripts.ending import Ended
 from scripts.streams import say, tell
 
 SHARED = (
@@ -240,15 +241,19 @@ def run_many(
         records = records[parallel.rank() :: processes] if processes > 1 else records
         waiting = [r for r in records if not (options.skip_existing and _is_done(r))]
         states = {r["id"]: "skipped" for r in records} | {r["id"]: "not done" for r in waiting}
-        failed = True
+        failed = together = True
         try:
             failed = _run_share(waiting, options, overrides, states)
+        except Ended:
+            together = processes == 1  # other processes may be gone, and would be waited for
+            raise
         finally:
-            rows = parallel.gather_dealt(summary_rows(records, states))
-            if parallel.is_main_process():
-                _write_table(rows, options)
-            # processes end together: a launcher stops all as soon as one fails
-            failed = parallel.any_process(failed)
+            if together:
+                rows = parallel.gather_dealt(summary_rows(records, states))
+                if parallel.is_main_process():
+                    _write_table(rows, options)
+                # processes end together: a launcher stops all as soon as one fails
+                failed = parallel.any_process(failed)
     if failed:
         raise SystemExit(1)
 

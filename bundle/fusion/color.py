@@ -38,7 +38,7 @@ def color_table(name: str) -> np.ndarray:
 
 
 def colored_over(fixed: np.ndarray, activity: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """Activity in colours over the fixed image, as far as it is bright.
+    """Activity in colours over the fixed image, the more opaque, the brighter it is.
 
     Args:
         fixed: any shape, in [0, 1].

@@ -7,7 +7,7 @@ import torch
 from bundle.domain import Range
 
 HOUNSFIELD, AIR_SHARE = -200.0, 0.05
-"""A volume with this share of its voxels below so many HU holds Hounsfield units: air is -1000.
+"""A volume with this share of its voxels below ``HOUNSFIELD`` holds Hounsfield units: air is -1000.
 
 Other scales start at 0; an MRI that was resampled by splines dips below it at few voxels.
 """

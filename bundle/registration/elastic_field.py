@@ -13,8 +13,8 @@ class ElasticField:
 
     Attributes:
         field: ITK displacement field, millimetres, LPS, pull-back; applied before the start.
-        spread: its uncertainty, mm, on the same grid; None if it is not known. Errors of 95 % are
-            meant to lie below twice of it.
+        spread: its uncertainty, mm, on the same grid; None if it is not known. 95 % of
+            the errors are meant to lie below twice this value.
         planes: of the slices that the network saw; () without it.
         optimiser: what the optimiser's field counts in it, 0 to 1.
         finer: whether it went on in voxels of about 1 mm.

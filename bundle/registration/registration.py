@@ -57,7 +57,8 @@ THICK = 4.0
 """Distance of slices in mm from which on a field in their own plane may be the better one."""
 
 SAMPLED = 2.0
-"""Voxels in which fields are compared are left out up to this distance in mm along an axis."""
+"""Largest distance in mm along an axis between voxels in which fields are compared; of coarser
+volumes all count."""
 
 
 @torch.no_grad()

@@ -153,8 +153,9 @@ def _with_spread(image: torch.Tensor, network: Any) -> list[torch.Tensor]:
     """The ddf, and the standard deviation of the network's fields per axis if it tells them."""
     if not hasattr(network, "register_with_spread"):
         return [network.register(image)]
-    scripted = isinstance(network, torch.jit.ScriptModule)  # could not keep positions in float32
-    with autocast(image.device, not scripted):
+    # GPUs are slower in it at this size, and a scripted network could not keep positions in float32
+    wanted = image.device.type == "cpu" and not isinstance(network, torch.jit.ScriptModule)
+    with autocast(image.device, wanted):
         found = network.register_with_spread(image)
     return [field.float() for field in found]
 

@@ -16,7 +16,7 @@ HEAD = 0.2
 """Of the displayed fixed values, above which the middle is looked for."""
 
 
-def thumbnail(fused: FusedVolumes) -> torch.Tensor:
+def thumbnail(fused: FusedVolumes, colormap: str | None = None) -> torch.Tensor:
     """Axial, coronal and sagittal plane through the middle, side by side.
 
     CT is shown fused with the MRI; of PET and SPECT the registered image in colours over it, as
@@ -24,6 +24,7 @@ def thumbnail(fused: FusedVolumes) -> torch.Tensor:
 
     Args:
         fused: the pair.
+        colormap: matplotlib's name of the colours; by default those of the modality.
 
     Returns:
         (3, H, W), 0 to 255.
@@ -34,7 +35,7 @@ def thumbnail(fused: FusedVolumes) -> torch.Tensor:
     modality = registration.pair.modality
     if modality in MODALITIES and Modality[str(modality)].activity:
         warped = _displayed(registration.warped, windows[1])
-        shown = colored_over(fixed, warped, color_table(colormap_of(modality)))
+        shown = colored_over(fixed, warped, color_table(colormap_of(modality, colormap)))
     else:
         shown = 255 * _displayed(fused.fused, (0.0, 1.0))[..., None].repeat(3, axis=-1)
     planes = _planes(shown, fixed)

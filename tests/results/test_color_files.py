@@ -35,6 +35,15 @@ def test_tracers_are_coloured_and_others_on_request(modality, options, colored, 
     assert not (tmp_path / "out" / "dicom_color").exists()
 
 
+def test_the_overlay_has_the_colours_that_are_asked_for(ball, tmp_path):
+    found = {}
+    for colormap in (None, "gray", "viridis"):
+        folder = tmp_path / str(colormap)
+        write(of_modality(ball, "PET"), folder, options_of(colormap=colormap))
+        found[colormap] = (folder / "overlay.png").read_bytes()
+    assert len(set(found.values())) == 3
+
+
 def test_the_colours_lie_on_the_fused_volume(ball, tmp_path):
     write(ball, tmp_path / "out", options_of(dicom_output=True))
     color, fused = (

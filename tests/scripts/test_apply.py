@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter
 from bundle.geometry.compact import compact
 from bundle.geometry.fields import picture_grid, to_itk, write_field
 from bundle.geometry.transform import compose, displacement_field
+from bundle.results import whole_file
 from bundle.results.compressed import write_transform
 from scripts.apply import main
 
@@ -152,17 +153,23 @@ def test_the_written_inverse_is_used_where_it_is_there(tmp_path, capsys):
         main([*words, "--output", str(tmp_path / "wrong.nii.gz")])
 
 
-def test_a_full_disk_leaves_the_older_file(files):
+@pytest.mark.parametrize("reserved", [True, False])
+@pytest.mark.parametrize("name", ["out.nii.gz", "out.nii"])
+def test_a_full_disk_leaves_the_older_file(name, reserved, files, monkeypatch):
     folder, _ = files
-    (folder / "out.nii.gz").write_text("old")
+    (folder / name).write_text("old")
+    words = ["--transform", "t.h5", "--moving", "labels.nii.gz", "--reference", "labels.nii.gz"]
+    monkeypatch.chdir(folder)
+    if not reserved:  # the disk fills up while the file is written
+        monkeypatch.setattr(whole_file, "require_space", lambda *_: None)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # stands for a full disk
     try:
-        with pytest.raises(SystemExit, match=r"out\.nii\.gz: cannot be written \(File too large\)"):
-            apply(folder, "t.h5", "--overwrite")
+        with pytest.raises(SystemExit, match=rf"{name}: cannot be written"):
+            main([*words, "--output", name, "--overwrite"])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert (folder / "out.nii.gz").read_text(encoding="utf-8") == "old"
+    assert (folder / name).read_text(encoding="utf-8") == "old"
     assert not list(folder.glob(".partial*"))
 
 

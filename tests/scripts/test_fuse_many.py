@@ -7,13 +7,16 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 import SimpleITK as sitk
 
 from bundle.errors import InputError
+from bundle.workflow import parallel
 from bundle.workflow.folders import find_pairs
 from scripts import fuse
+from scripts.ending import Ended
 from tests.inference.images import smooth, write_grey, write_volume
 from tests.scripts.test_fuse import stub  # noqa: F401
 
@@ -117,6 +120,23 @@ def test_a_single_pair_is_not_shared(monkeypatch, tmp_path):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(SystemExit, match="error: a single pair is one process's work"):
         fuse.main(["--fixed", "a.png", "--moving", "b.png", "--output_dir", str(tmp_path)])
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_process_that_is_ended_waits_for_no_other(processes, studies, tmp_path, monkeypatch):
+    waited = []
+
+    def ended(*_):
+        raise Ended(143)
+
+    monkeypatch.setattr(fuse, "_run_share", ended)
+    monkeypatch.setattr(parallel, "launched", lambda: nullcontext(processes))
+    monkeypatch.setattr(parallel, "gather_dealt", lambda rows: waited.append(rows) or rows)
+    command = ["--input_dir", str(studies), "--output_dir", str(tmp_path), "--device", "cpu"]
+    with pytest.raises(Ended) as stop:
+        fuse.main(command)
+    assert stop.value.code == 143 and bool(waited) == (processes == 1)
+    assert (tmp_path / "summary.csv").exists() == (processes == 1)
 
 
 def test_pairs_that_a_broken_run_left_are_not_called_done(studies, stub, tmp_path):  # noqa: F811

@@ -6,14 +6,17 @@ import io
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from ignite.engine import Engine
 
 from bundle.paths import ROOT
 from bundle.progress import Stage
 from scripts import streams
+from scripts.command import or_report
 from scripts.progress import Display
 
 
@@ -64,6 +67,36 @@ def test_progress_that_cannot_be_shown_is_given_up(terminal, monkeypatch):
     progress(Stage.FUSE)
 
 
+class Filling(Full):
+    """A terminal that takes a few lines, and is gone then."""
+
+    def __init__(self):
+        super().__init__(terminal=True)
+        self.left = 4
+
+    def write(self, text):
+        self.left -= 1
+        return len(text) if self.left > 0 else super().write(text)
+
+
+def test_pairs_go_on_where_the_bar_is_lost(monkeypatch):
+    filling, done = Filling(), []
+    monkeypatch.setattr(sys, "stderr", filling)
+    display = Display(quiet=False, pairs=3)
+
+    def one(engine, name):
+        progress = display(name)
+        progress.expect({Stage.NETWORK: 60.0})
+        progress(Stage.NETWORK)
+        filling.left = 0
+        done.append(name)
+
+    engine = Engine(one)
+    display.attach(engine)
+    engine.run(["a", "b", "c"])
+    assert done == ["a", "b", "c"] and filling.asked
+
+
 def test_letters_that_stdout_lacks_are_written_as_numbers(monkeypatch):
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
     monkeypatch.setattr(sys, "stdout", out)
@@ -75,7 +108,9 @@ WAITING = """
 import sys, tempfile, time
 from scripts.command import or_report
 def work():
-    with tempfile.TemporaryDirectory(dir=sys.argv[1]):
+    with tempfile.TemporaryDirectory(dir=sys.argv[1]) as folder:
+        for number in range(2000):
+            open(f"{folder}/{number}", "w").close()
         print("begun", flush=True)
         time.sleep(60)
 or_report(work)
@@ -85,12 +120,26 @@ or_report(work)
 @pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_process_that_is_ended_cleans_up(name, status, tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-c", WAITING, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", WAITING, str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout.readline() == "begun\n" and list(tmp_path.iterdir())
     process.send_signal(getattr(signal, name))
+    process.send_signal(signal.SIGTERM)  # schedulers send several
     assert process.wait(timeout=30) == status
     assert not list(tmp_path.iterdir())
+    assert process.stderr.read() == "stopped; results that are complete stay\n"
+
+
+def test_a_command_runs_in_any_thread():
+    found = []
+    thread = threading.Thread(target=lambda: found.append(or_report(sum, [1, 2])))
+    thread.start()
+    thread.join()
+    assert found == [3]
 
 
 def test_what_nohup_ignores_stays_ignored(tmp_path):

@@ -58,7 +58,7 @@ class SaveDerivatived(Transform):
                 _clear(work)
                 report = write(data["pred"], work, options_for(data, self.options))
                 (out / image_of_record(data).finished).unlink(missing_ok=True)  # of an older result
-                for source, target in _moves(data, work, report):
+                for source, target in _moves(data, work, report, self.options.colormap):
                     (out / target).parent.mkdir(parents=True, exist_ok=True)
                     source.replace(out / target)
                 _clear(work)
@@ -77,13 +77,15 @@ def _clear(work: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _moves(record: dict[str, Any], work: Path, report: Report) -> Iterator[tuple[Path, Path]]:
+def _moves(
+    record: dict[str, Any], work: Path, report: Report, colormap: str | None
+) -> Iterator[tuple[Path, Path]]:
     """Files in the hidden folder, and where among the derivatives they belong, in order."""
     image, fused = image_of_record(record), record["pred"]
     said = sidecars(
         image, Path(record["fixed"]), Path(record["bids_dir"]), report.as_json(), _unit(fused)
     )
-    write_picture(thumbnail(fused), work / "thumbnail.png")
+    write_picture(thumbnail(fused, colormap), work / "thumbnail.png")
     yield work / "thumbnail.png", image.figure("thumbnail").with_suffix(".png")
     yield work / "report.html", image.figure("report").with_suffix(".html")
     yield work / "report.json", image.report
