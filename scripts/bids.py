@@ -21,6 +21,7 @@ from bundle.errors import InputError
 from bundle.workflow.bids.find import WORK, find_bids, is_finished, require_dataset
 from scripts import fuse
 from scripts.command import add_debug, add_options, given_options, or_report, show_traces
+from scripts.run_pairs import run_many
 from scripts.streams import say, tell
 
 LEVELS = ("participant", "group")
@@ -113,7 +114,7 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
     if options.level == "group":
         write_table(records, Path(options.derivatives))
     else:
-        fuse.run_many(records, options, overrides)
+        run_many(records, options, overrides)
 
 
 def write_logs(rows: Sequence[Mapping[str, object]], options: argparse.Namespace) -> None:

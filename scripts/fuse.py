@@ -20,13 +20,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bundle.errors import InputError
 from bundle.images import kinds
-from bundle.paths import ROOT
 from bundle.workflow.datalist import pair_record, read_datalist
 from bundle.workflow.folders import find_pairs
 from bundle.workflow.several import records_of_several
@@ -39,26 +38,8 @@ from scripts.command import (
     program,
     show_traces,
 )
-from scripts.ending import Ended
-from scripts.streams import say, tell
-
-SHARED = (
-    "init",
-    "plane",
-    "rigid_only",
-    "refine",
-    "ct_window",
-    "colormap",
-    "ddf_full",
-    "resolution",
-    "matrices",
-    "dicom_output",
-    "suv",
-    "strict",
-    "quiet",
-    "overwrite",
-)
-"""Options of all pairs, which ``configs/inference.json`` takes under the same names."""
+from scripts.run_pairs import SHARED, evaluator_of, is_done, run_many
+from scripts.streams import say
 
 OF_ONE = (
     "frame",
@@ -212,118 +193,11 @@ def _run(
     from bundle.results.held import held
     from bundle.workflow import run_pairs
 
-    if options.skip_existing and _is_done(records[0]):
+    if options.skip_existing and is_done(records[0]):
         say(f"{options.output_dir}: done already")
         return
     with held(Path(options.output_dir)):
-        run_pairs(_evaluator(records, options, overrides))
-
-
-def run_many(
-    records: list[dict[str, str]], options: argparse.Namespace, overrides: dict[str, Any]
-) -> None:
-    """Do the pairs, this process's share of them under torchrun, and write one table of all.
-
-    Args:
-        records: of the pairs.
-        options: of the command.
-        overrides: see :func:`main`.
-
-    Raises:
-        SystemExit: with status 1 if a pair failed.
-    """
-    from bundle.results.summary import summary_rows
-    from bundle.workflow import parallel
-
-    with parallel.launched() as processes:
-        if processes > 1 and options.device is None:
-            options.device = str(parallel.local_device())
-        records = records[parallel.rank() :: processes] if processes > 1 else records
-        waiting = [r for r in records if not (options.skip_existing and _is_done(r))]
-        states = {r["id"]: "skipped" for r in records} | {r["id"]: "not done" for r in waiting}
-        failed = together = True
-        try:
-            failed = _run_share(waiting, options, overrides, states)
-        except Ended:
-            together = processes == 1  # other processes may be gone, and would be waited for
-            raise
-        finally:
-            if together:
-                rows = parallel.gather_dealt(summary_rows(records, states))
-                if parallel.is_main_process():
-                    _write_table(rows, options)
-                # processes end together: a launcher stops all as soon as one fails
-                failed = parallel.any_process(failed)
-    if failed:
-        raise SystemExit(1)
-
-
-def _write_table(rows: Sequence[Mapping[str, object]], options: argparse.Namespace) -> None:
-    """Write what became of the pairs; their results do not depend on it."""
-    from bundle.results.summary import write_index, write_summary
-
-    if options.bids is not None:
-        from scripts.bids import write_logs
-
-        write_logs(rows, options)
-        return
-    path = Path(options.output_dir) / "summary.csv"
-    try:
-        write_summary(rows, path)
-        write_index(rows, path.with_suffix(".html"))
-    except OSError as error:
-        tell(f"warning: {path}: cannot be written ({error.strerror})")
-
-
-def _run_share(
-    records: list[dict[str, str]],
-    options: argparse.Namespace,
-    overrides: dict[str, Any],
-    states: dict[str, str],
-) -> bool:
-    """Do these pairs; what became of each goes into ``states``. Says whether any failed."""
-    if not records:
-        return False
-    from bundle.workflow import go_through
-
-    evaluator = _evaluator(records, options, overrides)
-    try:
-        go_through(evaluator)
-    finally:
-        states |= {records[n - 1]["id"]: text for n, text in evaluator.outcomes.items()}
-    return bool(evaluator.failures)
-
-
-def _is_done(record: dict[str, str]) -> bool:
-    if "derivatives" in record:
-        from bundle.workflow.bids.find import is_finished
-
-        return is_finished(record)
-    from bundle.results.folder import has_results
-
-    return "output_dir" in record and has_results(Path(record["output_dir"]))
-
-
-def _evaluator(
-    records: list[dict[str, str]], options: argparse.Namespace, overrides: dict[str, Any]
-) -> Any:
-    """``configs/inference.json`` with these pairs and options."""
-    from monai.bundle import ConfigParser
-
-    from bundle.networks import usable_device
-
-    config = ConfigParser()
-    overlays = ["inference.json"] if options.bids is None else ["inference.json", "bids.json"]
-    config.read_config([ROOT / "configs" / name for name in overlays])
-    config["bundle_root"] = str(ROOT)
-    config["dataset"]["data"] = tuple(records)  # the parser leaves '@' in a tuple's paths alone
-    config["dataloader"]["num_workers"] = options.workers
-    for name in SHARED:
-        config[name] = getattr(options, name)
-    if options.device is not None:
-        config["device"] = usable_device(options.device)
-    config.update(overrides)
-    return or_exit(config.get_parsed_content, "evaluator")
+        run_pairs(evaluator_of(records, options, overrides))
 
 
 if __name__ == "__main__":

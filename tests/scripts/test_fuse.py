@@ -10,6 +10,7 @@ import SimpleITK as sitk
 import torch
 from monai.bundle import run
 
+from bundle.paths import ROOT
 from scripts import fuse
 from tests.inference.images import smooth, write_color, write_grey, write_volume
 from tests.inference.stubs import KnownField
@@ -46,7 +47,7 @@ def test_results_are_those_of_the_list(arguments, stub, tmp_path):
     pair = {"id": "a", "fixed": arguments[1], "moving": arguments[3]}
     (tmp_path / "pairs.json").write_text(json.dumps({"testing": [pair]}))
     run(
-        config_file=str(fuse.ROOT / "configs" / "inference.json"),
+        config_file=str(ROOT / "configs" / "inference.json"),
         datalist=str(tmp_path / "pairs.json"),
         output_dir=str(tmp_path / "list"),
         device="cpu",
@@ -88,7 +89,7 @@ def test_failure_prints_nothing_but_one_line(overrides, arguments, stub, tmp_pat
 
 def test_command_works_from_another_folder(tmp_path):
     command = [sys.executable, "-m", "scripts.fuse", "--fixed", "f", "--moving", "missing.png"]
-    environment = {**os.environ, "PYTHONPATH": str(fuse.ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [*command, "--output_dir", "out"],
         cwd=tmp_path,

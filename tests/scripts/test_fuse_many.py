@@ -13,9 +13,10 @@ import pytest
 import SimpleITK as sitk
 
 from bundle.errors import InputError
+from bundle.paths import ROOT
 from bundle.workflow import parallel
 from bundle.workflow.folders import find_pairs
-from scripts import fuse
+from scripts import fuse, run_pairs
 from scripts.ending import Ended
 from tests.inference.images import smooth, write_grey, write_volume
 from tests.scripts.test_fuse import stub  # noqa: F401
@@ -77,7 +78,7 @@ def test_an_id_given_twice_is_one_row_that_failed(studies, stub, tmp_path, capsy
 
 LAUNCHED = """
 import sys
-from scripts import fuse
+from scripts import fuse, run_pairs
 stub = {"_target_": "tests.inference.stubs.KnownField"}
 fuse.main(sys.argv[2:], network_def=stub, checkpoint=sys.argv[1], device="cpu")
 """
@@ -97,7 +98,7 @@ def test_two_processes_share_a_list_and_write_what_one_writes(stub, tmp_path):  
     two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     script = [str(tmp_path / "launched.py"), stub["checkpoint"], *command, str(tmp_path / "two")]
     done = subprocess.run(
-        [*two, *script], cwd=fuse.ROOT, env=os.environ | {"PYTHONPATH": str(fuse.ROOT)},
+        [*two, *script], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
@@ -129,7 +130,7 @@ def test_a_process_that_is_ended_waits_for_no_other(processes, studies, tmp_path
     def ended(*_):
         raise Ended(143)
 
-    monkeypatch.setattr(fuse, "_run_share", ended)
+    monkeypatch.setattr(run_pairs, "_run_share", ended)
     monkeypatch.setattr(parallel, "launched", lambda: nullcontext(processes))
     monkeypatch.setattr(parallel, "gather_dealt", lambda rows: waited.append(rows) or rows)
     command = ["--input_dir", str(studies), "--output_dir", str(tmp_path), "--device", "cpu"]
@@ -188,7 +189,7 @@ def touch(*paths):
 
 def test_a_table_that_cannot_be_written_is_told(tmp_path, capsys):
     (tmp_path / "summary.csv").mkdir()
-    fuse._write_table([], argparse.Namespace(bids=None, output_dir=str(tmp_path)))
+    run_pairs._write_table([], argparse.Namespace(bids=None, output_dir=str(tmp_path)))
     assert capsys.readouterr().err.startswith(f"warning: {tmp_path / 'summary.csv'}: cannot be")
 
 
