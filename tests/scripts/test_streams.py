@@ -105,8 +105,9 @@ def test_letters_that_stdout_lacks_are_written_as_numbers(monkeypatch):
 
 
 WAITING = """
-import sys, tempfile, time
+import signal, sys, tempfile, time
 from scripts.command import or_report
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
 def work():
     with tempfile.TemporaryDirectory(dir=sys.argv[1]) as folder:
         for number in range(2000):
@@ -150,8 +151,7 @@ def test_a_command_runs_in_any_thread():
 
 
 def test_what_nohup_ignores_stays_ignored(tmp_path):
-    code = "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + WAITING
-    code = code.replace("time.sleep(60)", "time.sleep(2)")
+    code = WAITING.replace("SIG_DFL", "SIG_IGN").replace("time.sleep(60)", "time.sleep(2)")
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
