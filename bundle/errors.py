@@ -86,6 +86,6 @@ def _unexpected(error: BaseException, files: Sequence[object]) -> str:
         return f"{names}the package {missing} is missing; install the bundle's requirements anew"
     said = f"{type(error).__name__}: {error}".rstrip(": .")
     return (
-        f"{names}cannot be done ({said}; BiMSRec "
-        f"{__version__}); --debug shows where it stopped: please report it"
+        f"{names}cannot be done ({said}; BiMSRec {__version__}); --debug shows where it stopped: "
+        "please report it"
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import SimpleITK as sitk
+from monai.transforms.utils import generate_spatial_bounding_box
 
 
 def box_of(mask: np.ndarray, room: int | Sequence[int]) -> tuple[slice, slice, slice]:
@@ -15,12 +16,9 @@ def box_of(mask: np.ndarray, room: int | Sequence[int]) -> tuple[slice, slice, s
         mask: bool, true somewhere.
         room: voxels, along all axes or along each.
     """
-    rooms = [room] * 3 if isinstance(room, int) else room
-    box = []
-    for axis, (count, more) in enumerate(zip(mask.shape, rooms, strict=True)):
-        shown = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
-        box.append(slice(max(0, int(shown[0]) - more), min(count, int(shown[-1]) + 1 + more)))
-    return box[0], box[1], box[2]
+    ends = generate_spatial_bounding_box(mask[None], margin=room, allow_smaller=True)
+    first, second, third = (slice(int(a), int(b)) for a, b in zip(*ends, strict=True))
+    return first, second, third
 
 
 def widened(mask: sitk.Image, distance: float) -> sitk.Image:
