@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from bundle.errors import InputError, Remark, refuse_warnings
 from bundle.images import kinds
 from bundle.options import Options, options_of
+from scripts.collector import collect_seldom
 from scripts.command import (
     add_debug,
     add_options,
@@ -293,4 +294,5 @@ def read_transform(path: Path, dimension: int = 3) -> sitk.Transform:
 
 
 if __name__ == "__main__":
+    collect_seldom()
     main()

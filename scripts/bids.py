@@ -20,6 +20,7 @@ from typing import Any
 from bundle.errors import InputError
 from bundle.workflow.bids.find import WORK, find_bids, is_finished, require_dataset
 from scripts import fuse
+from scripts.collector import collect_seldom
 from scripts.command import add_debug, add_options, given_options, or_report, show_traces
 from scripts.run_pairs import run_many
 from scripts.streams import say, tell
@@ -174,4 +175,5 @@ def _log(out: Path, name: str) -> Path:
 
 
 if __name__ == "__main__":
+    collect_seldom()
     main()

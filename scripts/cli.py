@@ -20,8 +20,8 @@ from bundle import __version__
 from bundle.paths import ROOT
 
 HELPERS = (
-    "cli", "command", "ending", "messages", "monailabel_app", "progress", "run_pairs",
-    "slicer_client", "streams",
+    "cli", "collector", "command", "ending", "messages", "monailabel_app", "progress",
+    "run_pairs", "slicer_client", "streams",
 )  # fmt: skip
 """Modules and folders of ``scripts`` that are no commands."""
 

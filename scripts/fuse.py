@@ -29,6 +29,7 @@ from bundle.images import kinds
 from bundle.workflow.datalist import pair_record, read_datalist
 from bundle.workflow.folders import find_pairs
 from bundle.workflow.several import records_of_several
+from scripts.collector import collect_seldom
 from scripts.command import (
     add_debug,
     add_options,
@@ -201,4 +202,5 @@ def _run(
 
 
 if __name__ == "__main__":
+    collect_seldom()
     or_exit(main)

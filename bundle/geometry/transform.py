@@ -84,12 +84,17 @@ def onto(volume: sitk.Image, grid: sitk.Image) -> sitk.Image:
 
 
 def resample(
-    moving: sitk.Image, grid: sitk.Image, transform: sitk.Transform, mode: int = sitk.sitkLinear
+    moving: sitk.Image,
+    grid: sitk.Image,
+    transform: sitk.Transform,
+    mode: int = sitk.sitkLinear,
+    beyond: bool = False,
 ) -> sitk.Image:
     """Interpolate the original moving volume once, on the fixed grid.
 
-    Outside it is the volume's minimum, or 0 by nearest neighbour: no label.
+    Outside it is the volume's minimum, or 0 by nearest neighbour: no label. With ``beyond`` it is
+    the nearest voxel of the volume.
     """
     nearest = mode == sitk.sitkNearestNeighbor
     lowest = 0.0 if nearest else float(sitk.GetArrayViewFromImage(moving).min())
-    return sitk.Resample(moving, grid, transform, mode, lowest, moving.GetPixelID())
+    return sitk.Resample(moving, grid, transform, mode, lowest, moving.GetPixelID(), beyond)

@@ -13,18 +13,27 @@ from bundle.registration.start_volume import StartVolume
 
 
 @dataclass(frozen=True)
-class Levels:
-    """From coarse to fine: shrinking, smoothing in mm; first and last step in mm, their number."""
+class Level:
+    """How a motion is optimised.
 
-    shrink: tuple[int, ...]
-    sigma: tuple[float, ...]
-    step: float
+    Attributes:
+        shrink: voxels of the fixed volume that make one.
+        sigma: width in mm of the Gaussian over both volumes.
+        first: step in mm to begin with.
+        least: step in mm to end with.
+        steps: at most.
+    """
+
+    shrink: int
+    sigma: float
+    first: float
     least: float
     steps: int
 
 
-COARSEST_LEVELS = Levels((1,), (4.0,), 4.0, 0.1, 40)
-LEVELS = Levels((2, 1), (3.0, 0.0), 1.0, 1e-3, 150)
+COARSE = Level(1, 4.0, 4.0, 0.1, 40)
+MIDDLE = Level(2, 3.0, 1.0, 1e-3, 150)
+FINE = Level(1, 0.0, 0.5, 3e-3, 150)
 
 
 def optimised_motion(
@@ -32,7 +41,7 @@ def optimised_motion(
     moving: StartVolume,
     begin: Candidate,
     init: str,
-    levels: Levels,
+    level: Level,
 ) -> Candidate:
     """Optimise a motion of the fixed points before the placement, about the head's middle.
 
@@ -41,7 +50,7 @@ def optimised_motion(
         moving: the volume to register.
         begin: the placement, fixed to moving points, mm, LPS.
         init: ``affine``, or another word for a rigid motion.
-        levels: from coarse to fine.
+        level: how.
 
     Returns:
         the placement after the motion; as it was where it leaves the moving volume.
@@ -53,11 +62,11 @@ def optimised_motion(
     method.SetMetricFixedMask(fixed.head)
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(
-        levels.step, levels.least, levels.steps, 0.6, 1e-8
+        level.first, level.least, level.steps, 0.6, 1e-8
     )
     method.SetOptimizerScalesFromPhysicalShift()
-    method.SetShrinkFactorsPerLevel(levels.shrink)
-    method.SetSmoothingSigmasPerLevel(levels.sigma)
+    method.SetShrinkFactorsPerLevel([level.shrink])
+    method.SetSmoothingSigmasPerLevel([level.sigma])
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
     method.SetMovingInitialTransform(as_transform(begin.matrix))
     method.SetInitialTransform(transform, inPlace=True)

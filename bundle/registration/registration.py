@@ -31,6 +31,7 @@ from bundle.registration.bspline import Refinement, refine
 from bundle.registration.coarse import CoarsePair, coarse_of
 from bundle.registration.combined import combined
 from bundle.registration.elastic_field import ElasticField
+from bundle.registration.field_of_view import beyond_field_of_view
 from bundle.registration.finer import finer_field
 from bundle.registration.initialize import initialize
 from bundle.registration.optimised import optimised_field
@@ -195,7 +196,9 @@ def _in_space(
     alone = _judged(initial, network_field)
     progress(Stage.OPTIMISER)
     modality = initial.pair.modality
-    optimised = optimised_field(coarse, modality)
+    whole = beyond_field_of_view(initial)
+    wide = coarse if whole is initial else coarse_of(whole)
+    optimised = optimised_field(wide, modality)
     if optimised is None:
         return alone
     both = _judged(initial, combined(coarse, network_field, optimised, modality))
@@ -203,7 +206,7 @@ def _in_space(
         return alone if alone.information >= needed else both
     if alone.information > CLEARLY * both.information:
         return alone
-    return _judged(initial, finer_field(initial, coarse, both.elastic))
+    return _judged(initial, finer_field(whole, wide, both.elastic))
 
 
 def _judged(initial: InitializedPair, elastic: ElasticField) -> _Judged:

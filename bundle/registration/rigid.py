@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from bundle.errors import InputError, Remark
 from bundle.geometry.transform import as_transform
-from bundle.registration.linear_motion import COARSEST_LEVELS, LEVELS, optimised_motion
+from bundle.registration.linear_motion import COARSE, FINE, MIDDLE, optimised_motion
 from bundle.registration.one_thread import one_thread
 from bundle.registration.similarity import mutual_information
 from bundle.registration.start_candidates import (
@@ -33,8 +33,8 @@ TURNED, TURN_GAIN = 60.0, 1.05
 """Degrees from which on the headers would be wrong, and the factor that this has to bring."""
 
 SEARCHED, FINISHED, PROMISING = 8, 2, 0.8
-"""Candidates that are optimised on the coarsest voxels, and of these to the end: those that reach a
-share of the best match."""
+"""Candidates that are optimised on the coarsest voxels, and of these at most on the next ones:
+those that reach a share of the best match. Of two that meet there, one goes on."""
 
 APART = 6.0
 """Mean distance in mm in the head from which on two placements are two."""
@@ -179,10 +179,12 @@ def _search(
     begins += [Candidate("the middles of the volumes", _middles(*volumes))]
     begins += placements(*points)
     begins = _best(coarse, begins, points[0], SEARCHED, keep=2 if shared else 1)
-    begins = [optimised_motion(*coarse, one, init, COARSEST_LEVELS) for one in begins]
+    begins = [optimised_motion(*coarse, one, init, COARSE) for one in begins]
     begins = _upright_first(coarse, begins, reference)
     begins = _best(coarse, begins, points[0], FINISHED, keep=1, least=PROMISING)
-    found = [optimised_motion(near, other, one, init, LEVELS) for one in begins]
+    found = [optimised_motion(near, other, one, init, MIDDLE) for one in begins]
+    found = _best((near, other), found, points[0], FINISHED, keep=1, least=PROMISING)
+    found = [_finished(near, other, one, init) for one in found]
     matched = [_matched(near, other, one, reference) for one in found]
     best = found[int(np.argmax(matched))]
     if shared and max(matched) < GAIN * similarity(near, other, reference.matrix):
@@ -223,6 +225,16 @@ def _matched(
     """Mutual information; that of a placement against the headers' orientation counts less."""
     against = angle(one.matrix, reference.matrix) > TURNED
     return similarity(fixed, moving, one.matrix) / (TURN_GAIN if against else 1.0)
+
+
+def _finished(fixed: StartVolume, moving: StartVolume, one: Candidate, init: str) -> Candidate:
+    """Optimised on fine voxels; as it was where it matches worse then.
+
+    The optimiser leaves out what lies beyond the moving volume, so where that cuts the head it can
+    gain by moving more of it out.
+    """
+    fine = optimised_motion(fixed, moving, one, init, FINE)
+    return max(one, fine, key=lambda each: similarity(fixed, moving, each.matrix))
 
 
 def _upright_first(
