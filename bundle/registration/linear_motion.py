@@ -33,7 +33,7 @@ class Level:
 
 COARSE = Level(1, 4.0, 4.0, 0.1, 40)
 MIDDLE = Level(2, 3.0, 1.0, 1e-3, 150)
-FINE = Level(1, 0.0, 0.5, 3e-3, 150)
+FINE = Level(1, 0.0, 1.0, 1e-3, 150)
 
 
 def optimised_motion(

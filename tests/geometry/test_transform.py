@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from bundle.geometry.transform import as_matrix, as_transform, compose, displacement_field, onto
+from bundle.geometry.transform import (
+    as_matrix,
+    as_transform,
+    compose,
+    displacement_field,
+    onto,
+    resample,
+)
 from tests.registration.volumes import head, motion_of
 
 
@@ -54,3 +61,16 @@ def test_total_transform_goes_through_field_then_start():
     )
     np.testing.assert_allclose(np.add(point, displacement), expected, atol=1e-4)
     np.testing.assert_allclose(as_matrix(as_transform(as_matrix(motion))), as_matrix(motion))
+
+
+def test_resampling_beyond_a_volume_takes_its_nearest_voxel():
+    values = sitk.GetImageFromArray(np.array([[[3, 5, 9]]], np.int16))
+    grid = sitk.Image(7, 1, 1, sitk.sitkUInt8)
+    grid.SetOrigin((-2.0, 0.0, 0.0))
+    rows = [
+        sitk.GetArrayFromImage(resample(values, grid, sitk.Transform(), beyond=one)).ravel()
+        for one in (False, True)
+    ]
+    assert rows[0].tolist() == [3, 3, 3, 5, 9, 3, 3]
+    assert rows[1].tolist() == [3, 3, 3, 5, 9, 9, 9]
+    assert rows[1].dtype == np.int16

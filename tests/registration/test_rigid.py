@@ -1,5 +1,7 @@
 """The 3D start against known rigid motions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -8,6 +10,7 @@ from bundle.errors import InputError
 from bundle.geometry.transform import as_matrix, as_transform
 from bundle.options import options_of
 from bundle.registration import rigid as module
+from bundle.registration.linear_motion import COARSE, FINE, MIDDLE
 from bundle.registration.rigid import find_start
 from tests.registration.volumes import errors, head, motion_of, moved
 
@@ -95,3 +98,37 @@ def test_an_unknown_start_is_refused():
         InputError, match="init elastic: give one of rigid, header, center, moments"
     ):
         options_of(init="elastic")
+
+
+def test_of_two_placements_that_meet_one_goes_on(motion, monkeypatch):
+    optimised, ends = module.optimised_motion, {COARSE: [], MIDDLE: [], FINE: []}
+
+    def seen(fixed, moving, begin, init, level):
+        found = begin if level == COARSE else optimised(fixed, moving, begin, init, level)
+        ends[level].append(found.matrix)
+        return found
+
+    monkeypatch.setattr(module, "optimised_motion", seen)
+    tilted = module.Candidate("tilted", as_matrix(motion_of(angles=(0.0, 0.25, 0.0))))
+    monkeypatch.setattr(module, "placements", lambda *_: [tilted])
+    monkeypatch.setattr(module, "PROMISING", 0.0)
+    find_start(head(), moved(head(invert=True), motion))
+    first, second = ends[MIDDLE]
+    assert errors(first, second).max() < module.APART
+    assert len(ends[FINE]) == 1
+    truth = as_matrix(motion)
+    assert errors(ends[FINE][0], truth).mean() < errors(first, truth).mean()
+
+
+def test_fine_voxels_that_lead_astray_do_not_count(motion, monkeypatch):
+    optimised = module.optimised_motion
+
+    def astray(fixed, moving, begin, init, level):
+        found = optimised(fixed, moving, begin, init, level)
+        if level != FINE:
+            return found
+        return replace(found, matrix=found.matrix @ as_matrix(motion_of(shift=(30.0, 0.0, 20.0))))
+
+    monkeypatch.setattr(module, "optimised_motion", astray)
+    matrix = find_start(head(), moved(head(invert=True), motion)).matrix
+    assert errors(matrix, as_matrix(motion)).mean() < 2.0

@@ -1,0 +1,95 @@
+"""A moving volume that covers a part of the head has no edge where it ends."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+
+from bundle.images.pair import read_pair
+from bundle.options import options_of
+from bundle.registration import initialize, register
+from bundle.registration.coarse import coarse_of
+from bundle.registration.elastic_field import ElasticField
+from bundle.registration.field_of_view import beyond_field_of_view
+from bundle.registration.masked import Masked
+from bundle.registration.optimised import optimised_field
+from tests.inference.stubs import KnownField
+from tests.registration.volumes import SHIFT, shifted, vectors
+
+REGISTRATION = sys.modules[register.__module__]
+
+CUT = 14
+"""Slices at the bottom that the moving volume lacks."""
+
+
+def cut(initial):
+    """The pair with a moving volume that lacks its lowest slices, by the headers."""
+    pair = initial.pair
+    asked = options_of(init="none", modality="MR")
+    part = pair.moving.image[:, :, CUT:]
+    return initialize(read_pair(pair.fixed.image, part, asked), asked)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return shifted()
+
+
+@pytest.fixture(scope="module")
+def part(whole):
+    return cut(whole)
+
+
+def test_a_volume_that_covers_the_head_stays_as_it_is(whole):
+    assert whole.overlap == 1.0
+    assert beyond_field_of_view(whole) is whole
+
+
+def test_the_outermost_slice_goes_on(part):
+    found = beyond_field_of_view(part)
+    assert part.overlap < 1.0
+    assert torch.equal(found.image[0], part.image[0])
+    assert torch.equal(found.image[1, ..., CUT:], part.image[1, ..., CUT:])
+    beyond = found.image[1, ..., :CUT]
+    torch.testing.assert_close(beyond, part.image[1, ..., CUT:][..., :1].expand_as(beyond))
+    assert (part.image[1, ..., :CUT] == 0).all()
+
+
+def test_with_masks_only_what_is_registered_goes_on(part):
+    masked = Masked(0.5 * part.image, part.pair.moving.image, part.head)
+    initial = replace(part, masked=masked)
+    found = beyond_field_of_view(initial)
+    assert found.image is initial.image
+    assert torch.equal(found.matched[0], masked.image[0])
+    assert (found.matched[1, ..., :CUT] > 0).any()
+
+
+def test_the_field_is_closer_to_the_truth_where_the_moving_volume_ends(part):
+    errors = []
+    for initial in (part, beyond_field_of_view(part)):
+        field = vectors(optimised_field(coarse_of(initial), "MR").field)
+        near = field[CUT // 2 : CUT // 2 + 4, 8:-8, 8:-8]  # voxels of 2 mm above the cut
+        errors.append(float(np.linalg.norm(near - SHIFT, axis=-1).mean()))
+    assert errors[1] < 0.7 * errors[0]
+
+
+def test_the_optimiser_alone_sees_it(part, monkeypatch):
+    seen = {}
+
+    def network_sees(pair, network):
+        seen["network"] = pair.image
+        return ElasticField(sitk.GetImageFromArray(np.zeros((2, 2, 2, 3)), True), None, ())
+
+    def optimiser_sees(pair, modality):
+        seen["optimiser"] = pair.image
+
+    monkeypatch.setattr(REGISTRATION, "three_plane_field", network_sees)
+    monkeypatch.setattr(REGISTRATION, "optimised_field", optimiser_sees)
+    register(part, KnownField(), options_of(init="none", modality="MR"))
+    assert (seen["network"][1, ..., : CUT // 2 - 1] == 0).all()
+    assert (seen["optimiser"][1, ..., : CUT // 2 - 1] > 0).any()
