@@ -10,7 +10,12 @@ from bundle.domain import MODALITIES
 from bundle.errors import InputError
 from bundle.evaluation.checks.brain import brain_in_skull, brain_in_tracer
 from bundle.evaluation.checks.stack_pairs import stack_pair
-from bundle.evaluation.checks.volume_pairs import slab_pair, sources
+from bundle.evaluation.checks.volume_pairs import (
+    painted_pair,
+    part_pair,
+    slab_pair,
+    sources,
+)
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA.name} is not beside the project")
@@ -96,6 +101,19 @@ def test_brainweb_s_slab_is_read_as_stored():
     assert pet[brain > 0].mean() > 5 * pet[:, :20, :20].mean()
     assert t1[brain > 0].mean() > 5 * t1[:, :20, :20].mean()
     assert 0.6e6 < brain.sum() < 0.9e6
+
+
+@needs_data
+def test_a_part_lacks_what_lies_below_the_skull_base():
+    whole, part = (make(DATA / "heads", "SPECT", 1) for make in (painted_pair, part_pair))
+    upright = sitk.DICOMOrient(whole.moving, "LPS")
+    depth = upright.GetDepth()
+    lacking = depth - part.moving.GetDepth()
+    assert lacking == int(0.45 * depth) > 0
+    assert (sitk.GetArrayFromImage(part.moving) == sitk.GetArrayFromImage(upright)[lacking:]).all()
+    bottom = part.moving.TransformIndexToPhysicalPoint((0, 0, 0))
+    assert bottom == pytest.approx(upright.TransformIndexToPhysicalPoint((0, 0, lacking)))
+    assert (sitk.GetArrayFromImage(part.fixed) == sitk.GetArrayFromImage(whole.fixed)).all()
 
 
 @needs_data

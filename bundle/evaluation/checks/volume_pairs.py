@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +25,9 @@ from bundle.training.heads.volumes import head_volume_pair
 SUITES = {"validation": ("rigid", "spatial_small", "spatial", "spatial_large")}
 """Names of suites, and the misalignments of each."""
 
+LACKING = 0.45
+"""Share of its height that the moving volume of a part lacks at the bottom."""
+
 BRAIN = (Tissue.GREY_MATTER, Tissue.BRAINSTEM)
 """The first and the last tissue of the phantom's brain; the liquid around it is not among them."""
 
@@ -43,7 +46,7 @@ class Source:
 
 
 def sources(data: Path, kinds: Sequence[str] = ()) -> list[Source]:
-    """The sources of the suite: painted heads, a slab of BrainWeb, real stacks, the phantom.
+    """The sources of the suite: painted heads and parts, a slab, real stacks, the phantom.
 
     Args:
         data: folder of ``heads``, ``volumes`` and ``stacks``; the phantom needs none of it.
@@ -55,6 +58,7 @@ def sources(data: Path, kinds: Sequence[str] = ()) -> list[Source]:
     """
     found = [
         *(Source(f"head {m}", partial(painted_pair, data / "heads", m)) for m in MODALITIES),
+        *(Source(f"part {m}", partial(part_pair, data / "heads", m)) for m in MODALITIES),
         Source("slab PET", lambda seed: slab_pair(data / "volumes")),
         *(Source(f"stack {m}", partial(stack_pair, data / "stacks", m)) for m in MODALITIES),
         *(Source(f"phantom {m}", partial(phantom_pair, m)) for m in MODALITIES),
@@ -63,7 +67,7 @@ def sources(data: Path, kinds: Sequence[str] = ()) -> list[Source]:
         if not any(source.kind.startswith(kind) for source in found):
             raise InputError(f"{kind}: not a kind of pair; there are {_listed(found)}")
     chosen = [s for s in found if not kinds or s.kind.startswith(tuple(kinds))]
-    folders = {"head": "heads", "slab": "volumes", "stack": "stacks"}
+    folders = {"head": "heads", "part": "heads", "slab": "volumes", "stack": "stacks"}
     for source in chosen:
         name = folders.get(source.kind.split()[0])
         if name and not (data / name).is_dir():
@@ -110,6 +114,22 @@ def painted_pair(folder: Path, modality: str, seed: int) -> AlignedPair:
         raise InputError(f"{folder}: holds none of {', '.join(VALIDATION)}; check the folder")
     pair = head_volume_pair(paths[seed % len(paths)], modality, seed)
     return AlignedPair(pair.fixed, pair.moving, modality, where=pair.brain)
+
+
+def part_pair(folder: Path, modality: str, seed: int) -> AlignedPair:
+    """A pair of :func:`painted_pair` whose moving volume begins above the skull base.
+
+    Args:
+        folder: of tissue maps.
+        modality: CT, PET, SPECT or MR.
+        seed: chooses the head, and all that is drawn.
+
+    Raises:
+        InputError: the folder holds no head of the validation.
+    """
+    pair = painted_pair(folder, modality, seed)
+    moving = sitk.DICOMOrient(pair.moving, "LPS")
+    return replace(pair, moving=moving[:, :, int(LACKING * moving.GetDepth()) :])
 
 
 def slab_pair(folder: Path) -> AlignedPair:
