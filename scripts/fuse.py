@@ -26,7 +26,7 @@ from typing import Any
 
 from bundle.errors import InputError
 from bundle.images import kinds
-from bundle.workflow.datalist import pair_record, read_datalist
+from bundle.workflow.datalist import FILES, pair_record, read_datalist
 from bundle.workflow.folders import find_pairs
 from bundle.workflow.several import records_of_several
 from scripts.collector import collect_seldom
@@ -178,6 +178,9 @@ def _single(options: argparse.Namespace) -> dict[str, str]:
     if options.fixed is None or options.moving is None:
         raise InputError("name both --fixed and --moving")
     _require_images(options.fixed, options.moving)
+    for name in FILES:
+        if path := getattr(options, name):
+            kinds.require_file(path)
     parts = {name: getattr(options, name) for name in OF_ONE}
     parts["series"] = ",".join(options.series)
     files = (options.fixed, options.moving, options.output_dir, options.modality)

@@ -57,6 +57,15 @@ def test_results_are_those_of_the_list(arguments, stub, tmp_path):
         assert filecmp.cmp(tmp_path / "out" / name, tmp_path / "list" / "a" / name, shallow=False)
 
 
+@pytest.mark.parametrize("option", ["initial_transform", "labels", "fixed_mask", "moving_mask"])
+def test_files_of_a_pair_are_looked_for_before_it_is_read(arguments, stub, tmp_path, option):
+    gone = tmp_path / "gone.nii.gz"
+    with pytest.raises(SystemExit) as refused:
+        fuse.main([*arguments, f"--{option}", str(gone)], **stub)
+    assert str(refused.value) == f"error: {gone}: no such file; check the path"  # no "out: " before
+    assert not (tmp_path / "out").exists()
+
+
 def test_existing_results_are_replaced_only_on_request(arguments, stub, capsys):
     fuse.main(arguments, **stub)
     with pytest.raises(SystemExit) as stop:
