@@ -36,6 +36,9 @@ SEARCHED, FINISHED, PROMISING = 8, 2, 0.8
 """Candidates that are optimised on the coarsest voxels, and of these at most on the next ones:
 those that reach a share of the best match. Of two that meet there, one goes on."""
 
+ASTRAY = 0.9
+"""Share of the match that has to be left after the last step, which mostly raises it."""
+
 APART = 6.0
 """Mean distance in mm in the head from which on two placements are two."""
 
@@ -228,13 +231,14 @@ def _matched(
 
 
 def _finished(fixed: StartVolume, moving: StartVolume, one: Candidate, init: str) -> Candidate:
-    """Optimised on fine voxels; as it was where it matches worse then.
+    """Optimised on fine voxels; as it was where it matches clearly worse then.
 
     The optimiser leaves out what lies beyond the moving volume, so where that cuts the head it can
     gain by moving more of it out.
     """
     fine = optimised_motion(fixed, moving, one, init, FINE)
-    return max(one, fine, key=lambda each: similarity(fixed, moving, each.matrix))
+    before, after = (similarity(fixed, moving, each.matrix) for each in (one, fine))
+    return fine if after >= ASTRAY * before else one
 
 
 def _upright_first(
