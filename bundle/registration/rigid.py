@@ -186,7 +186,7 @@ def _search(
     begins = _upright_first(coarse, begins, reference)
     begins = _best(coarse, begins, points[0], FINISHED, keep=1, least=PROMISING)
     found = [optimised_motion(near, other, one, init, MIDDLE) for one in begins]
-    found = _best((near, other), found, points[0], FINISHED, keep=1, least=PROMISING)
+    found = _best((near, other), found, points[0], FINISHED)
     found = [_finished(near, other, one, init) for one in found]
     matched = [_matched(near, other, one, reference) for one in found]
     best = found[int(np.argmax(matched))]

@@ -21,6 +21,8 @@ class AlignedPair:
         labels: uint8 on the grid of both, 0 = background, if anatomy is known.
         landmarks: (K, 3) mm, LPS, if anatomy is known.
         where: uint8 on the fixed grid, 1 where errors count; None: the head.
+        lacking: share of its height that the moving volume, once it is misaligned, does not show at
+            the bottom: what is cut off before would leave an oblique border within its grid.
     """
 
     fixed: sitk.Image
@@ -29,6 +31,7 @@ class AlignedPair:
     labels: sitk.Image | None = None
     landmarks: np.ndarray | None = None
     where: sitk.Image | None = None
+    lacking: float = 0.0
 
     @property
     def counted(self) -> sitk.Image:

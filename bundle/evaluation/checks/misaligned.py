@@ -71,4 +71,13 @@ def misaligned(pair: AlignedPair, seed: int, kind: str) -> MisalignedPair:
         kind: one of :data:`bundle.training.heads.misalignment.MISALIGNMENTS`.
     """
     truth, backward = misalignment(pair.moving, seed, kind)
-    return MisalignedPair(pair, moved(pair.moving, backward), truth, backward)
+    moving = moved(pair.moving, backward)
+    return MisalignedPair(pair, _without_bottom(moving, pair.lacking), truth, backward)
+
+
+def _without_bottom(volume: sitk.Image, share: float) -> sitk.Image:
+    """A volume without a share of its height; as it was where that is 0."""
+    if share == 0.0:
+        return volume
+    upright = sitk.DICOMOrient(volume, "LPS")
+    return upright[:, :, int(share * upright.GetDepth()) :]

@@ -26,7 +26,7 @@ SUITES = {"validation": ("rigid", "spatial_small", "spatial", "spatial_large")}
 """Names of suites, and the misalignments of each."""
 
 LACKING = 0.45
-"""Share of its height that the moving volume of a part lacks at the bottom."""
+"""Share of the height of a head that the moving volume of a part lacks at the bottom."""
 
 BRAIN = (Tissue.GREY_MATTER, Tissue.BRAINSTEM)
 """The first and the last tissue of the phantom's brain; the liquid around it is not among them."""
@@ -117,7 +117,7 @@ def painted_pair(folder: Path, modality: str, seed: int) -> AlignedPair:
 
 
 def part_pair(folder: Path, modality: str, seed: int) -> AlignedPair:
-    """A pair of :func:`painted_pair` whose moving volume begins above the skull base.
+    """A pair of :func:`painted_pair` whose moving volume shows the upper part of the head.
 
     Args:
         folder: of tissue maps.
@@ -127,9 +127,7 @@ def part_pair(folder: Path, modality: str, seed: int) -> AlignedPair:
     Raises:
         InputError: the folder holds no head of the validation.
     """
-    pair = painted_pair(folder, modality, seed)
-    moving = sitk.DICOMOrient(pair.moving, "LPS")
-    return replace(pair, moving=moving[:, :, int(LACKING * moving.GetDepth()) :])
+    return replace(painted_pair(folder, modality, seed), lacking=LACKING)
 
 
 def slab_pair(folder: Path) -> AlignedPair:
