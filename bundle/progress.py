@@ -66,7 +66,7 @@ def expected_seconds(
     cells = prod(extent) / 8e6  # of 2 mm, in millions
     seconds = {
         Stage.READ: 0.0,
-        Stage.START: 2.2 + 0.1 * millions,
+        Stage.START: 1.6 + 0.1 * millions,
         Stage.NETWORK: 0.0065 * sum(extent),
         Stage.OPTIMISER: 3.8 * cells,
         Stage.CHOICE: 0.4 * cells,

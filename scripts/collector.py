@@ -6,7 +6,7 @@ import atexit
 import gc
 
 SELDOM = 50_000
-"""New objects between two of its runs; Python's own number is 700."""
+"""How many more objects there are when it runs again; by default it runs far more often."""
 
 
 def collect_seldom() -> None:

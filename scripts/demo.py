@@ -31,7 +31,6 @@ from bundle.networks.weights import REMEDY
 from bundle.paths import MODEL
 from bundle.results.page import Case, Panel, grey, heat, write_report
 from scripts import fuse
-from scripts.collector import collect_seldom
 from scripts.command import or_exit, program
 
 INTRODUCTION = (
@@ -151,5 +150,4 @@ def _view(path: Path, limits: tuple[float, float] | None = None) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    collect_seldom()
     main()

@@ -17,23 +17,23 @@ class Level:
     """How a motion is optimised.
 
     Attributes:
-        shrink: voxels of the fixed volume that make one.
+        shrink: voxels of the fixed volume that make one, along each axis.
         sigma: width in mm of the Gaussian over both volumes.
-        first: step in mm to begin with.
-        least: step in mm to end with.
-        steps: at most.
+        first_step: in mm.
+        last_step: in mm; a step that would be shorter ends the search.
+        most_steps: their number.
     """
 
     shrink: int
     sigma: float
-    first: float
-    least: float
-    steps: int
+    first_step: float
+    last_step: float
+    most_steps: int
 
 
-COARSE = Level(1, 4.0, 4.0, 0.1, 40)
-MIDDLE = Level(2, 3.0, 1.0, 1e-3, 150)
-FINE = Level(1, 0.0, 1.0, 1e-3, 150)
+COARSEST_LEVEL = Level(1, 4.0, 4.0, 0.1, 40)
+MIDDLE_LEVEL = Level(2, 3.0, 1.0, 1e-3, 150)
+FINE_LEVEL = Level(1, 0.0, 1.0, 1e-3, 150)
 
 
 def optimised_motion(
@@ -62,7 +62,7 @@ def optimised_motion(
     method.SetMetricFixedMask(fixed.head)
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(
-        level.first, level.least, level.steps, 0.6, 1e-8
+        level.first_step, level.last_step, level.most_steps, 0.6, 1e-8
     )
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel([level.shrink])

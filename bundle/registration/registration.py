@@ -196,9 +196,9 @@ def _in_space(
     alone = _judged(initial, network_field)
     progress(Stage.OPTIMISER)
     modality = initial.pair.modality
-    whole = beyond_field_of_view(initial)
-    wide = coarse if whole is initial else coarse_of(whole)
-    optimised = optimised_field(wide, modality)
+    extended = beyond_field_of_view(initial)
+    extended_coarse = coarse if extended is initial else coarse_of(extended)
+    optimised = optimised_field(extended_coarse, modality)
     if optimised is None:
         return alone
     both = _judged(initial, combined(coarse, network_field, optimised, modality))
@@ -206,7 +206,7 @@ def _in_space(
         return alone if alone.information >= needed else both
     if alone.information > CLEARLY * both.information:
         return alone
-    return _judged(initial, finer_field(whole, wide, both.elastic))
+    return _judged(initial, finer_field(extended, extended_coarse, both.elastic))
 
 
 def _judged(initial: InitializedPair, elastic: ElasticField) -> _Judged:

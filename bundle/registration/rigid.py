@@ -10,7 +10,12 @@ import SimpleITK as sitk
 
 from bundle.errors import InputError, Remark
 from bundle.geometry.transform import as_transform
-from bundle.registration.linear_motion import COARSE, FINE, MIDDLE, optimised_motion
+from bundle.registration.linear_motion import (
+    COARSEST_LEVEL,
+    FINE_LEVEL,
+    MIDDLE_LEVEL,
+    optimised_motion,
+)
 from bundle.registration.one_thread import one_thread
 from bundle.registration.similarity import mutual_information
 from bundle.registration.start_candidates import (
@@ -33,8 +38,8 @@ TURNED, TURN_GAIN = 60.0, 1.05
 """Degrees from which on the headers would be wrong, and the factor that this has to bring."""
 
 SEARCHED, FINISHED, PROMISING = 8, 2, 0.8
-"""Candidates that are optimised on the coarsest voxels, and of these at most on the next ones:
-those that reach a share of the best match. Of two that meet there, one goes on."""
+"""Candidates that are optimised on the coarsest voxels; at most how many of them on voxels of 6 mm,
+and the share of the best match that these have to reach. Less than ``APART`` they count as one."""
 
 ASTRAY = 0.9
 """Share of the match that has to be left after the last step, which mostly raises it."""
@@ -182,10 +187,10 @@ def _search(
     begins += [Candidate("the middles of the volumes", _middles(*volumes))]
     begins += placements(*points)
     begins = _best(coarse, begins, points[0], SEARCHED, keep=2 if shared else 1)
-    begins = [optimised_motion(*coarse, one, init, COARSE) for one in begins]
+    begins = [optimised_motion(*coarse, one, init, COARSEST_LEVEL) for one in begins]
     begins = _upright_first(coarse, begins, reference)
     begins = _best(coarse, begins, points[0], FINISHED, keep=1, least=PROMISING)
-    found = [optimised_motion(near, other, one, init, MIDDLE) for one in begins]
+    found = [optimised_motion(near, other, one, init, MIDDLE_LEVEL) for one in begins]
     found = _best((near, other), found, points[0], FINISHED)
     found = [_finished(near, other, one, init) for one in found]
     matched = [_matched(near, other, one, reference) for one in found]
@@ -231,12 +236,12 @@ def _matched(
 
 
 def _finished(fixed: StartVolume, moving: StartVolume, one: Candidate, init: str) -> Candidate:
-    """Optimised on fine voxels; as it was where it matches clearly worse then.
+    """Optimised on fine voxels; as it was where that clearly lowers the match.
 
-    The optimiser leaves out what lies beyond the moving volume, so where that cuts the head it can
-    gain by moving more of it out.
+    ITK's measure leaves out points beyond the moving volume, so where that cuts the head the
+    optimiser can raise it by moving more of the head out.
     """
-    fine = optimised_motion(fixed, moving, one, init, FINE)
+    fine = optimised_motion(fixed, moving, one, init, FINE_LEVEL)
     before, after = (similarity(fixed, moving, each.matrix) for each in (one, fine))
     return fine if after >= ASTRAY * before else one
 

@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
+from bundle.geometry.slices import in_plane_of
 from bundle.images.pair import read_pair
 from bundle.options import options_of
 from bundle.registration import initialize, register
@@ -25,6 +26,13 @@ REGISTRATION = sys.modules[register.__module__]
 
 CUT = 14
 """Slices at the bottom that the moving volume lacks."""
+
+
+def still(grid):
+    """A field of no displacement on a grid."""
+    image = sitk.Image(grid.GetSize(), sitk.sitkVectorFloat64, 3)
+    image.CopyInformation(grid)
+    return ElasticField(image, None, ())
 
 
 def cut(initial):
@@ -60,13 +68,26 @@ def test_the_outermost_slice_goes_on(part):
     assert (part.image[1, ..., :CUT] == 0).all()
 
 
-def test_with_masks_only_what_is_registered_goes_on(part):
-    masked = Masked(0.5 * part.image, part.pair.moving.image, part.head)
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
+def test_it_goes_on_in_every_plane(part, plane):
+    pair = replace(part.pair, plane=plane)
+    image, head = (in_plane_of(one, "axial", plane) for one in (part.image, part.head))
+    found = beyond_field_of_view(replace(part, pair=pair, image=image, head=head)).image
+    expected = beyond_field_of_view(part).image
+    torch.testing.assert_close(in_plane_of(found, plane, "axial"), expected)
+
+
+def test_with_masks_what_is_registered_goes_on(part):
+    filled = 0.5 * part.pair.moving.image
+    masked = Masked(0.5 * part.image, filled, part.head)
     initial = replace(part, masked=masked)
     found = beyond_field_of_view(initial)
     assert found.image is initial.image
     assert torch.equal(found.matched[0], masked.image[0])
-    assert (found.matched[1, ..., :CUT] > 0).any()
+    low, high = part.windows[1]
+    lowest = sitk.GetArrayFromImage(filled)[0]
+    expected = ((lowest - low) / (high - low)).clip(0, 1)
+    assert found.matched[1, ..., 0].numpy() == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_field_is_closer_to_the_truth_where_the_moving_volume_ends(part):
@@ -78,18 +99,26 @@ def test_the_field_is_closer_to_the_truth_where_the_moving_volume_ends(part):
     assert errors[1] < 0.7 * errors[0]
 
 
-def test_the_optimiser_alone_sees_it(part, monkeypatch):
+def test_the_optimiser_and_the_finer_field_see_it_and_the_networks_do_not(part, monkeypatch):
     seen = {}
 
-    def network_sees(pair, network):
-        seen["network"] = pair.image
-        return ElasticField(sitk.GetImageFromArray(np.zeros((2, 2, 2, 3)), True), None, ())
+    def record(name, result):
+        def stage(*given):
+            image = next(one.image for one in given if hasattr(one, "image"))
+            seen.setdefault(name, []).append(bool((image[1, ..., : CUT // 2 - 1] > 0).any()))
+            seen[name] += [bool((one.image[1, ..., :2] > 0).any()) for one in given[1:2]
+                           if hasattr(one, "image")]  # fmt: skip
+            return result
 
-    def optimiser_sees(pair, modality):
-        seen["optimiser"] = pair.image
+        return stage
 
-    monkeypatch.setattr(REGISTRATION, "three_plane_field", network_sees)
-    monkeypatch.setattr(REGISTRATION, "optimised_field", optimiser_sees)
+    field = still(coarse_of(part).grid)
+    monkeypatch.setattr(REGISTRATION, "three_plane_field", record("network", field))
+    monkeypatch.setattr(REGISTRATION, "optimised_field", record("optimiser", field))
+    monkeypatch.setattr(REGISTRATION, "combined", record("combiner", field))
+    monkeypatch.setattr(REGISTRATION, "finer_field", record("finer", field))
+    monkeypatch.setattr(REGISTRATION, "GAIN", 0.0)
     register(part, KnownField(), options_of(init="none", modality="MR"))
-    assert (seen["network"][1, ..., : CUT // 2 - 1] == 0).all()
-    assert (seen["optimiser"][1, ..., : CUT // 2 - 1] > 0).any()
+    assert seen == {
+        "network": [False], "optimiser": [True], "combiner": [False], "finer": [True, True],
+    }  # fmt: skip

@@ -10,7 +10,7 @@ from bundle.errors import InputError
 from bundle.geometry.transform import as_matrix, as_transform
 from bundle.options import options_of
 from bundle.registration import rigid as module
-from bundle.registration.linear_motion import COARSE, FINE, MIDDLE
+from bundle.registration.linear_motion import COARSEST_LEVEL, FINE_LEVEL, MIDDLE_LEVEL
 from bundle.registration.rigid import find_start
 from tests.registration.volumes import errors, head, motion_of, moved
 
@@ -101,10 +101,13 @@ def test_an_unknown_start_is_refused():
 
 
 def test_of_two_placements_that_meet_one_goes_on(motion, monkeypatch):
-    optimised, ends = module.optimised_motion, {COARSE: [], MIDDLE: [], FINE: []}
+    optimised, ends = (
+        module.optimised_motion,
+        {COARSEST_LEVEL: [], MIDDLE_LEVEL: [], FINE_LEVEL: []},
+    )
 
     def seen(fixed, moving, begin, init, level):
-        found = begin if level == COARSE else optimised(fixed, moving, begin, init, level)
+        found = begin if level == COARSEST_LEVEL else optimised(fixed, moving, begin, init, level)
         ends[level].append(found.matrix)
         return found
 
@@ -113,11 +116,11 @@ def test_of_two_placements_that_meet_one_goes_on(motion, monkeypatch):
     monkeypatch.setattr(module, "placements", lambda *_: [tilted])
     monkeypatch.setattr(module, "PROMISING", 0.0)
     find_start(head(), moved(head(invert=True), motion))
-    first, second = ends[MIDDLE]
+    first, second = ends[MIDDLE_LEVEL]
     assert errors(first, second).max() < module.APART
-    assert len(ends[FINE]) == 1
+    assert len(ends[FINE_LEVEL]) == 1
     truth = as_matrix(motion)
-    assert errors(ends[FINE][0], truth).mean() < errors(first, truth).mean()
+    assert errors(ends[FINE_LEVEL][0], truth).mean() < errors(first, truth).mean()
 
 
 def test_fine_voxels_that_lead_astray_do_not_count(motion, monkeypatch):
@@ -125,10 +128,28 @@ def test_fine_voxels_that_lead_astray_do_not_count(motion, monkeypatch):
 
     def astray(fixed, moving, begin, init, level):
         found = optimised(fixed, moving, begin, init, level)
-        if level != FINE:
+        if level != FINE_LEVEL:
             return found
         return replace(found, matrix=found.matrix @ as_matrix(motion_of(shift=(30.0, 0.0, 20.0))))
 
     monkeypatch.setattr(module, "optimised_motion", astray)
     matrix = find_start(head(), moved(head(invert=True), motion)).matrix
     assert errors(matrix, as_matrix(motion)).mean() < 2.0
+
+
+@pytest.mark.parametrize(("aside", "kept"), [(0.5, True), (30.0, False)])
+def test_the_last_step_counts_unless_it_clearly_lowers_the_match(motion, monkeypatch, aside, kept):
+    volumes = module.start_volume(head()), module.start_volume(moved(head(invert=True), motion))
+    before = module.Candidate("found", as_matrix(motion))
+    after = replace(before, matrix=before.matrix @ as_matrix(motion_of((0, 0, 0), (aside, 0, 0))))
+    monkeypatch.setattr(module, "optimised_motion", lambda *_: after)
+    assert module.similarity(*volumes, after.matrix) < module.similarity(*volumes, before.matrix)
+    assert module._finished(*volumes, before, "rigid") is (after if kept else before)
+
+
+def test_of_two_that_have_met_the_better_goes_on(motion):
+    volumes = module.start_volume(head()), module.start_volume(moved(head(invert=True), motion))
+    exact = module.Candidate("exact", as_matrix(motion))
+    near = replace(exact, matrix=exact.matrix @ as_matrix(motion_of((0, 0, 0), (4.0, 0, 0))))
+    points = module.points_of(volumes[0].coarsest().head)
+    assert module._best(volumes, [near, exact], points, 2) == [exact]
