@@ -39,7 +39,8 @@ TURNED, TURN_GAIN = 60.0, 1.05
 
 SEARCHED, FINISHED, PROMISING = 8, 2, 0.8
 """Candidates that are optimised on the coarsest voxels; at most how many of them on voxels of 6 mm,
-and the share of the best match that these have to reach. Less than ``APART`` they count as one."""
+and the share of the best match that these have to reach. Placements less than ``APART`` from each
+other count as one."""
 
 ASTRAY = 0.9
 """Share of the match that has to be left after the last step, which mostly raises it."""

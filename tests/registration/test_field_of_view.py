@@ -104,10 +104,8 @@ def test_the_optimiser_and_the_finer_field_see_it_and_the_networks_do_not(part, 
 
     def record(name, result):
         def stage(*given):
-            image = next(one.image for one in given if hasattr(one, "image"))
-            seen.setdefault(name, []).append(bool((image[1, ..., : CUT // 2 - 1] > 0).any()))
-            seen[name] += [bool((one.image[1, ..., :2] > 0).any()) for one in given[1:2]
-                           if hasattr(one, "image")]  # fmt: skip
+            moving = [one.image[1] for one in given if hasattr(one, "image")]
+            seen[name] = [bool((one[..., : CUT // 2 - 1] > 0).any()) for one in moving]
             return result
 
         return stage
