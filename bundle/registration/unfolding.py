@@ -13,8 +13,9 @@ from bundle.geometry.grid import image_on
 from bundle.geometry.jacobian import volume_determinant
 from bundle.geometry.region import box_of
 
-LEAST = 0.1
-"""Jacobian determinant that a field keeps everywhere."""
+LEAST = 0.3
+"""Jacobian determinant that a field keeps everywhere. Down to 0.1 no field of a validation pair is
+nearer to the truth, but where it is that steep its inverse is not exact on voxels of 2 mm."""
 
 WIDER = 1.5
 """Factor of the width of the smoothing from one pass to the next."""
@@ -32,18 +33,34 @@ def without_folds(field: sitk.Image) -> sitk.Image:
     Args:
         field: ITK displacement field, millimetres, LPS, pull-back.
     """
-    width = min(field.GetSpacing())
-    while (folds := _folds(field)).any():
-        vectors = sitk.GetArrayFromImage(field)
-        _smooth_around(vectors, folds, [width / step for step in reversed(field.GetSpacing())])
-        field, width = image_on(field, vectors), WIDER * width
-    return field
+    folds, width = _folds(field), min(field.GetSpacing())
+    if not folds.any():
+        return field
+    vectors = sitk.GetArrayFromImage(field)
+    while folds.any():
+        widths = [width / step for step in reversed(field.GetSpacing())]
+        _smooth_around(vectors, folds, widths)
+        _look_again(folds, vectors, field, math.ceil(REACH * max(widths)))
+        width *= WIDER
+    return image_on(field, vectors)
 
 
 def _folds(field: sitk.Image) -> np.ndarray:
     """Where the determinant is too low, bool (z, y, x)."""
     folds: np.ndarray = sitk.GetArrayFromImage(volume_determinant(field)) < LEAST
     return folds
+
+
+def _look_again(folds: np.ndarray, vectors: np.ndarray, grid: sitk.Image, reach: int) -> None:
+    """Find the folds again within so many voxels of those before, where the vectors changed."""
+    changed = box_of(folds, reach + 1)
+    seen = box_of(folds, reach + 2)  # a determinant takes the voxels beside its own
+    around = _folds(image_on(grid[seen[::-1]], vectors[seen]))
+    inner = tuple(
+        slice(one.start - all_.start, one.stop - all_.start)
+        for one, all_ in zip(changed, seen, strict=True)
+    )
+    folds[changed] = around[inner]
 
 
 def _smooth_around(vectors: np.ndarray, folds: np.ndarray, widths: Sequence[float]) -> None:
