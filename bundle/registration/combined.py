@@ -48,6 +48,9 @@ errors in the brain before the finer field, on average over each modality and ki
 it 88 to 97 %. Of purely rigid misalignments all errors lie below either.
 """
 
+THICK_MARGIN = 1.8
+"""The same for thick slices. Chosen on real training stacks, see docs/volume-method.md."""
+
 LEARNT = ("CT", "PET", "SPECT")
 """Modalities whose sum a network corrects that has learnt them; of others the sum is the field."""
 
@@ -56,7 +59,11 @@ ROOM = 4
 
 
 def combined(
-    pair: CoarsePair, learnt: ElasticField, optimised: ElasticField, modality: str | None
+    pair: CoarsePair,
+    learnt: ElasticField,
+    optimised: ElasticField,
+    modality: str | None,
+    thick: bool = False,
 ) -> ElasticField:
     """The weighted sum of two fields, corrected where a network has learnt how.
 
@@ -69,6 +76,7 @@ def combined(
         learnt: of the network in three planes.
         optimised: of :func:`bundle.registration.optimised.optimised_field`.
         modality: of the moving volume.
+        thick: the slices of either volume are thick.
     """
     weights = WEIGHTS[modality]
     first, second = (in_voxels(one.field, pair.spacing) for one in (learnt, optimised))
@@ -77,6 +85,7 @@ def combined(
     if modality in LEARNT:
         both = two_fields(pair, learnt, optimised, weights)
         added, spread = corrected(pair, both)
+        spread *= THICK_MARGIN if thick else MARGIN
         total = blurred(total + added, SMOOTHED[modality], pair.spacing)
     else:
         spread = _spread_of_both(pair, learnt, optimised, share)
@@ -133,7 +142,7 @@ def corrected(pair: CoarsePair, fields: TwoFields) -> tuple[np.ndarray, np.ndarr
     spread = functional.pad(found[None, 3:], beyond, mode="replicate")
     whole = torch.cat([added[None], spread], dim=1)
     voxels = functional.interpolate(whole, size, mode="trilinear")[0].double().numpy()
-    return voxels[:3], MARGIN * voxels[3] * float(np.mean(pair.spacing))
+    return voxels[:3], voxels[3] * float(np.mean(pair.spacing))
 
 
 def cells_of(pair: CoarsePair) -> list[int]:

@@ -51,11 +51,9 @@ SMOOTHED = 3.0
 SPREAD = {"CT": 0.75, "PET": 0.75, "SPECT": 1.0, "MR": 0.75, None: 0.75}
 """Of the given field's spread what is left, by modality: errors are smaller.
 
-Of painted heads 15 to 17 still 99 % and more lie below twice the product (CT, PET, MRI).
+Of painted heads 15 to 17 still 99 % and more lie below twice the product (CT, PET, MRI). Where
+slices are thick all of it is left.
 """
-
-THICK = 4.0
-"""Where slices are further apart, in mm, all of the spread is left."""
 
 
 @torch.inference_mode(False)
@@ -95,8 +93,6 @@ def finer_field(initial: InitializedPair, pair: CoarsePair, elastic: ElasticFiel
     total += continued((displacement - given).numpy(), box, total.shape[1:])
     smooth = blurred(total, SMOOTHED, pair.spacing)
     found = replace(elastic, field=without_folds(from_voxels(smooth, pair)), finer=True)
-    both = (initial.pair.fixed.image, initial.moving)
-    thin = max(step for one in both for step in one.GetSpacing()) <= THICK
-    if thin and found.spread is not None:
-        return replace(found, spread=SPREAD[modality] * found.spread)
-    return found
+    if initial.thick or found.spread is None:
+        return found
+    return replace(found, spread=SPREAD[modality] * found.spread)

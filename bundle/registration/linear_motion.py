@@ -1,80 +1,59 @@
-"""A rigid or affine motion by mutual information, from one placement."""
+"""A rigid or affine motion by the gradient of mutual information, from one placement."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import SimpleITK as sitk
 
 from bundle.geometry.transform import as_matrix, as_transform
+from bundle.registration.one_thread import one_thread
 from bundle.registration.similarity import BINS
 from bundle.registration.start_candidates import Candidate, points_of
 from bundle.registration.start_volume import StartVolume
 
+SIGMA = 4.0
+"""Width in mm of the Gaussian over both volumes."""
 
-@dataclass(frozen=True)
-class Level:
-    """How a motion is optimised.
-
-    Attributes:
-        shrink: voxels of the fixed volume that make one, along each axis.
-        sigma: width in mm of the Gaussian over both volumes.
-        first_step: in mm.
-        last_step: in mm; a step that would be shorter ends the search.
-        most_steps: their number.
-    """
-
-    shrink: int
-    sigma: float
-    first_step: float
-    last_step: float
-    most_steps: int
-
-
-COARSEST_LEVEL = Level(1, 4.0, 4.0, 0.1, 40)
-MIDDLE_LEVEL = Level(2, 3.0, 1.0, 1e-3, 150)
-FINE_LEVEL = Level(1, 0.0, 1.0, 1e-3, 150)
+FIRST_STEP, LAST_STEP, MOST_STEPS = 4.0, 0.1, 40
+"""Length in mm of the first step; the search ends before a shorter one than the last, or after so
+many."""
 
 
 def optimised_motion(
-    fixed: StartVolume,
-    moving: StartVolume,
-    begin: Candidate,
-    init: str,
-    level: Level,
+    fixed: StartVolume, moving: StartVolume, begin: Candidate, affine: bool = False
 ) -> Candidate:
-    """Optimise a motion of the fixed points before the placement, about the head's middle.
+    """Raise Mattes mutual information (Mattes et al., IEEE TMI 2003) on coarse voxels.
 
     Args:
         fixed: the reference volume; its head counts.
         moving: the volume to register.
         begin: the placement, fixed to moving points, mm, LPS.
-        init: ``affine``, or another word for a rigid motion.
-        level: how.
+        affine: stretch and shear as well.
 
     Returns:
-        the placement after the motion; as it was where it leaves the moving volume.
+        the placement after a motion of the fixed points about the head's middle; as it was where
+        that leaves the moving volume.
     """
-    transform = sitk.AffineTransform(3) if init == "affine" else sitk.Euler3DTransform()
+    transform = sitk.AffineTransform(3) if affine else sitk.Euler3DTransform()
     transform.SetCenter(points_of(fixed.head).mean(axis=0).tolist())
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(BINS)
     method.SetMetricFixedMask(fixed.head)
     method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsRegularStepGradientDescent(
-        level.first_step, level.last_step, level.most_steps, 0.6, 1e-8
-    )
+    method.SetOptimizerAsRegularStepGradientDescent(FIRST_STEP, LAST_STEP, MOST_STEPS, 0.6, 1e-8)
     method.SetOptimizerScalesFromPhysicalShift()
-    method.SetShrinkFactorsPerLevel([level.shrink])
-    method.SetSmoothingSigmasPerLevel([level.sigma])
+    method.SetShrinkFactorsPerLevel([1])
+    method.SetSmoothingSigmasPerLevel([SIGMA])
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
     method.SetMovingInitialTransform(as_transform(begin.matrix))
     method.SetInitialTransform(transform, inPlace=True)
     try:
-        method.Execute(_four_slices(fixed.image), _four_slices(moving.image))
+        with one_thread():
+            method.Execute(_four_slices(fixed.image), _four_slices(moving.image))
     except RuntimeError:  # the samples left the moving volume: this start leads nowhere
         return begin
-    return Candidate(begin.name, begin.matrix @ as_matrix(transform))
+    return replace(begin, matrix=begin.matrix @ as_matrix(transform))
 
 
 def _four_slices(volume: sitk.Image) -> sitk.Image:

@@ -19,6 +19,9 @@ from bundle.registration.bspline import Refinement
 from bundle.registration.elastic_field import ElasticField
 from bundle.registration.masked import Masked, counted
 
+THICK = 4.0
+"""Distance in mm from which on slices are thick: less is known of what lies between them."""
+
 
 @dataclass(frozen=True)
 class PictureRegistration:
@@ -88,6 +91,12 @@ class InitializedPair:
     def counted(self) -> torch.Tensor:
         """uint8 (1, H, W, D), where voxels count: the head without what masks leave out."""
         return self.masked.head if self.masked else self.head
+
+    @property
+    def thick(self) -> bool:
+        """Whether the voxels of either volume are further apart than ``THICK`` along an axis."""
+        both = (self.pair.fixed.image, self.moving)
+        return max(step for one in both for step in one.GetSpacing()) > THICK
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from bundle.registration.initialize import initialize
 from bundle.registration.optimised import optimised_field
 from bundle.registration.output_grid import on_output_grid
 from bundle.registration.pairs import (
+    THICK,
     InitializedPair,
     PictureRegistration,
     Registration,
@@ -53,9 +54,6 @@ CLEARLY = 1.2
 GAIN = 1.02
 """Factor in mutual information by which a field must beat the start, and the sum before it goes on
 in finer voxels; aligned SPECT has 1.01."""
-
-THICK = 4.0
-"""Distance of slices in mm from which on a field in their own plane may be the better one."""
 
 SAMPLED = 2.0
 """Largest distance in mm along an axis between voxels in which fields are compared; of coarser
@@ -201,7 +199,7 @@ def _in_space(
     optimised = optimised_field(extended_coarse, modality)
     if optimised is None:
         return alone
-    both = _judged(initial, combined(coarse, network_field, optimised, modality))
+    both = _judged(initial, combined(coarse, network_field, optimised, modality, initial.thick))
     if both.information < needed:
         return alone if alone.information >= needed else both
     if alone.information > CLEARLY * both.information:

@@ -10,14 +10,8 @@ import SimpleITK as sitk
 
 from bundle.errors import InputError, Remark
 from bundle.geometry.transform import as_transform
-from bundle.registration.linear_motion import (
-    COARSEST_LEVEL,
-    FINE_LEVEL,
-    MIDDLE_LEVEL,
-    optimised_motion,
-)
-from bundle.registration.one_thread import one_thread
-from bundle.registration.similarity import mutual_information
+from bundle.registration.linear_motion import optimised_motion
+from bundle.registration.searched_motion import searched_motion
 from bundle.registration.start_candidates import (
     Candidate,
     angle,
@@ -26,6 +20,7 @@ from bundle.registration.start_candidates import (
     points_of,
     rigid,
 )
+from bundle.registration.start_similarity import similarity
 from bundle.registration.start_volume import StartVolume, start_volume
 
 RIM = 9.0
@@ -38,12 +33,9 @@ TURNED, TURN_GAIN = 60.0, 1.05
 """Degrees from which on the headers would be wrong, and the factor that this has to bring."""
 
 SEARCHED, FINISHED, PROMISING = 8, 2, 0.8
-"""Candidates that are optimised on the coarsest voxels; at most how many of them on voxels of 6 mm,
+"""Candidates that are optimised on the coarsest voxels; at most how many of them on voxels of 3 mm,
 and the share of the best match that these have to reach. Placements less than ``APART`` from each
 other count as one."""
-
-ASTRAY = 0.9
-"""Share of the match that has to be left after the last step, which mostly raises it."""
 
 APART = 6.0
 """Mean distance in mm in the head from which on two placements are two."""
@@ -80,11 +72,10 @@ def find_start(
 
     ``header`` (``none``) trusts the headers; ``center`` puts the volumes' middles and ``moments``
     the heads' middles onto each other; ``rigid`` and ``affine`` optimise the best of many
-    placements (:mod:`bundle.registration.start_candidates`), by Mattes mutual information (Mattes
-    et al., IEEE TMI 2003) in and around the fixed head, from coarse to fine: background, of which
-    a larger field of view has more, does not count. A result that does not match better than the
-    headers is dropped. The same volumes give the same start, whatever the order in which their
-    axes are stored.
+    placements (:mod:`bundle.registration.start_candidates`), by mutual information in and around
+    the fixed head, from coarse to fine: background, of which a larger field of view has more, does
+    not count. A result that does not match better than the headers is dropped. The same volumes
+    give the same start, whatever the order in which their axes are stored.
 
     Args:
         fixed: the reference volume.
@@ -119,9 +110,8 @@ def find_start(
         )
     if init in ("none", "header"):
         return Start(reference.matrix, reference.name)
-    with one_thread():
-        whole = whole or start_volume(fixed)
-        return _search((fixed, moving), whole, init, reference, shared, left_out)
+    whole = whole or start_volume(fixed)
+    return _search((fixed, moving), whole, init, reference, shared, left_out)
 
 
 def overlap(
@@ -146,13 +136,6 @@ def overlap(
     if head is not None:
         covered = covered[sitk.GetArrayViewFromImage(head) > 0]
     return float(covered.mean())
-
-
-def similarity(fixed: StartVolume, moving: StartVolume, matrix: np.ndarray) -> float:
-    """Mutual information of two volumes under a (4, 4) transform, in the fixed one's head."""
-    resampled = sitk.Resample(moving.image, fixed.image, as_transform(matrix), sitk.sitkLinear, 0.0)
-    arrays = [sitk.GetArrayViewFromImage(one) for one in (fixed.image, resampled, fixed.head)]
-    return mutual_information(arrays[0], arrays[1], arrays[2] > 0)
 
 
 def _middles(fixed: sitk.Image, moving: sitk.Image) -> np.ndarray:
@@ -188,16 +171,15 @@ def _search(
     begins += [Candidate("the middles of the volumes", _middles(*volumes))]
     begins += placements(*points)
     begins = _best(coarse, begins, points[0], SEARCHED, keep=2 if shared else 1)
-    begins = [optimised_motion(*coarse, one, init, COARSEST_LEVEL) for one in begins]
+    affine = init == "affine"
+    begins = [optimised_motion(*coarse, one, affine) for one in begins]
     begins = _upright_first(coarse, begins, reference)
     begins = _best(coarse, begins, points[0], FINISHED, keep=1, least=PROMISING)
-    found = [optimised_motion(near, other, one, init, MIDDLE_LEVEL) for one in begins]
-    found = _best((near, other), found, points[0], FINISHED)
-    found = [_finished(near, other, one, init) for one in found]
-    matched = [_matched(near, other, one, reference) for one in found]
-    best = found[int(np.argmax(matched))]
-    if shared and max(matched) < GAIN * similarity(near, other, reference.matrix):
-        best = reference
+    found = [searched_motion(near.sampled(), other, one, affine) for one in begins]
+    best = max(found, key=lambda one: _matched(near, other, one, reference))
+    best = searched_motion(near, other, best, affine)
+    needed = GAIN * similarity(near, other, reference.matrix) if shared else 0.0
+    best = best if _matched(near, other, best, reference) >= needed else reference
     return Start(best.matrix, best.name, tuple(_remarks(coarse, best, reference, shared)))
 
 
@@ -234,17 +216,6 @@ def _matched(
     """Mutual information; that of a placement against the headers' orientation counts less."""
     against = angle(one.matrix, reference.matrix) > TURNED
     return similarity(fixed, moving, one.matrix) / (TURN_GAIN if against else 1.0)
-
-
-def _finished(fixed: StartVolume, moving: StartVolume, one: Candidate, init: str) -> Candidate:
-    """Optimised on fine voxels; as it was where that clearly lowers the match.
-
-    ITK's measure leaves out points beyond the moving volume, so where that cuts the head the
-    optimiser can raise it by moving more of the head out.
-    """
-    fine = optimised_motion(fixed, moving, one, init, FINE_LEVEL)
-    before, after = (similarity(fixed, moving, each.matrix) for each in (one, fine))
-    return fine if after >= ASTRAY * before else one
 
 
 def _upright_first(

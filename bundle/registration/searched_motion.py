@@ -1,0 +1,64 @@
+"""A rigid or affine motion by searches along lines, from one placement."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.spatial.transform import Rotation
+
+from bundle.registration.start_candidates import Candidate, points_of, rigid
+from bundle.registration.start_similarity import similarity
+from bundle.registration.start_volume import StartVolume
+
+RADIUS = 65.0
+"""Distance in mm from a head's middle at which a turn moves a point as far as a shift of as much."""
+
+CLOSE, GAIN = 0.1, 1e-4
+"""A line is searched to this many mm; lines that together raise the similarity by a smaller share
+than this end the search."""
+
+MOST = {False: 600, True: 1500}
+"""Placements that are looked at, about, of a rigid and of an affine motion."""
+
+
+def searched_motion(
+    fixed: StartVolume, moving: StartVolume, begin: Candidate, affine: bool = False
+) -> Candidate:
+    """Raise the similarity by Powell's method (Computer Journal 7, 1964), without gradients.
+
+    Gradients of mutual information are those of an interpolated image: between slices that are
+    7 mm apart they lead to where slices meet slices, several mm off.
+
+    Args:
+        fixed: the reference volume; its head counts.
+        moving: the volume to register.
+        begin: the placement, fixed to moving points, mm, LPS.
+        affine: stretch and shear as well.
+
+    Returns:
+        the placement after a motion of the fixed points about the head's middle.
+    """
+    middle = points_of(fixed.head).mean(axis=0)
+
+    def placed(steps: np.ndarray) -> np.ndarray:
+        return begin.matrix @ _motion(steps, middle)
+
+    found = minimize(
+        lambda steps: -similarity(fixed, moving, placed(steps)),
+        np.zeros(12 if affine else 6),
+        method="Powell",
+        options={"xtol": CLOSE, "ftol": GAIN, "maxfev": MOST[affine]},
+    )
+    return replace(begin, matrix=placed(found.x))
+
+
+def _motion(steps: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """The (4, 4) matrix of a shift and of a turn, or of a linear map, about a point; all in mm."""
+    *linear, x, y, z = steps
+    if len(linear) == 3:
+        turned = Rotation.from_rotvec(np.array(linear) / RADIUS).as_matrix()
+    else:
+        turned = np.eye(3) + np.reshape(linear, (3, 3)) / RADIUS
+    return rigid(turned, middle + (x, y, z) - turned @ middle)
