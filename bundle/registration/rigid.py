@@ -175,9 +175,8 @@ def _search(
     begins = [optimised_motion(*coarse, one, affine) for one in begins]
     begins = _upright_first(coarse, begins, reference)
     begins = _best(coarse, begins, points[0], FINISHED, keep=1, least=PROMISING)
-    found = [searched_motion(near.sampled(), other, one, affine) for one in begins]
+    found = [searched_motion(near, other, one, affine) for one in begins]
     best = max(found, key=lambda one: _matched(near, other, one, reference))
-    best = searched_motion(near, other, best, affine)
     needed = GAIN * similarity(near, other, reference.matrix) if shared else 0.0
     best = best if _matched(near, other, best, reference) >= needed else reference
     return Start(best.matrix, best.name, tuple(_remarks(coarse, best, reference, shared)))

@@ -15,7 +15,7 @@ from bundle.registration.start_volume import StartVolume
 RADIUS = 65.0
 """Distance in mm from a head's middle at which a turn moves a point as far as a shift of as much."""
 
-CLOSE, GAIN = 0.1, 1e-4
+CLOSE, GAIN = 0.1, 1e-3
 """A line is searched to this many mm; lines that together raise the similarity by a smaller share
 than this end the search."""
 

@@ -13,9 +13,6 @@ from bundle.geometry.region import cropped, shrunk, widened
 COARSEST = 3
 """Voxels of the coarse volume that make one of the coarsest, in each direction."""
 
-APART = 7.0
-"""Distance in mm that voxels may have which stand for all."""
-
 HOT = 6.0
 """What is so many times as bright as the head's median is no anatomy: a bladder, an injection."""
 
@@ -42,12 +39,6 @@ class StartVolume:
         share = shrunk(self.head, spacing)  # of a small head no voxel may be full
         head = share > min(0.5, float(sitk.GetArrayViewFromImage(share).max()) / 2)
         return StartVolume(shrunk(self.image, spacing), sitk.Cast(head, sitk.sitkUInt8))
-
-    def sampled(self) -> StartVolume:
-        """Some of its voxels as they are, along each axis up to ``APART`` mm from each other."""
-        x, y, z = (max(1, int(APART / step)) for step in self.image.GetSpacing())
-        few = (slice(None, None, x), slice(None, None, y), slice(None, None, z))
-        return StartVolume(self.image[few], self.head[few])
 
     def around(self, distance: float) -> StartVolume:
         """Head and image up to a distance in mm from the head, which then counts as head."""

@@ -153,3 +153,35 @@ def test_what_leaves_the_grid_comes_back(orientation):
     assert more == [0, 4, 8]  # 2 and 4 voxels on either side
     end = inverse.TransformPhysicalPointToIndex(field.GetOrigin())
     assert sorted(end) == [0, 2, 4]
+
+
+def test_space_that_is_stretched_to_three_times_its_length_comes_back():
+    """There the fixed point of whole steps goes back and forth without an end."""
+    grid = coarse_grid(volume((80, 40, 40)))
+    x = grid.GetSpacing()[0] * np.arange(grid.GetSize()[0])
+    along = 2.0 * np.clip(x - 30.0, 0.0, 10.0)  # by 20 mm within 10 mm
+    vectors = np.zeros((*grid.GetSize()[::-1], 3))
+    vectors[..., 0] = gaussian_filter(along, 1.0)
+    field = sitk.GetImageFromArray(vectors, isVector=True)
+    field.CopyInformation(grid)
+    inverse = inverse_field(field)
+    both = sitk.CompositeTransform([field_transform(inverse), field_transform(field)])
+    inner = grid[4:-12, 4:-4, 4:-4]
+    assert lengths(field_transform(field), inner).max() > 15
+    assert lengths(both, inner).max() < 0.2
+
+
+def test_between_voxels_the_inverse_is_as_good_as_in_them():
+    """Exact values would err by nothing in voxels, and most between them."""
+    grid = coarse_grid(volume())
+    field = smooth_field(grid, 5.0, 4.0)
+    inverse = inverse_field(field)
+    step = np.array(grid.GetSpacing()) / 2
+    means = []
+    for share in (0.0, 1.0):
+        points = grid[6:-6, 6:-6, 6:-6]
+        points.SetOrigin((np.array(points.GetOrigin()) + share * step).tolist())
+        both = sitk.CompositeTransform([field_transform(field), field_transform(inverse)])
+        means.append(lengths(both, points).mean())
+    assert lengths(field_transform(field), grid).mean() > 1
+    assert means[1] < means[0] < 0.03

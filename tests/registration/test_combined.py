@@ -16,6 +16,7 @@ from bundle.registration.combined import (
     LEARNT,
     MARGIN,
     SMOOTHED,
+    THICK_MARGIN,
     WEIGHTS,
     combined,
     two_fields,
@@ -114,6 +115,9 @@ def test_what_the_network_adds_lies_in_the_head_and_in_voxels_of_the_grid(pair, 
     np.testing.assert_allclose(found[20, 20, 20], (total, 2.0, 0.0), atol=1e-3)
     np.testing.assert_allclose(found[1, 1, 1], (total, 0.0, 0.0), atol=1e-4)
     np.testing.assert_allclose(values_of(combined(pair, *fields, "MR").field)[..., 1], 0, atol=1e-9)
+    thick = combined(pair, *fields, "PET", thick=True)
+    np.testing.assert_allclose(values_of(thick.spread) / spread, THICK_MARGIN / MARGIN, rtol=1e-6)
+    assert THICK_MARGIN > MARGIN and (values_of(thick.field) == found).all()
 
 
 @pytest.mark.parametrize("fast", [True, False])

@@ -10,7 +10,6 @@ from bundle.errors import InputError
 from bundle.geometry.transform import as_matrix, as_transform
 from bundle.options import options_of
 from bundle.registration import rigid as module
-from bundle.registration.linear_motion import COARSEST_LEVEL, FINE_LEVEL, MIDDLE_LEVEL
 from bundle.registration.rigid import find_start
 from tests.registration.volumes import errors, head, motion_of, moved
 
@@ -100,51 +99,26 @@ def test_an_unknown_start_is_refused():
         options_of(init="elastic")
 
 
-def test_of_two_placements_that_meet_one_goes_on(motion, monkeypatch):
-    optimised, ends = (
-        module.optimised_motion,
-        {COARSEST_LEVEL: [], MIDDLE_LEVEL: [], FINE_LEVEL: []},
-    )
+def test_of_several_placements_the_better_one_ends_on_all_voxels(motion, monkeypatch):
+    searched, ends = module.searched_motion, []
 
-    def seen(fixed, moving, begin, init, level):
-        found = begin if level == COARSEST_LEVEL else optimised(fixed, moving, begin, init, level)
-        ends[level].append(found.matrix)
-        return found
+    def seen(fixed, *rest):
+        ends.append((fixed.image.GetSize(), searched(fixed, *rest)))
+        return ends[-1][1]
 
-    monkeypatch.setattr(module, "optimised_motion", seen)
-    tilted = module.Candidate("tilted", as_matrix(motion_of(angles=(0.0, 0.25, 0.0))))
-    monkeypatch.setattr(module, "placements", lambda *_: [tilted])
+    monkeypatch.setattr(module, "searched_motion", seen)
+    monkeypatch.setattr(module, "optimised_motion", lambda _, __, begin, *rest: begin)
+    places = [
+        module.Candidate(name, as_matrix(motion) @ as_matrix(motion_of((0.0, turn, 0.0), (0, 0, 0))))
+        for name, turn in (("far", 3.0), ("near", 0.25))
+    ]
+    monkeypatch.setattr(module, "placements", lambda *_: places)
     monkeypatch.setattr(module, "PROMISING", 0.0)
-    find_start(head(), moved(head(invert=True), motion))
-    first, second = ends[MIDDLE_LEVEL]
-    assert errors(first, second).max() < module.APART
-    assert len(ends[FINE_LEVEL]) == 1
-    truth = as_matrix(motion)
-    assert errors(ends[FINE_LEVEL][0], truth).mean() < errors(first, truth).mean()
-
-
-def test_fine_voxels_that_lead_astray_do_not_count(motion, monkeypatch):
-    optimised = module.optimised_motion
-
-    def astray(fixed, moving, begin, init, level):
-        found = optimised(fixed, moving, begin, init, level)
-        if level != FINE_LEVEL:
-            return found
-        return replace(found, matrix=found.matrix @ as_matrix(motion_of(shift=(30.0, 0.0, 20.0))))
-
-    monkeypatch.setattr(module, "optimised_motion", astray)
-    matrix = find_start(head(), moved(head(invert=True), motion)).matrix
-    assert errors(matrix, as_matrix(motion)).mean() < 2.0
-
-
-@pytest.mark.parametrize(("aside", "kept"), [(0.5, True), (30.0, False)])
-def test_the_last_step_counts_unless_it_clearly_lowers_the_match(motion, monkeypatch, aside, kept):
-    volumes = module.start_volume(head()), module.start_volume(moved(head(invert=True), motion))
-    before = module.Candidate("found", as_matrix(motion))
-    after = replace(before, matrix=before.matrix @ as_matrix(motion_of((0, 0, 0), (aside, 0, 0))))
-    monkeypatch.setattr(module, "optimised_motion", lambda *_: after)
-    assert module.similarity(*volumes, after.matrix) < module.similarity(*volumes, before.matrix)
-    assert module._finished(*volumes, before, "rigid") is (after if kept else before)
+    found = find_start(head(), moved(head(invert=True), motion))
+    *some, (size, last) = ends
+    assert len(some) == 2 and all(few < every for few, every in zip(some[0][0], size, strict=True))
+    assert (found.matrix == last.matrix).all()
+    assert errors(found.matrix, as_matrix(motion)).max() < 0.5
 
 
 def test_of_two_that_have_met_the_better_goes_on(motion):
