@@ -18,8 +18,8 @@ WHOLE, SHARE = 10, 0.5
 space to more than twice its length, whole steps do not converge."""
 
 MEAN_CURVE = 1 / 12
-"""Of a second difference: by how much linear interpolation errs in the mean. At t between two voxels
-it errs by t (1 - t) / 2 of it."""
+"""Of a second difference: by how much linear interpolation errs in the mean. At t from one voxel to
+the next it errs by t (1 - t) / 2 of it."""
 
 
 def inverse_field(field: sitk.Image) -> sitk.Image:
@@ -69,7 +69,8 @@ def _fixed_point(forward: torch.Tensor) -> torch.Tensor:
 def _for_interpolation(field: torch.Tensor) -> torch.Tensor:
     """A field (3, D, H, W) less the mean error of linear interpolation in each cell.
 
-    Exact values have that error between voxels and none in them; these have about half of it in both.
+    Exact values have that error between voxels and none in them; these have about half of it in
+    both.
     """
     curve = torch.zeros_like(field)
     for axis in (1, 2, 3):

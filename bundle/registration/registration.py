@@ -19,7 +19,7 @@ from bundle.geometry.slices import (
     plane_spacing,
     to_slices,
 )
-from bundle.geometry.transform import compose, field_transform, resample
+from bundle.geometry.transform import compose, field_transform, onto, resample
 from bundle.geometry.warp import warp
 from bundle.images.color import luma
 from bundle.images.display import displayed
@@ -170,14 +170,20 @@ def _candidates(
     """
     pair, grid = initial.pair, initial.pair.fixed.image
     spacing = plane_spacing(grid, pair.plane)
+    spread = None
     if options.plane == "auto":
-        yield _in_space(initial, coarse, network, progress, needed)
+        in_space = _in_space(initial, coarse, network, progress, needed)
+        spread = in_space.elastic.spread
+        yield in_space
     if options.plane != "auto" or max(spacing) > THICK:
         progress(Stage.NETWORK)
         on_device = initial.matched.to(device_of(network))
         ddf, widths = slice_fields(on_device, initial.head, spacing, network, options.through_plane)
         field = field_from_slices(ddf.cpu(), grid, pair.plane)
-        spread = None if widths is None else from_slices(widths, grid, pair.plane)
+        if spread is not None:  # that of a plane knows nothing of displacements across it
+            spread = onto(spread, field)
+        elif widths is not None:
+            spread = from_slices(widths, grid, pair.plane)
         yield _judged(initial, ElasticField(field, spread, (pair.plane,)))
 
 

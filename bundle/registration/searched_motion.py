@@ -13,11 +13,11 @@ from bundle.registration.start_similarity import similarity
 from bundle.registration.start_volume import StartVolume
 
 RADIUS = 65.0
-"""Distance in mm from a head's middle at which a turn moves a point as far as a shift of as much."""
+"""Distance in mm from a head's middle at which a turn moves points as far as a shift does."""
 
 CLOSE, GAIN = 0.1, 1e-3
-"""A line is searched to this many mm; lines that together raise the similarity by a smaller share
-than this end the search."""
+"""A line is searched to this many mm; the search ends when all lines together raise the similarity
+by a smaller share than this."""
 
 MOST = {False: 600, True: 1500}
 """Placements that are looked at, about, of a rigid and of an affine motion."""

@@ -93,6 +93,26 @@ def test_of_thick_slices_the_field_with_more_information_wins(three, own, kept, 
     np.testing.assert_allclose(vectors(found.field)[..., 0], kept, atol=1e-5)
 
 
+@pytest.mark.parametrize(("plane", "expected"), [("auto", 4.0), ("axial", 1.5)])
+def test_the_field_of_a_plane_is_as_uncertain_as_that_in_space(plane, expected, monkeypatch):
+    """Where that is found: alone, it tells how much its own estimates differ."""
+    candidates(monkeypatch, -4.0, 4.0)
+    three, own = REGISTRATION.three_plane_field, REGISTRATION.slice_fields
+
+    def three_planes(pair, network):
+        wide = sitk.Cast(pair.grid, sitk.sitkFloat32) * 0 + 4.0
+        return replace(three(pair, network), spread=wide)
+
+    def slice_fields(image, head, *rest):
+        return own(image, head, *rest)[0], torch.full_like(image[:1], 1.5)
+
+    monkeypatch.setattr(REGISTRATION, "three_plane_field", three_planes)
+    monkeypatch.setattr(REGISTRATION, "slice_fields", slice_fields)
+    found = registered(*textured((8, 60, 56), (2.0, 2.0, 7.0)), plane=plane)
+    assert found.elastic.planes == ("axial",)
+    np.testing.assert_allclose(vectors(found.uncertainty), expected, rtol=1e-5)
+
+
 def test_of_thin_slices_the_field_of_three_planes_is_taken(monkeypatch):
     asked = candidates(monkeypatch, 2.0, 4.0)
     found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)))
@@ -183,7 +203,7 @@ def test_where_nothing_passes_the_guard_the_uncertainty_is_that_of_the_sum(monke
     candidates(monkeypatch, -3.0, 0.0)
     optimiser_finds(monkeypatch, -40.0)
 
-    def summed(pair, learnt, optimised, modality):
+    def summed(pair, learnt, optimised, modality, thick):
         wide = sitk.Cast(pair.grid, sitk.sitkFloat32) * 0 + 4.0
         return replace(optimised, spread=wide)
 
