@@ -164,8 +164,8 @@ def _row(keys: tuple[str, str, int, str], moved: MisalignedPair, found: Found) -
     accuracy = moved.accuracy(found.transform, found.uncertainty)
     return Row(
         *keys, accuracy.mean, accuracy.p95, accuracy.folded, found.kept, accuracy.within,
-        moved.tre(found.transform), moved.dice(found.transform), found.seconds.elapsed,
-        found.seconds.processor,
+        found.inverted, moved.tre(found.transform), moved.dice(found.transform),
+        found.seconds.elapsed, found.seconds.processor,
     )  # fmt: skip
 
 

@@ -49,7 +49,8 @@ it 88 to 97 %. Of purely rigid misalignments all errors lie below either.
 """
 
 THICK_MARGIN = 1.8
-"""The same for thick slices. Chosen on real training stacks, see docs/volume-method.md."""
+"""The same where slices are thick. Chosen on eleven CT stacks of training patients: in nine, 86 to
+100 % of the errors lie below twice the product. The alignment of the other two is in doubt."""
 
 LEARNT = ("CT", "PET", "SPECT")
 """Modalities whose sum a network corrects that has learnt them; of others the sum is the field."""

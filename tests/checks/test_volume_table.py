@@ -6,7 +6,8 @@ from bundle.evaluation.checks.volume_table import FILES, Row, summary, write_tab
 
 
 def row(seed=0, method="shipped", mean=2.0, **values):
-    rest = {"p95": 4.0, "folded": 0.0, "kept": True, "within": 0.9, "tre": None, "dice": None}
+    rest = {"p95": 4.0, "folded": 0.0, "kept": True, "within": 0.9, "inverted": 1.0}
+    rest |= {"tre": None, "dice": None}
     clocks = {"seconds": 7.0, "processor_seconds": 3.0}
     return Row("head CT", "spatial", seed, method, mean, **{**rest, **clocks, **values})
 
@@ -19,11 +20,13 @@ def test_seconds_are_in_a_file_of_their_own(tmp_path):
     assert "seconds" not in errors[0] and times[0]["processor_seconds"] == "3.000000"
     assert [r["kept"] for r in errors] == ["1", ""] and errors[1]["folded"] == "0.250000"
     assert {name: errors[1][name] for name in ("tre", "within")} == {"tre": "", "within": ""}
+    assert [r["inverted"] for r in errors] == ["1.000000", "1.000000"]
     assert (errors[0]["kind"], errors[0]["method"]) == ("head CT", "shipped")
 
 
 def test_the_summary_has_means_by_kind_misalignment_and_method():
-    rows = [row(), row(method="start", kept=None, within=None), row(1, mean=3.0, kept=False)]
+    start = row(method="start", kept=None, within=None, inverted=None)
+    rows = [row(), start, row(1, mean=3.0, kept=False, inverted=0.5)]
     errors, seconds = summary(rows).split("## Seconds")
     lines = [line.split(" | ") for line in errors.splitlines()]
     assert lines[2] == [
@@ -34,9 +37,10 @@ def test_the_summary_has_means_by_kind_misalignment_and_method():
         "4.00",
         "0.000",
         "1 of 2",
-        "90 |",
+        "90",
+        "75.0 |",
     ]
-    assert lines[3] == ["| head CT, spatial", "1", "start", "2.00", "4.00", "0.000", "", " |"]
+    assert lines[3] == ["| head CT, spatial", "1", "start", "2.00", "4.00", "0.000", "", "", " |"]
     assert "| head CT, spatial | shipped | 7.0 | 3.0 |" in seconds
 
 

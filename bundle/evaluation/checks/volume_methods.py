@@ -17,6 +17,7 @@ from bundle.evaluation.baselines.convex_adam import (
     SETTINGS,
     convex_adam_volumes,
 )
+from bundle.evaluation.checks.inverted import inverted_share
 from bundle.geometry.region import widened
 from bundle.geometry.slices import from_slices
 from bundle.geometry.transform import as_transform, compose, field_transform, onto
@@ -100,12 +101,14 @@ class Found:
         seconds: reading and start included.
         kept: of the product whether its guard kept the field; None where there is no guard.
         uncertainty: mm, on the fixed grid, if the method tells it.
+        inverted: of the product, see :func:`bundle.evaluation.checks.inverted.inverted_share`.
     """
 
     transform: sitk.Transform
     seconds: Seconds
     kept: bool | None = None
     uncertainty: sitk.Image | None = None
+    inverted: float | None = None
 
 
 def headers(task: Task) -> Found:
@@ -130,7 +133,8 @@ def product(task: Task, **options: Any) -> Found:
     found = register(task.read(chosen), task.network, chosen)
     seconds = Seconds.now().since(began)
     assert isinstance(found, VolumeRegistration)
-    return Found(found.transform, seconds, found.elastic is not None, found.uncertainty)
+    kept, uncertainty = found.elastic is not None, found.uncertainty
+    return Found(found.transform, seconds, kept, uncertainty, inverted_share(found))
 
 
 def three_planes(task: Task) -> Found:

@@ -32,6 +32,7 @@ class Row:
         folded: share of the fixed grid's voxels with a Jacobian determinant of 0 or less.
         kept: of the product whether its guard kept the field.
         within: share of the brain whose error lies below the stated bound.
+        inverted: of the product the share of the head that transform and inverse bring back.
         tre: mean error of landmarks in mm, where they are known.
         dice: mean over the labels, where they are known.
         seconds: elapsed, start included.
@@ -47,6 +48,7 @@ class Row:
     folded: float
     kept: bool | None
     within: float | None
+    inverted: float | None
     tre: float | None
     dice: float | None
     seconds: float
@@ -58,6 +60,7 @@ class Row:
         parts += [f"folded {100 * self.folded:.3f} %"] if self.folded else []
         parts += ["field dropped"] if self.kept is False else []
         parts += [] if self.within is None else [f"within {100 * self.within:.0f} %"]
+        parts += [] if self.inverted is None else [f"inverted {100 * self.inverted:.1f} %"]
         parts += [] if self.tre is None else [f"landmarks {self.tre:.2f} mm"]
         return f"{', '.join(parts)}, {self.processor_seconds:.1f} s"
 
@@ -83,7 +86,7 @@ def summary(rows: Sequence[Row]) -> str:
         rows: in any order.
     """
     header = ("pairs", "n", "method", "mean, mm", "95th percentile, mm", "folded, %", "kept",
-              "within, %")  # fmt: skip
+              "within, %", "inverted, %")  # fmt: skip
     lines: list[tuple[str, ...]] = [header]
     seconds: list[tuple[str, ...]] = [("pairs", "method", "elapsed", "processor")]
     for (kind, misalignment, method), group in _groups(rows):
@@ -91,7 +94,7 @@ def summary(rows: Sequence[Row]) -> str:
         lines.append(
             (name, str(len(group)), method, _mean(group, "mean"), _mean(group, "p95"),
              _mean(group, "folded", "{:.3f}", 100.0), _kept(group),
-             _mean(group, "within", "{:.0f}", 100.0))
+             _mean(group, "within", "{:.0f}", 100.0), _mean(group, "inverted", "{:.1f}", 100.0))
         )  # fmt: skip
         seconds.append((name, method, *(_mean(group, clock, "{:.1f}") for clock in TIMES)))
     return f"{_markdown(lines, 3)}\n\n## Seconds\n\n{_markdown(seconds, 2)}"
