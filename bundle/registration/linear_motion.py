@@ -1,4 +1,4 @@
-"""A rigid or affine motion by the gradient of mutual information, from one placement."""
+"""A rigid motion by the gradient of mutual information, from one placement."""
 
 from __future__ import annotations
 
@@ -20,22 +20,19 @@ FIRST_STEP, LAST_STEP, MOST_STEPS = 4.0, 0.1, 40
 many."""
 
 
-def optimised_motion(
-    fixed: StartVolume, moving: StartVolume, begin: Candidate, affine: bool = False
-) -> Candidate:
+def optimised_motion(fixed: StartVolume, moving: StartVolume, begin: Candidate) -> Candidate:
     """Raise Mattes mutual information (Mattes et al., IEEE TMI 2003) on coarse voxels.
 
     Args:
         fixed: the reference volume; its head counts.
         moving: the volume to register.
         begin: the placement, fixed to moving points, mm, LPS.
-        affine: stretch and shear as well.
 
     Returns:
         the placement after a motion of the fixed points about the head's middle; as it was where
         that leaves the moving volume.
     """
-    transform = sitk.AffineTransform(3) if affine else sitk.Euler3DTransform()
+    transform = sitk.Euler3DTransform()
     transform.SetCenter(points_of(fixed.head).mean(axis=0).tolist())
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(BINS)

@@ -171,12 +171,12 @@ def _search(
     begins += [Candidate("the middles of the volumes", _middles(*volumes))]
     begins += placements(*points)
     begins = _best(coarse, begins, points[0], SEARCHED, keep=2 if shared else 1)
-    affine = init == "affine"
-    begins = [optimised_motion(*coarse, one, affine) for one in begins]
+    begins = [optimised_motion(*coarse, one) for one in begins]
     begins = _upright_first(coarse, begins, reference)
     begins = _best(coarse, begins, points[0], FINISHED, keep=1, least=PROMISING)
-    found = [searched_motion(near, other, one, affine) for one in begins]
+    found = [searched_motion(near, other, one) for one in begins]
     best = max(found, key=lambda one: _matched(near, other, one, reference))
+    best = searched_motion(near, other, best, affine=True) if init == "affine" else best
     needed = GAIN * similarity(near, other, reference.matrix) if shared else 0.0
     best = best if _matched(near, other, best, reference) >= needed else reference
     return Start(best.matrix, best.name, tuple(_remarks(coarse, best, reference, shared)))

@@ -25,6 +25,19 @@ def test_rigid_start_finds_the_motion_across_contrasts(motion):
     assert errors(matrix, as_matrix(motion)).mean() < 1.0
 
 
+def test_an_affine_start_stretches_what_a_rigid_one_cannot(motion):
+    wide = sitk.AffineTransform(3)
+    wide.SetMatrix((1.07, 0.02, 0, 0, 0.94, 0, 0, 0, 1.0))
+    total = sitk.CompositeTransform([motion, wide])
+    truth = as_matrix(motion) @ as_matrix(wide)
+    moving = sitk.Resample(head(invert=True), head(), total.GetInverse(), sitk.sitkLinear, 0.0)
+    rigid, affine = (find_start(head(), moving, init).matrix for init in ("rigid", "affine"))
+    assert errors(affine, truth).mean() < 0.8 * errors(rigid, truth).mean()
+    lengths = {name: np.linalg.svd(one[:3, :3])[1] for name, one in (("r", rigid), ("a", affine))}
+    np.testing.assert_allclose(lengths["r"], 1.0, atol=1e-6)
+    assert lengths["a"].max() > 1.02 and lengths["a"].min() < 0.98
+
+
 def test_a_larger_field_of_view_does_not_change_the_start(motion):
     fixed, moving = head(), moved(head(invert=True), motion)
     wide = sitk.ConstantPad(fixed, [20, 11, 7], [12, 30, 9], 0.0)
