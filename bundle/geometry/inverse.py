@@ -11,15 +11,16 @@ from bundle.geometry.fields import to_itk
 from bundle.geometry.sampling import values_at
 
 ROUNDS, TOLERANCE = 60, 2e-3
-"""Iterations of the fixed point, at most, and the largest change in voxels at which it stops."""
+"""Iterations of the fixed point, at most, and the whole step in voxels at which a voxel stops."""
 
 WHOLE, SHARE = 10, 0.5
 """After so many iterations what still moves goes this share of the way: where the field stretches
-space to more than twice its length, whole steps do not converge."""
+space to more than twice its length whole steps do not converge, half ones do up to four times."""
 
 MEAN_CURVE = 1 / 12
 """Of a second difference: by how much linear interpolation errs in the mean. At t from one voxel to
-the next it errs by t (1 - t) / 2 of it."""
+the next it errs by t (1 - t) / 2 of it: by 0 in voxels and 1/8 in the middle, and so corrected by
+-1/12 and 1/24."""
 
 
 def inverse_field(field: sitk.Image) -> sitk.Image:
@@ -69,8 +70,7 @@ def _fixed_point(forward: torch.Tensor) -> torch.Tensor:
 def _for_interpolation(field: torch.Tensor) -> torch.Tensor:
     """A field (3, D, H, W) less the mean error of linear interpolation in each cell.
 
-    Exact values have that error between voxels and none in them; these have about half of it in
-    both.
+    Exact values err in voxels by nothing and most between them; these err in both, by less.
     """
     curve = torch.zeros_like(field)
     for axis in (1, 2, 3):

@@ -131,7 +131,8 @@ def two_fields(
 def corrected(pair: CoarsePair, fields: TwoFields) -> tuple[np.ndarray, np.ndarray]:
     """What is to be added to the sum, (3, H, W, D) in voxels; the spread of both, (H, W, D) in mm.
 
-    Beyond the cells around the head nothing is added, and the spread is that of the nearest one.
+    Beyond the cells around the head nothing is added, and the spread is that of the nearest one; it
+    is without a margin.
     """
     with autocast(fields.image.device):
         found = load_combiner()(fields.packed())[0]

@@ -34,6 +34,19 @@ def optimised_motion(fixed: StartVolume, moving: StartVolume, begin: Candidate) 
     """
     transform = sitk.Euler3DTransform()
     transform.SetCenter(points_of(fixed.head).mean(axis=0).tolist())
+    with one_thread():
+        method = _method(fixed, begin, transform)
+        try:
+            method.Execute(_four_slices(fixed.image), _four_slices(moving.image))
+        except RuntimeError:  # the samples left the moving volume: this start leads nowhere
+            return begin
+    return replace(begin, matrix=begin.matrix @ as_matrix(transform))
+
+
+def _method(
+    fixed: StartVolume, begin: Candidate, transform: sitk.Transform
+) -> sitk.ImageRegistrationMethod:
+    """ITK's, which changes the transform in place."""
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(BINS)
     method.SetMetricFixedMask(fixed.head)
@@ -45,12 +58,7 @@ def optimised_motion(fixed: StartVolume, moving: StartVolume, begin: Candidate) 
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
     method.SetMovingInitialTransform(as_transform(begin.matrix))
     method.SetInitialTransform(transform, inPlace=True)
-    try:
-        with one_thread():
-            method.Execute(_four_slices(fixed.image), _four_slices(moving.image))
-    except RuntimeError:  # the samples left the moving volume: this start leads nowhere
-        return begin
-    return replace(begin, matrix=begin.matrix @ as_matrix(transform))
+    return method
 
 
 def _four_slices(volume: sitk.Image) -> sitk.Image:

@@ -20,7 +20,7 @@ from bundle.registration.elastic_field import ElasticField
 from bundle.registration.masked import Masked, counted
 
 THICK = 4.0
-"""Distance in mm from which on slices are thick: less is known of what lies between them."""
+"""Slices further apart than this, in mm, are thick: less is known of what lies between them."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class InitializedPair:
 
     @property
     def thick(self) -> bool:
-        """Whether the voxels of either volume are further apart than ``THICK`` along an axis."""
+        """Whether voxels of either volume are longer than ``THICK`` along an axis, any of them."""
         both = (self.pair.fixed.image, self.moving)
         return max(step for one in both for step in one.GetSpacing()) > THICK
 

@@ -27,15 +27,15 @@ RIM = 9.0
 """Millimetres around the head that count: its outline is what tells most."""
 
 GAIN = 1.01
-"""A start has to raise the mutual information by this factor, else the headers are trusted."""
+"""A start has to raise the similarity by this factor, else the headers are trusted."""
 
 TURNED, TURN_GAIN = 60.0, 1.05
 """Degrees from which on the headers would be wrong, and the factor that this has to bring."""
 
 SEARCHED, FINISHED, PROMISING = 8, 2, 0.8
-"""Candidates that are optimised on the coarsest voxels; at most how many of them on voxels of 3 mm,
-and the share of the best match that these have to reach. Placements less than ``APART`` from each
-other count as one."""
+"""Candidates that are optimised on the coarsest voxels; at most how many of them are searched on
+voxels of 3 mm, and the share of the best match that these have to reach. Placements less than
+``APART`` from each other count as one."""
 
 APART = 6.0
 """Mean distance in mm in the head from which on two placements are two."""
@@ -212,7 +212,7 @@ def _remarks(
 def _matched(
     fixed: StartVolume, moving: StartVolume, one: Candidate, reference: Candidate
 ) -> float:
-    """Mutual information; that of a placement against the headers' orientation counts less."""
+    """The similarity; that of a placement against the headers' orientation counts less."""
     against = angle(one.matrix, reference.matrix) > TURNED
     return similarity(fixed, moving, one.matrix) / (TURN_GAIN if against else 1.0)
 

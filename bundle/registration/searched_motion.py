@@ -15,9 +15,10 @@ from bundle.registration.start_volume import StartVolume
 RADIUS = 65.0
 """Distance in mm from a head's middle at which a turn moves points as far as a shift does."""
 
-CLOSE, GAIN = 0.1, 1e-3
-"""A line is searched to this many mm; the search ends when all lines together raise the similarity
-by a smaller share than this."""
+LINE, RISE = 0.1, 1e-3
+"""SciPy takes a hundred times the first as the tolerance of a line, relative to its step: hardly
+more than a bracket and a parabola, as finer lines end no nearer. The search ends when all lines
+together raise the similarity by a smaller share than the second."""
 
 MOST = {False: 600, True: 1500}
 """Placements that are looked at, about, of a rigid and of an affine motion."""
@@ -38,7 +39,7 @@ def searched_motion(
         affine: stretch and shear as well.
 
     Returns:
-        the placement after a motion of the fixed points about the head's middle.
+        the placement after a motion of the fixed points about the middle of their head.
     """
     middle = points_of(fixed.head).mean(axis=0)
 
@@ -49,7 +50,7 @@ def searched_motion(
         lambda steps: -similarity(fixed, moving, placed(steps)),
         np.zeros(12 if affine else 6),
         method="Powell",
-        options={"xtol": CLOSE, "ftol": GAIN, "maxfev": MOST[affine]},
+        options={"xtol": LINE, "ftol": RISE, "maxfev": MOST[affine]},
     )
     return replace(begin, matrix=placed(found.x))
 

@@ -18,10 +18,11 @@ def similarity(fixed: StartVolume, moving: StartVolume, matrix: np.ndarray) -> f
 
     Background in place of what the moving volume does not show would match air, and draw one that
     shows a part of the head off its place; the mutual information of the shared part alone can be
-    raised by moving one off the head.
+    raised by moving one off the head. The share draws a thin slab to where the head is wider, by a
+    part of a slice.
 
     Args:
-        fixed: the reference volume; its head counts.
+        fixed: the reference volume; its head counts, which is not empty.
         moving: the volume to register.
         matrix: (4, 4), millimetres, LPS, fixed to moving points.
 
@@ -32,7 +33,7 @@ def similarity(fixed: StartVolume, moving: StartVolume, matrix: np.ndarray) -> f
     resampled = sitk.Resample(moving.image, fixed.image, placed, sitk.sitkLinear, BEYOND)
     head = sitk.GetArrayViewFromImage(fixed.head) > 0
     values = sitk.GetArrayViewFromImage(resampled)[head]
-    both = values >= 0.0
+    both = values > BEYOND / 2
     if not both.any():
         return 0.0
     information = mutual_information(

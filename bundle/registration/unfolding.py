@@ -14,8 +14,8 @@ from bundle.geometry.jacobian import volume_determinant
 from bundle.geometry.region import box_of
 
 LEAST = 0.3
-"""Jacobian determinant that a field keeps everywhere. Down to 0.1 no field of a validation pair is
-nearer to the truth, but where it is that steep its inverse is not exact on voxels of 2 mm."""
+"""Jacobian determinant that a field in space keeps everywhere. With 0.1 fields are no nearer to the
+truth, but where one is that steep its inverse is not exact on voxels of 2 mm."""
 
 WIDER = 1.5
 """Factor of the width of the smoothing from one pass to the next."""

@@ -110,6 +110,7 @@ def test_the_field_of_a_plane_is_as_uncertain_as_that_in_space(plane, expected, 
     monkeypatch.setattr(REGISTRATION, "slice_fields", slice_fields)
     found = registered(*textured((8, 60, 56), (2.0, 2.0, 7.0)), plane=plane)
     assert found.elastic.planes == ("axial",)
+    assert found.spread.GetSize() == found.elastic.field.GetSize()
     np.testing.assert_allclose(vectors(found.uncertainty), expected, rtol=1e-5)
 
 
@@ -197,6 +198,25 @@ def test_the_sum_of_network_and_optimiser(learnt, optimised, guard, kept, counte
     found = registered(*textured((12, 60, 56), (2.0, 2.0, 3.0)), guard=guard)
     assert (found.elastic.optimiser if found.elastic else None) == counted
     np.testing.assert_allclose(vectors(found.field)[..., 0], kept, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "moving", "thick"),
+    [(3.0, 3.0, False), (4.0, 4.0, False), (7.0, 3.0, True), (3.0, 7.0, True)],
+)
+def test_slices_are_thick_where_those_of_either_volume_are(fixed, moving, thick, monkeypatch):
+    candidates(monkeypatch, -3.0, 0.0)
+    optimiser_finds(monkeypatch, -40.0)
+    told = []
+
+    def summed(pair, learnt, optimised, modality, thick):
+        told.append(thick)
+        return optimised
+
+    monkeypatch.setattr(REGISTRATION, "combined", summed)
+    volumes = [textured((12, 60, 56), (2.0, 2.0, apart))[0] for apart in (fixed, moving)]
+    registered(*volumes)
+    assert told == [thick]
 
 
 def test_where_nothing_passes_the_guard_the_uncertainty_is_that_of_the_sum(monkeypatch):

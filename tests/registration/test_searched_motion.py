@@ -1,14 +1,15 @@
 """Motions found by searches along lines."""
 
-from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from bundle.geometry.transform import as_matrix
-from bundle.registration.searched_motion import searched_motion
-from bundle.registration.start_candidates import Candidate
+from bundle.registration import searched_motion as module
+from bundle.registration.searched_motion import RADIUS, searched_motion
+from bundle.registration.start_candidates import Candidate, points_of
 from bundle.registration.start_similarity import similarity
 from bundle.registration.start_volume import start_volume
 from tests.registration.volumes import errors, head, motion_of, moved
@@ -33,12 +34,20 @@ def test_a_rigid_motion_across_contrasts(volumes):
     assert similarity(fixed, moving, found.matrix) > similarity(fixed, moving, np.eye(4))
 
 
-def test_the_motion_goes_before_the_placement(volumes):
-    """It is about the fixed head's middle, so a placement that is right leaves nothing to do."""
-    fixed, moving, truth = volumes
-    begin = replace(NEAR, matrix=truth @ as_matrix(motion_of((0.0, 0.0, 0.0), (1.5, 0.0, -2.0))))
-    found = searched_motion(fixed, moving, begin)
-    assert errors(found.matrix, truth).max() < 0.4 < 2 < errors(begin.matrix, truth).min()
+def test_the_motion_is_one_of_the_fixed_points_about_their_head(volumes, monkeypatch):
+    """A turn of a tenth and a shift go before a placement that turns, of a head far from 0."""
+    far = head(middle=(9.0, -6.0, 3.0))
+    far.SetOrigin(tuple(np.add(far.GetOrigin(), (200.0, 100.0, -50.0))))
+    steps = np.array([0.0, 0.0, 0.1 * RADIUS, 3.0, 0.0, 0.0])
+    monkeypatch.setattr(module, "minimize", lambda *_, **__: SimpleNamespace(x=steps))
+    begin = Candidate("turned", as_matrix(motion_of()))
+    fixed = start_volume(far)
+    found = searched_motion(fixed, volumes[1], begin).matrix
+    middle = np.append(points_of(fixed.head).mean(axis=0), 1.0)
+    np.testing.assert_allclose(found @ middle, begin.matrix @ (middle + (3.0, 0, 0, 0)), atol=1e-9)
+    turn = (np.linalg.inv(begin.matrix) @ found)[:2, :2]
+    expected = [[np.cos(0.1), -np.sin(0.1)], [np.sin(0.1), np.cos(0.1)]]
+    np.testing.assert_allclose(turn, expected, atol=1e-9)
 
 
 def test_an_affine_motion_stretches():
