@@ -57,8 +57,8 @@ def _look_again(folds: np.ndarray, vectors: np.ndarray, grid: sitk.Image, reach:
     seen = box_of(folds, reach + 2)  # a determinant takes the voxels beside its own
     around = _folds(image_on(grid[seen[::-1]], vectors[seen]))
     inner = tuple(
-        slice(one.start - all_.start, one.stop - all_.start)
-        for one, all_ in zip(changed, seen, strict=True)
+        slice(part.start - whole.start, part.stop - whole.start)
+        for part, whole in zip(changed, seen, strict=True)
     )
     folds[changed] = around[inner]
 
