@@ -25,12 +25,13 @@ from bundle.geometry.transform import resample
 from bundle.networks import load_network
 from bundle.options import options_of
 from bundle.phantom.pairs import write_volumes
+from bundle.training.heads.misalignment import misalignment
 
 VOXEL = 2.0
 """Voxel size in mm in which the phantom is made; it is then resampled."""
 
-TURN, SHIFT = (0.08, -0.05, 0.1), (8.0, -5.0, 6.0)
-"""Radians about and mm along x, y and z by which the moving volume is misaligned."""
+MISALIGNED, SEED = "spatial", 0
+"""Kind and seed of the misalignment of the moving volume: elastic, so that a field is kept."""
 
 NOISE = 10.0
 """Standard deviation of the noise: a volume without any would be read and written too fast."""
@@ -85,12 +86,11 @@ def write_pair(folder: Path, size: Sequence[int], spacing: Sequence[float]) -> t
     """
     counts = [max(8, round(n * s / VOXEL)) for n, s in zip(size, spacing, strict=True)]
     write_volumes(folder, 1, shape=counts, spacing=[VOXEL] * 3)
-    motion = sitk.Euler3DTransform()
-    motion.SetRotation(*TURN)
-    motion.SetTranslation(SHIFT)
     written = []
-    for name, transform in (("mri_t1", sitk.Transform(3, sitk.sitkIdentity)), ("ct", motion)):
+    for name in ("mri_t1", "ct"):
         known = sitk.ReadImage(str(folder / f"{name}.nii.gz"), sitk.sitkFloat32)
+        kind = MISALIGNED if name == "ct" else "none"
+        _, transform = misalignment(known, SEED, kind)
         grid = sitk.Image([int(n) for n in size], sitk.sitkUInt8)
         grid.SetSpacing([float(s) for s in spacing])
         grid.SetDirection(known.GetDirection())
