@@ -41,8 +41,12 @@ from bundle.geometry.slices import on_one_grid
 from bundle.images.volumes import read_volume
 from bundle.networks import load_network
 from bundle.options import Options, options_of
+from bundle.training.heads.contrasts import MRI
 from bundle.training.heads.misalignment import MISALIGNMENTS, with_slices
 from scripts.command import add_options, given_options, or_exit, program
+
+THICKEST = 20
+"""Millimetres that the slices of a painted head's MRI have at most."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -68,7 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--phantom", choices=MOVING, help="heads of the phantom instead")
     parser.add_argument("--heads", type=Path, help="tissue maps, painted, instead")
     parser.add_argument("--modality", choices=MOVING, help="modality of the moving volume")
-    parser.add_argument("--slices", type=int, help="resample both to this many slices first")
+    parser.add_argument("--fixed_contrast", choices=MRI, default="T1", help="of painted heads")
+    parser.add_argument("--fixed_thickness", type=int, default=1, metavar="MM",
+                        help="of the slices of painted heads' MRI")  # fmt: skip
+    parser.add_argument("--slices", type=int, help="resample both files to this many slices first")
     parser.add_argument("--misalignment", nargs="+", choices=MISALIGNMENTS, help="one or several")
     parser.add_argument("--seeds", type=int, default=3, help="number of misalignments")
     parser.add_argument("--first_seed", type=int, default=0, help="the first of them")
@@ -83,10 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(parsed: argparse.Namespace) -> None:
-    if parsed.seeds < 1 or parsed.first_seed < 0 or parsed.threads < 1:
-        raise InputError("--seeds, --threads: give at least 1, and a first seed of 0 or more")
-    if parsed.slices is not None and parsed.slices < 2:
-        raise InputError(f"--slices {parsed.slices}: give at least 2")
+    _require_sense(parsed)
     for name in FILES:
         if (parsed.output_dir / name).exists() and not parsed.overwrite:
             path = parsed.output_dir / name
@@ -104,6 +108,19 @@ def _run(parsed: argparse.Namespace) -> None:
         rows.append(row)
         write_tables(rows, parsed.output_dir)
     print(f"\n{summary(rows)}")
+
+
+def _require_sense(parsed: argparse.Namespace) -> None:
+    """Refuse numbers that make no sense, and options that would not count."""
+    if parsed.seeds < 1 or parsed.first_seed < 0 or parsed.threads < 1:
+        raise InputError("--seeds, --threads: give at least 1, and a first seed of 0 or more")
+    if parsed.slices is not None and (parsed.slices < 2 or parsed.fixed is None):
+        raise InputError(f"--slices {parsed.slices}: give at least 2, with --fixed and --moving")
+    if not 1 <= parsed.fixed_thickness <= THICKEST:
+        raise InputError(f"--fixed_thickness {parsed.fixed_thickness}: give 1 to {THICKEST} mm")
+    painted = parsed.heads is not None and parsed.suite is None
+    if not painted and (parsed.fixed_contrast, parsed.fixed_thickness) != ("T1", 1):
+        raise InputError("--fixed_contrast, --fixed_thickness: are of painted heads; name --heads")
 
 
 def _use_threads(count: int) -> None:
@@ -124,12 +141,20 @@ def _source(parsed: argparse.Namespace) -> Source:
     if parsed.heads:
         if parsed.modality is None:
             raise InputError("--heads: name the --modality that is painted")
-        make = partial(painted_pair, parsed.heads, parsed.modality)
-        return Source(f"head {parsed.modality}", make)
+        shown = {"contrast": parsed.fixed_contrast, "thickness": parsed.fixed_thickness}
+        make = partial(painted_pair, parsed.heads, parsed.modality, **shown)
+        return Source(f"head {parsed.modality}{_fixed_name(parsed)}", make)
     if parsed.phantom:
         return Source(f"phantom {parsed.phantom}", partial(phantom_pair, parsed.phantom))
     pair = _given_pair(parsed)
     return Source(f"given {pair.modality or 'pair'}", lambda _: pair)
+
+
+def _fixed_name(parsed: argparse.Namespace) -> str:
+    """What the fixed volume is, where it is no T1 of 1 mm."""
+    if (parsed.fixed_contrast, parsed.fixed_thickness) == ("T1", 1):
+        return ""
+    return f" onto {parsed.fixed_contrast} of {parsed.fixed_thickness} mm"
 
 
 def _given_pair(parsed: argparse.Namespace) -> AlignedPair:

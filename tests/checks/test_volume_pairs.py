@@ -17,6 +17,7 @@ from bundle.evaluation.checks.volume_pairs import (
     slab_pair,
     sources,
 )
+from bundle.training.heads.tissues import Tissue
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA.name} is not beside the project")
@@ -95,6 +96,31 @@ def test_the_suite_has_every_kind_and_takes_beginnings(tmp_path):
         sources(tmp_path, ["head", "stack CT"])
     with pytest.raises(InputError, match="heads: no such folder; check --data"):
         sources(tmp_path / "none", ["part"])
+
+
+def test_a_painted_head_s_mri_has_the_contrast_and_slices_that_are_asked_for(tmp_path):
+    axes = np.ogrid[:40, :44, :46]
+    away = np.sqrt(sum((a - c) ** 2 for a, c in zip(axes, (20, 22, 23), strict=True)))
+    tissues = (Tissue.WHITE_MATTER, Tissue.BONE, Tissue.SKIN)
+    labels = np.select([away < 12, away < 16, away < 18], tissues, Tissue.BACKGROUND)
+    path = str(tmp_path / "head_15.nii.gz")
+    sitk.WriteImage(sitk.GetImageFromArray(labels.astype(np.uint8)), path)
+    plain, thick, other = (
+        painted_pair(tmp_path, "CT", 0, *asked) for asked in ((), ("T1", 4), ("T2", 1))
+    )
+    assert thick.fixed.GetSpacing() == (1.0, 1.0, 4.0)
+    means = sitk.GetArrayFromImage(plain.fixed)[:52].reshape(13, 4, 68, 70).mean(axis=1)
+    np.testing.assert_allclose(sitk.GetArrayFromImage(thick.fixed), means, rtol=1e-5)
+    first = thick.fixed.TransformIndexToPhysicalPoint((0, 0, 0))
+    assert first == pytest.approx(plain.fixed.TransformContinuousIndexToPhysicalPoint((0, 0, 1.5)))
+    counted = sitk.GetArrayFromImage(thick.counted)
+    assert counted.shape == means.shape
+    inside = sitk.GetArrayFromImage(plain.counted) > 0
+    assert 4.0 * counted.sum() == pytest.approx(inside.sum(), rel=0.05)
+    white = [sitk.GetArrayFromImage(one.fixed)[inside].mean() for one in (plain, other)]
+    assert white[1] < 0.7 * white[0]  # white matter is bright in T1, dark in T2
+    moving = [sitk.GetArrayFromImage(one.moving) for one in (plain, thick, other)]
+    assert (moving[0] == moving[1]).all() and (moving[0] == moving[2]).all()
 
 
 @needs_data

@@ -75,12 +75,34 @@ def test_given_volumes_and_one_plane(tmp_path, small):
         volume_accuracy.main([*files, *out])
 
 
+def test_what_the_fixed_volume_of_painted_heads_is_stands_in_the_table(
+    tmp_path, small, monkeypatch
+):
+    asked = []
+
+    def painted(folder, modality, seed, contrast, thickness):
+        asked.append((folder.name, modality, seed, contrast, thickness))
+        return phantom_pair(modality, seed)
+
+    monkeypatch.setattr(volume_accuracy, "painted_pair", painted)
+    heads = ["--heads", "maps", "--modality", "PET", "--seeds", "1", "--methods", "headers"]
+    fixed = ["--fixed_contrast", "FLAIR", "--fixed_thickness", "5"]
+    volume_accuracy.main([*heads, "--output_dir", str(tmp_path / "a")])
+    volume_accuracy.main([*heads, *fixed, "--output_dir", str(tmp_path / "b")])
+    assert asked == [("maps", "PET", 0, "T1", 1), ("maps", "PET", 0, "FLAIR", 5)]
+    kinds = [rows_of(tmp_path / name)[0]["kind"] for name in "ab"]
+    assert kinds == ["head PET", "head PET onto FLAIR of 5 mm"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ([], "name --fixed and --moving, or --phantom"),
         (["--phantom", "CT", "--seeds", "0"], "--seeds, --threads: give at least 1"),
-        (["--phantom", "CT", "--slices", "1"], "--slices 1: give at least 2"),
+        (["--phantom", "CT", "--slices", "9"], "--slices 9: give at least 2, with --fixed"),
+        (["--fixed", "x", "--moving", "y", "--slices", "1"], "--slices 1: give at least 2"),
+        (["--heads", "x", "--fixed_thickness", "0"], "--fixed_thickness 0: give 1 to 20 mm"),
+        (["--phantom", "CT", "--fixed_contrast", "T2"], "--fixed_contrast.*name --heads"),
         (["--phantom", "CT", "--methods", "ants"], "antspyx: not installed; run .*, or leave ants"),
         (["--heads", "x"], "--heads: name the --modality"),
         (["--suite", "validation"], "--suite: name the --data, or take --kinds phantom"),

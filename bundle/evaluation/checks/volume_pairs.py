@@ -97,13 +97,17 @@ def phantom_pair(modality: str, seed: int) -> AlignedPair:
     return AlignedPair(fixed, moving, modality, labels, points * [-1, -1, 1], brain)
 
 
-def painted_pair(folder: Path, modality: str, seed: int) -> AlignedPair:
-    """A painted head of the validation as T1 and another modality; errors count in the brain.
+def painted_pair(
+    folder: Path, modality: str, seed: int, contrast: str = "T1", thickness: int = 1
+) -> AlignedPair:
+    """A painted head of the validation as MRI and another modality; errors count in the brain.
 
     Args:
         folder: of tissue maps, see :mod:`bundle.training.heads`.
         modality: CT, PET, SPECT or MR (T2 or FLAIR).
         seed: chooses the head, and all that is drawn.
+        contrast: of the fixed volume: T1, T2, FLAIR, PD or random.
+        thickness: of its axial slices, mm.
 
     Raises:
         InputError: the folder holds no head of the validation.
@@ -112,8 +116,10 @@ def painted_pair(folder: Path, modality: str, seed: int) -> AlignedPair:
     paths = [path for path in paths if path.is_file()]
     if not paths:
         raise InputError(f"{folder}: holds none of {', '.join(VALIDATION)}; check the folder")
-    pair = head_volume_pair(paths[seed % len(paths)], modality, seed)
-    return AlignedPair(pair.fixed, pair.moving, modality, where=pair.brain)
+    pair = head_volume_pair(paths[seed % len(paths)], modality, seed, contrast)
+    fixed = sitk.BinShrink(pair.fixed, [1, 1, thickness])  # slices of 1 mm, averaged
+    brain = sitk.Resample(pair.brain, fixed, sitk.Transform(), sitk.sitkNearestNeighbor)
+    return AlignedPair(fixed, pair.moving, modality, where=brain)
 
 
 def part_pair(folder: Path, modality: str, seed: int) -> AlignedPair:
