@@ -106,7 +106,8 @@ def instance_optimisation(
             moved = places + added.flatten(1).index_select(1, points)
             unlike = functional.mse_loss(values_at(volume, moved), wanted, reduction="sum")
             rough = _squared_gradient((parameters if field.control else added) / field.apart)
-            (gradient,) = torch.autograd.grad(unlike / where.numel() + smoothness * rough, parameters)
+            loss = unlike / where.numel() + smoothness * rough
+            (gradient,) = torch.autograd.grad(loss, parameters)
             with torch.no_grad():
                 mean.lerp_(gradient, 1 - MEMORY[0])
                 square.lerp_(gradient.square(), 1 - MEMORY[1])
