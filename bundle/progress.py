@@ -66,14 +66,14 @@ def expected_seconds(
     cells = prod(extent) / 8e6  # of 2 mm, in millions
     seconds = {
         Stage.READ: 0.0,
-        Stage.START: 1.6 + 0.1 * millions,
+        Stage.START: 1.3 + 0.18 * millions,
         Stage.NETWORK: 0.0065 * sum(extent),
-        Stage.OPTIMISER: 3.8 * cells,
-        Stage.CHOICE: 0.4 * cells,
+        Stage.OPTIMISER: 3.3 * cells + 0.13 * millions,
+        Stage.CHOICE: 0.15 * cells,
         Stage.RESAMPLE: 0.1 * millions,
-        Stage.FUSE: 0.14 * millions,
-        Stage.FILES: 0.15 * (millions + prod(moving) / 1e7),
-        Stage.PAGE: 1.0 + 0.04 * millions,
+        Stage.FUSE: 0.17 * millions,
+        Stage.FILES: 1.6 * cells + 0.07 * (millions + prod(moving) / 1e7),
+        Stage.PAGE: 0.9 + 0.1 * millions,
     }
     spline = {Stage.REFINE: 50.0 + millions} if refined else {}
     return spline | {stage: one / (1.5 if threads > 1 else 1.0) for stage, one in seconds.items()}

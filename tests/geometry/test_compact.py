@@ -5,6 +5,7 @@ import pytest
 import SimpleITK as sitk
 from scipy.ndimage import binary_erosion, gaussian_filter
 
+from bundle.geometry import inverse as inverses
 from bundle.geometry.compact import STEP, coarse_grid, compact
 from bundle.geometry.inverse import inverse_field
 from bundle.geometry.transform import (
@@ -185,3 +186,29 @@ def test_between_voxels_the_inverse_is_as_good_as_in_them():
         means.append(lengths(both, points).mean())
     assert lengths(field_transform(field), grid).mean() > 1
     assert means[1] < means[0] < 0.03
+
+
+@pytest.mark.parametrize("orientation", ["LPS", "PIR"])
+def test_between_thick_slices_the_inverse_is_exact_too(orientation, monkeypatch):
+    """Its voxels are smaller there, as the inverse of what is straight between slices is curved."""
+    grid = volume((40, 44, 20), (2.0, 2.0, 5.0), orientation)
+    field = smooth_field(grid, 12.0, 10.0)
+
+    def worst(inverse):
+        both = sitk.CompositeTransform([field_transform(inverse), field_transform(field)])
+        points = sitk.DICOMOrient(grid, "LPS")[6:-6, 6:-6, 4:-4]
+        first, found = np.array(points.GetOrigin()), []
+        for between in (0.0, 1.0, 2.5):
+            points.SetOrigin((first + (0, 0, between)).tolist())
+            found.append(lengths(both, points).max())
+        return max(found)
+
+    assert lengths(field_transform(field), grid).mean() > 2
+    found = inverse_field(field)
+    steps = dict(zip(orientation, found.GetSpacing(), strict=True))
+    assert max(steps.values()) == pytest.approx(2.0)
+    assert min(steps.values()) == pytest.approx(5 / 3)
+    assert worst(found) < 0.1
+    monkeypatch.setattr(inverses, "MOST", 0)  # as of a very large field of view
+    assert max(inverse_field(field).GetSpacing()) == 5.0
+    assert worst(inverse_field(field)) > 1.5 * worst(found)
