@@ -45,8 +45,8 @@ from bundle.training.heads.contrasts import MRI
 from bundle.training.heads.misalignment import MISALIGNMENTS, with_slices
 from scripts.command import add_options, given_options, or_exit, program
 
-THICKEST = 20
-"""Millimetres that the slices of a painted head's MRI have at most."""
+PLAIN, THICKEST = ("T1", 1), 20
+"""Contrast and slice thickness in mm of a painted head's MRI, if none are asked for; the most."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -72,9 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--phantom", choices=MOVING, help="heads of the phantom instead")
     parser.add_argument("--heads", type=Path, help="tissue maps, painted, instead")
     parser.add_argument("--modality", choices=MOVING, help="modality of the moving volume")
-    parser.add_argument("--fixed_contrast", choices=MRI, default="T1", help="of painted heads")
-    parser.add_argument("--fixed_thickness", type=int, default=1, metavar="MM",
-                        help="of the slices of painted heads' MRI")  # fmt: skip
+    parser.add_argument("--fixed_contrast", choices=MRI, default=PLAIN[0],
+                        help="contrast of the painted heads' MRI")  # fmt: skip
+    parser.add_argument("--fixed_thickness", type=int, default=PLAIN[1], metavar="MM",
+                        help="thickness of its axial slices")  # fmt: skip
     parser.add_argument("--slices", type=int, help="resample both files to this many slices first")
     parser.add_argument("--misalignment", nargs="+", choices=MISALIGNMENTS, help="one or several")
     parser.add_argument("--seeds", type=int, default=3, help="number of misalignments")
@@ -90,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(parsed: argparse.Namespace) -> None:
-    _require_sense(parsed)
+    _check_options(parsed)
     for name in FILES:
         if (parsed.output_dir / name).exists() and not parsed.overwrite:
             path = parsed.output_dir / name
@@ -110,17 +111,21 @@ def _run(parsed: argparse.Namespace) -> None:
     print(f"\n{summary(rows)}")
 
 
-def _require_sense(parsed: argparse.Namespace) -> None:
-    """Refuse numbers that make no sense, and options that would not count."""
+def _check_options(parsed: argparse.Namespace) -> None:
+    """Refuse numbers that make no sense, two sources of pairs, and options of another source."""
     if parsed.seeds < 1 or parsed.first_seed < 0 or parsed.threads < 1:
         raise InputError("--seeds, --threads: give at least 1, and a first seed of 0 or more")
+    sources_named = [parsed.suite, parsed.heads, parsed.phantom, parsed.fixed or parsed.moving]
+    if sum(one is not None for one in sources_named) > 1:
+        raise InputError("--suite, --heads, --phantom, --fixed: name one of them")
     if parsed.slices is not None and (parsed.slices < 2 or parsed.fixed is None):
         raise InputError(f"--slices {parsed.slices}: give at least 2, with --fixed and --moving")
     if not 1 <= parsed.fixed_thickness <= THICKEST:
         raise InputError(f"--fixed_thickness {parsed.fixed_thickness}: give 1 to {THICKEST} mm")
-    painted = parsed.heads is not None and parsed.suite is None
-    if not painted and (parsed.fixed_contrast, parsed.fixed_thickness) != ("T1", 1):
-        raise InputError("--fixed_contrast, --fixed_thickness: are of painted heads; name --heads")
+    if parsed.heads is None and (parsed.fixed_contrast, parsed.fixed_thickness) != PLAIN:
+        raise InputError(
+            "--fixed_contrast, --fixed_thickness: apply to painted heads only; name --heads"
+        )
 
 
 def _use_threads(count: int) -> None:
@@ -152,7 +157,7 @@ def _source(parsed: argparse.Namespace) -> Source:
 
 def _fixed_name(parsed: argparse.Namespace) -> str:
     """What the fixed volume is, where it is no T1 of 1 mm."""
-    if (parsed.fixed_contrast, parsed.fixed_thickness) == ("T1", 1):
+    if (parsed.fixed_contrast, parsed.fixed_thickness) == PLAIN:
         return ""
     return f" onto {parsed.fixed_contrast} of {parsed.fixed_thickness} mm"
 

@@ -23,7 +23,7 @@ from bundle.geometry.transform import (
 )
 
 VOXEL = 2.0
-"""Voxel size in mm of written fields; a volume's own where that is larger."""
+"""Voxel size in mm of written forward fields; a volume's own where that is larger."""
 
 STEP = 2.0**-6
 """Displacements in mm are multiples of it: what is below is noise that does not compress."""

@@ -17,12 +17,12 @@ WHOLE, SHARE = 10, 0.5
 """After so many iterations what still moves goes this share of the way: where the field stretches
 space to more than twice its length whole steps do not converge, half ones do up to four times."""
 
-LARGEST = 2.2
-"""Longest side in mm of the inverse's voxels. In those of slices 5 mm apart linear interpolation
-would miss the inverse by more than 0.1 mm in a tenth of a head."""
+LARGEST_VOXEL = 2.2
+"""Longest side in mm of the inverse's voxels; those of about 2 mm are left as they are. In slices
+5 mm apart linear interpolation would miss the inverse by more than 0.1 mm in a tenth of a head."""
 
-MOST = 2e7
-"""Voxels that it may get by that: of a larger field of view it has those of the field."""
+MOST_VOXELS = 2e7
+"""If a finer grid would have more voxels than this, the field's own is used."""
 
 MEAN_CURVE = 1 / 12
 """Of a second difference: by how much linear interpolation errs in the mean. At t from one voxel to
@@ -38,8 +38,9 @@ def inverse_field(field: sitk.Image) -> sitk.Image:
             millimetres, LPS; beyond its border it is taken to go on.
 
     Returns:
-        float32 vectors on the same grid, finer along axes of voxels above ``LARGEST``, enlarged by
-        the largest displacement: what the field moves out of its grid comes back.
+        float32 vectors on the same grid, finer along axes with voxels above ``LARGEST_VOXEL``
+        unless that makes too many, and enlarged by the largest displacement: what the field moves
+        out of its grid comes back.
     """
     field = _in_small_voxels(field)
     direction = np.reshape(field.GetDirection(), (3, 3))
@@ -55,17 +56,20 @@ def inverse_field(field: sitk.Image) -> sitk.Image:
 
 
 def _in_small_voxels(field: sitk.Image) -> sitk.Image:
-    """The same field in voxels of ``LARGEST`` or less.
+    """The same field in voxels of ``LARGEST_VOXEL`` or less.
 
-    Its points are among the new ones, so linear interpolation gives the same between them.
+    Its points are among the new ones, so linear interpolation gives the same between them, and over
+    the outer half of the border voxels.
     """
     spacing, size = np.array(field.GetSpacing()), np.array(field.GetSize())
-    parts = np.ceil(spacing / LARGEST).astype(int)
-    counts = (size - 1) * parts + 1
-    if (parts == 1).all() or counts.prod() > MOST:
+    parts = np.ceil(spacing / LARGEST_VOXEL).astype(int)
+    rim = parts // 2
+    counts = (size - 1) * parts + 1 + 2 * rim
+    if (parts == 1).all() or counts.prod() > MOST_VOXELS:
         return field
+    origin = field.TransformContinuousIndexToPhysicalPoint((-rim / parts).tolist())
     return sitk.Resample(
-        field, counts.tolist(), sitk.Transform(), sitk.sitkLinear, field.GetOrigin(),
+        field, counts.tolist(), sitk.Transform(), sitk.sitkLinear, origin,
         (spacing / parts).tolist(), field.GetDirection(), 0.0, field.GetPixelID(), True,
     )  # fmt: skip
 

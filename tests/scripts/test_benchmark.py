@@ -5,6 +5,7 @@ import SimpleITK as sitk
 import torch
 
 from bundle.errors import InputError
+from bundle.evaluation.benchmarks import volume_cost
 from bundle.evaluation.benchmarks.volume_cost import Cost, Stopwatch, write_pair
 from bundle.networks import BiMSRec
 from scripts import benchmark
@@ -83,7 +84,7 @@ def test_the_stages_of_a_volume_are_a_table(monkeypatch, capsys):
     assert capsys.readouterr().out.endswith("ANTs SyN is left out: antspyx: not installed\n")
 
 
-def test_the_volumes_of_the_benchmark_are_two_of_a_head_and_noisy(tmp_path):
+def test_the_volumes_of_the_benchmark_are_two_of_a_head_and_noisy(tmp_path, monkeypatch):
     files = write_pair(tmp_path, (30, 34, 20), (6.0, 6.0, 8.0))
     fixed, moving = (sitk.ReadImage(str(path)) for path in files)
     for image in (fixed, moving):
@@ -93,6 +94,10 @@ def test_the_volumes_of_the_benchmark_are_two_of_a_head_and_noisy(tmp_path):
     assert values.min() < -1000 and values.max() > 800  # HU
     assert 5 < values[0, :, 0].std() < 15  # air
     assert sitk.GetArrayFromImage(fixed).max() > 500
+    monkeypatch.setattr(volume_cost, "MISALIGNED", "none")
+    _, aligned = write_pair(tmp_path, (30, 34, 20), (6.0, 6.0, 8.0))
+    there = sitk.GetArrayFromImage(sitk.ReadImage(str(aligned)))
+    assert ((there > 500) != (values > 500)).sum() > 0.3 * (there > 500).sum()  # bone elsewhere
 
 
 def test_a_stage_lasts_until_the_next_one():

@@ -99,6 +99,7 @@ def test_what_the_fixed_volume_of_painted_heads_is_stands_in_the_table(
     [
         ([], "name --fixed and --moving, or --phantom"),
         (["--phantom", "CT", "--seeds", "0"], "--seeds, --threads: give at least 1"),
+        (["--phantom", "CT", "--heads", "x"], "--suite, --heads, --phantom, --fixed: name one"),
         (["--phantom", "CT", "--slices", "9"], "--slices 9: give at least 2, with --fixed"),
         (["--fixed", "x", "--moving", "y", "--slices", "1"], "--slices 1: give at least 2"),
         (["--heads", "x", "--fixed_thickness", "0"], "--fixed_thickness 0: give 1 to 20 mm"),

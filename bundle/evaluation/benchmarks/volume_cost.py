@@ -74,7 +74,7 @@ class Stopwatch:
 
 
 def write_pair(folder: Path, size: Sequence[int], spacing: Sequence[float]) -> tuple[Path, Path]:
-    """Write a phantom's MRI and its CT, moved, both int16 on one grid.
+    """Write a phantom's MRI and its CT, misaligned elastically, both int16 on one grid.
 
     Args:
         folder: for the files.
@@ -89,8 +89,8 @@ def write_pair(folder: Path, size: Sequence[int], spacing: Sequence[float]) -> t
     written = []
     for name in ("mri_t1", "ct"):
         known = sitk.ReadImage(str(folder / f"{name}.nii.gz"), sitk.sitkFloat32)
-        kind = MISALIGNED if name == "ct" else "none"
-        _, transform = misalignment(known, SEED, kind)
+        _, backward = misalignment(known, SEED, MISALIGNED)
+        transform = backward if name == "ct" else sitk.Transform()
         grid = sitk.Image([int(n) for n in size], sitk.sitkUInt8)
         grid.SetSpacing([float(s) for s in spacing])
         grid.SetDirection(known.GetDirection())
