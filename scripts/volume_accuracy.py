@@ -45,8 +45,11 @@ from bundle.training.heads.contrasts import MRI
 from bundle.training.heads.misalignment import MISALIGNMENTS, with_slices
 from scripts.command import add_options, given_options, or_exit, program
 
-PLAIN, THICKEST = ("T1", 1), 20
-"""Contrast and slice thickness in mm of a painted head's MRI, if none are asked for; the most."""
+USUAL_MRI = ("T1", 1)
+"""Contrast and slice thickness in mm of a painted head's MRI, unless others are asked for."""
+
+THICKEST = 20
+"""Its largest slice thickness, mm."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -72,9 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--phantom", choices=MOVING, help="heads of the phantom instead")
     parser.add_argument("--heads", type=Path, help="tissue maps, painted, instead")
     parser.add_argument("--modality", choices=MOVING, help="modality of the moving volume")
-    parser.add_argument("--fixed_contrast", choices=MRI, default=PLAIN[0],
+    parser.add_argument("--fixed_contrast", choices=MRI, default=USUAL_MRI[0],
                         help="contrast of the painted heads' MRI")  # fmt: skip
-    parser.add_argument("--fixed_thickness", type=int, default=PLAIN[1], metavar="MM",
+    parser.add_argument("--fixed_thickness", type=int, default=USUAL_MRI[1], metavar="MM",
                         help="thickness of its axial slices")  # fmt: skip
     parser.add_argument("--slices", type=int, help="resample both files to this many slices first")
     parser.add_argument("--misalignment", nargs="+", choices=MISALIGNMENTS, help="one or several")
@@ -122,7 +125,7 @@ def _check_options(parsed: argparse.Namespace) -> None:
         raise InputError(f"--slices {parsed.slices}: give at least 2, with --fixed and --moving")
     if not 1 <= parsed.fixed_thickness <= THICKEST:
         raise InputError(f"--fixed_thickness {parsed.fixed_thickness}: give 1 to {THICKEST} mm")
-    if parsed.heads is None and (parsed.fixed_contrast, parsed.fixed_thickness) != PLAIN:
+    if parsed.heads is None and (parsed.fixed_contrast, parsed.fixed_thickness) != USUAL_MRI:
         raise InputError(
             "--fixed_contrast, --fixed_thickness: apply to painted heads only; name --heads"
         )
@@ -157,7 +160,7 @@ def _source(parsed: argparse.Namespace) -> Source:
 
 def _fixed_name(parsed: argparse.Namespace) -> str:
     """What the fixed volume is, where it is no T1 of 1 mm."""
-    if (parsed.fixed_contrast, parsed.fixed_thickness) == PLAIN:
+    if (parsed.fixed_contrast, parsed.fixed_thickness) == USUAL_MRI:
         return ""
     return f" onto {parsed.fixed_contrast} of {parsed.fixed_thickness} mm"
 

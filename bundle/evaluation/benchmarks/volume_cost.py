@@ -89,8 +89,9 @@ def write_pair(folder: Path, size: Sequence[int], spacing: Sequence[float]) -> t
     written = []
     for name in ("mri_t1", "ct"):
         known = sitk.ReadImage(str(folder / f"{name}.nii.gz"), sitk.sitkFloat32)
-        _, backward = misalignment(known, SEED, MISALIGNED)
-        transform = backward if name == "ct" else sitk.Transform()
+        transform = sitk.Transform()
+        if name == "ct":
+            _, transform = misalignment(known, SEED, MISALIGNED)
         grid = sitk.Image([int(n) for n in size], sitk.sitkUInt8)
         grid.SetSpacing([float(s) for s in spacing])
         grid.SetDirection(known.GetDirection())

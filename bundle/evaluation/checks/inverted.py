@@ -12,7 +12,8 @@ CLOSE = 0.1
 """Distance in mm from where a point was at which it counts as brought back."""
 
 STRIDE = 3
-"""Of so many voxels along each axis one counts: no multiple of a written field's voxels."""
+"""Of so many voxels along each axis one counts: where they are smaller than those of the written
+field, most of them lie between its points."""
 
 
 def inverted_share(found: VolumeRegistration) -> float:
