@@ -129,6 +129,10 @@ def _check_options(parsed: argparse.Namespace) -> None:
         raise InputError(
             "--fixed_contrast, --fixed_thickness: apply to painted heads only; name --heads"
         )
+    if parsed.modality is not None and (parsed.suite or parsed.phantom):
+        raise InputError("--modality: the pairs of --suite and --phantom have theirs; leave it out")
+    if parsed.suite is None and (parsed.kinds or parsed.data is not None):
+        raise InputError("--kinds, --data: apply to a suite only; name --suite")
 
 
 def _use_threads(count: int) -> None:
