@@ -1,4 +1,4 @@
-"""Half precision, where a device is fast in it."""
+"""Half precision, where a device is fast in it, and float32 where it would lose too much."""
 
 from __future__ import annotations
 
@@ -28,3 +28,20 @@ def fast_in_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return True
+
+
+def float32_product(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Matrix product in float32, within autocast too: bfloat16 has three digits, fields need more.
+
+    Args:
+        first: (..., N, K).
+        second: (..., K, M).
+
+    Returns:
+        (..., N, M), float32.
+    """
+    first, second = first.float(), second.float()
+    if torch.jit.is_scripting():  # takes no device of an autocast that is not a constant
+        return torch.matmul(first, second)
+    with torch.autocast(first.device.type, enabled=False):
+        return torch.matmul(first, second)

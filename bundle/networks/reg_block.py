@@ -10,6 +10,7 @@ from bundle.geometry.warp import token_grid
 from bundle.networks.cross_attention import TokenProjection, global_attention, with_prior
 from bundle.networks.layers import ResidualBlock
 from bundle.networks.local_correlation import local_correlation, window_offsets
+from bundle.networks.precision import float32_product
 
 
 class RegBlk(nn.Module):
@@ -65,7 +66,9 @@ class RegBlk(nn.Module):
         query_m, key_m, value_m = self.project(moving)
         cosines = local_correlation(query_f, key_m, self.radius)
         logits = cosines * self.window_log_scale.exp() + self._window_prior()
-        near = torch.einsum("bkhw,kd->bdhw", logits.softmax(dim=1), self.offsets)
+        shares = logits.softmax(dim=1)
+        mean = float32_product(self.offsets.transpose(0, 1), shares.flatten(2))  # type: ignore
+        near = mean.unflatten(2, shares.shape[2:])
         seen_m, found = self._attend(query_f, self._prepared_keys(key_m), value_m)
         seen_f, found_back = self._attend(query_m, self._prepared_keys(key_f), value_f)
         # Brought to the spread of the features beside them: small inputs are learnt slowly.

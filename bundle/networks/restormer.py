@@ -9,6 +9,8 @@ from monai.networks.nets.restormer import MDTATransformerBlock
 from torch import nn
 from torch.nn import functional
 
+from bundle.networks.precision import float32_product
+
 
 class RestormerBlock(nn.Module):
     """Transposed attention over channels, then a gated feed-forward part; 2D.
@@ -83,10 +85,7 @@ def as_tokens(x: torch.Tensor) -> torch.Tensor:
 def gram_matrix(tokens: torch.Tensor) -> torch.Tensor:
     """Inner products of all channels: (B, N, C) to (B, C, C), float32."""
     tokens = tokens.float()
-    if torch.jit.is_scripting():  # takes no device of an autocast that is not a constant
-        return torch.bmm(tokens.transpose(1, 2), tokens)
-    with torch.autocast(tokens.device.type, enabled=False):
-        return torch.bmm(tokens.transpose(1, 2), tokens)
+    return float32_product(tokens.transpose(1, 2), tokens)
 
 
 def normed_linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

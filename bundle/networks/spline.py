@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from bundle.networks.precision import float32_product
+
 
 def spline_weights(out_size: int, in_size: int, reference: torch.Tensor) -> torch.Tensor:
     """Weights of ``in_size`` evenly spread control points at ``out_size`` pixels.
@@ -32,7 +34,6 @@ def spline_upsample(control: torch.Tensor, height: int, width: int) -> torch.Ten
 
     Values are not rescaled: a field in pixels stays in pixels.
     """
-    control = control.float()
     down = spline_weights(height, control.shape[-2], control)
     across = spline_weights(width, control.shape[-1], control)
-    return torch.matmul(torch.matmul(down, control), across.transpose(0, 1))
+    return float32_product(float32_product(down, control), across.transpose(0, 1))

@@ -197,7 +197,12 @@ def test_bfloat16_keeps_fields_in_float32(network):
     image = torch.rand(1, 2, 64, 64)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         output = network(image)
+        fields = network.all_fields(image)
+        found, spread = network.register_with_spread(image)
     assert output.dtype == torch.float32 and torch.isfinite(output).all()
+    for field in (*fields.values(), found, spread, output[:, 1:]):
+        assert field.dtype == torch.float32
+        assert not torch.equal(field, field.bfloat16().float())  # nor were they on the way
 
 
 @pytest.mark.cuda
