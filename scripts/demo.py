@@ -40,6 +40,9 @@ INTRODUCTION = (
     "Research use only: not a medical device."
 )
 
+PHANTOM = "phantom"
+"""The demo's folder of the head: where it is, the others are a demo's, too."""
+
 
 def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
     """Run the command.
@@ -74,9 +77,10 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
         raise InputError(f"{overrides['checkpoint']}: no such file; {REMEDY}")
     if seed < 0:
         raise InputError(f"--seed {seed}: give a whole number of 0 or more")
+    _require_own(folder)
     try:
         print(f"making the phantom (seed {seed}) in {folder}", flush=True)
-        pairs = [*volume_pairs(folder / "phantom", seed), picture_pair(folder / "phantom", seed)]
+        pairs = [*volume_pairs(folder / PHANTOM, seed), picture_pair(folder / PHANTOM, seed)]
         cases = [_register(pair, folder, overrides) for pair in pairs]
         write_report(folder / "report.html", "BiMSRec demo", INTRODUCTION, cases)
         draw_overview(folder, folder / "overview.png")
@@ -88,6 +92,12 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
         print(f"  {case.title}: {case.figures['before']} before, {case.figures['after']} after")
     print(f"results: {folder}\npicture: {folder / 'overview.png'}")
     print(f"QC page: {folder / 'report.html'}")
+
+
+def _require_own(folder: Path) -> None:
+    """Refuse a folder with files that no demo has left there."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / PHANTOM).is_dir():
+        raise InputError(f"{folder}: not empty, and no earlier demo; name a new or an empty folder")
 
 
 def _register(pair: Pair, folder: Path, overrides: dict[str, Any]) -> Case:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bundle.errors import InputError
 from bundle.paths import ROOT
 from scripts.command import or_exit
 from scripts.ending import Ended
@@ -30,6 +31,8 @@ SHARED = (
 )
 """Options of all pairs, which ``configs/inference.json`` takes under the same names."""
 
+TABLES = ("summary.csv", "summary.html")
+
 
 def run_many(
     records: list[dict[str, str]], options: argparse.Namespace, overrides: dict[str, Any]
@@ -42,11 +45,13 @@ def run_many(
         overrides: values for other ids of ``configs/inference.json``.
 
     Raises:
+        InputError: files of others have the names of the tables.
         SystemExit: with status 1 if a pair failed.
     """
     from bundle.results.summary import summary_rows
     from bundle.workflow import parallel
 
+    _require_own_table(options)
     with parallel.launched() as processes:
         if processes > 1 and options.device is None:
             options.device = str(parallel.local_device())
@@ -70,6 +75,16 @@ def run_many(
         raise SystemExit(1)
 
 
+def _require_own_table(options: argparse.Namespace) -> None:
+    """Refuse to replace a table or a page of the same name that is not of an earlier run."""
+    from bundle.results.recognised import is_ours
+
+    for name in TABLES if options.bids is None else ():
+        path = Path(options.output_dir) / name
+        if path.exists() and not is_ours(path):
+            raise InputError(f"{path}: exists and is not a result; choose another output_dir")
+
+
 def _write_table(rows: Sequence[Mapping[str, object]], options: argparse.Namespace) -> None:
     """Write what became of the pairs; their results do not depend on it."""
     from bundle.results.summary import write_index, write_summary
@@ -79,12 +94,12 @@ def _write_table(rows: Sequence[Mapping[str, object]], options: argparse.Namespa
 
         write_logs(rows, options)
         return
-    path = Path(options.output_dir) / "summary.csv"
+    table, page = (Path(options.output_dir) / name for name in TABLES)
     try:
-        write_summary(rows, path)
-        write_index(rows, path.with_suffix(".html"))
+        write_summary(rows, table)
+        write_index(rows, page)
     except OSError as error:
-        tell(f"warning: {path}: cannot be written ({error.strerror})")
+        tell(f"warning: {table}: cannot be written ({error.strerror})")
 
 
 def _run_share(

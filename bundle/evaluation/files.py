@@ -27,6 +27,9 @@ PAGE = "summary.md"
 RUN = "run.json"
 FIELDS = "fields"
 
+SMALLEST = 44
+"""Pixels per side that the measures of fusion need: three scales with windows of 11."""
+
 ROW_NOTES = (
     "`BiMSRec` is judged beside what needs no network: a copy of an input, the maximum without "
     "registration, blends of the maximum with the fixed image, and, as the ceiling of "
@@ -34,20 +37,27 @@ ROW_NOTES = (
     "the pair alone: `displacement` there is how far it moves it.",
     "`another patient's fixed`: the network got the same moving image beside the fixed image of "
     "another case (where there is one case only, of the slice half the list away). The measures "
-    "are the pair's own: it must register clearly worse than the row `BiMSRec`.",
+    "are the pair's own: it must register clearly worse than the row `BiMSRec`. A modality "
+    "with one pair has no such row.",
 )
 
 
-def prepare_output(output_dir: str, overwrite: bool = False) -> None:
-    """Make the output folder.
+def prepare_output(output_dir: str, image_size: int, overwrite: bool = False) -> None:
+    """Make the output folder, if there is something to measure.
 
     Args:
         output_dir: where the files will lie.
+        image_size: pixels per side of the pictures.
         overwrite: let :func:`evaluate` replace those of an earlier evaluation.
 
     Raises:
-        InputError: the folder cannot be made, or holds files of an earlier evaluation.
+        InputError: the folder cannot be made, or holds files of an earlier evaluation, or the
+            pictures are too small for the measures.
     """
+    if image_size < SMALLEST:
+        raise InputError(
+            f"--image_size {image_size}: give {SMALLEST} or more, which the measures of fusion need"
+        )
     folder = Path(output_dir)
     older = _written(folder)
     if older and not overwrite:

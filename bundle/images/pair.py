@@ -35,6 +35,12 @@ from bundle.progress import SILENT, Progress, Stage, expected_seconds
 
 SIDES = ("fixed", "moving")
 
+OF_VOLUMES = (
+    *("suv", "labels", "initial_transform", "refine"),
+    *("resolution", "matrices", "dicom_output"),
+)
+"""Options that ask for what pictures do not have."""
+
 
 @dataclass(frozen=True)
 class PicturePair:
@@ -151,9 +157,9 @@ def _pictures(fixed: Any, moving: Any, options: Options) -> PicturePair:
     began = time.time()
     if options.apply_to_all_frames:
         raise InputError("apply_to_all_frames: pictures have no frames; leave it out")
-    if options.suv or options.labels:
-        option = "suv" if options.suv else "labels"
-        raise InputError(f"{_name(moving, 'moving')}: is a picture; leave out --{option}")
+    for option in OF_VOLUMES:
+        if getattr(options, option) not in (None, False, (), "none"):
+            raise InputError(f"{_name(moving, 'moving')}: is a picture; leave out --{option}")
     refuse_masks((options.fixed_mask, options.moving_mask))
     names = [_name(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
     pictures = [

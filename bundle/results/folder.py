@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,13 +12,13 @@ from pathlib import Path
 from bundle.errors import InputError
 from bundle.images.kinds import require_plain
 from bundle.results.held import held
+from bundle.results.recognised import is_ours
 
 try:
     import fcntl
 except ImportError:  # Windows: what a killed run left stays
     fcntl = None  # type: ignore[assignment]
 
-SLICE = re.compile(r"\d{4,}\.dcm")  # a file of a series
 PARTIAL = ".result-"
 MOVING = ".moving"
 SERIES = ("dicom", "dicom_color", "dicom_registered")
@@ -48,6 +47,8 @@ RESULTS = (
     "report.html",
     "overlay.png",
 )
+PICTURES = ("fused.png", "warped.png", "ddf.nii.gz", "report.html")
+"""Those of a pair of pictures; volumes have all but the first two of them."""
 
 
 def has_results(folder: Path) -> bool:
@@ -162,23 +163,38 @@ def _killed(folder: Path) -> list[Path]:
 def _make_room(folder: Path, results: Sequence[Path], killed: Sequence[Path]) -> None:
     """Remove an older result, whole or as a killed run left it while it moved its own.
 
-    Without one, files of the same names are somebody else's.
+    Files of the same names that are no part of it are somebody else's, and nothing is removed.
     """
-    if has_results(folder) or any((stage / MOVING).exists() for stage in killed):
-        for path in (path for name in SERIES for path in folder.glob(f"{name}/*")):
-            if not SLICE.fullmatch(path.name):
-                raise InputError(f"{path}: exists and is not a result; choose another output_dir")
-        older = [folder / name for name in RESULTS]
-    else:
-        older = []
-        for result in results:
-            if (folder / result.name).exists():
-                raise InputError(
-                    f"{folder / result.name}: exists and is not a result; choose another output_dir"
-                )
+    interrupted = any((stage / MOVING).exists() for stage in killed)
+    older = [folder / name for name in (RESULTS if interrupted else _of_result(folder))]
+    taken = [folder / result.name for result in results if folder / result.name not in older]
+    for path in (*taken, *(path for one in older for path in _others(one))):
+        if path.exists():
+            raise InputError(f"{path}: exists and is not a result; choose another output_dir")
     if results:
         (results[0].parent / MOVING).touch()  # from here on all files of these names are ours
     for path in older:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     for stage in killed:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def _of_result(folder: Path) -> set[str]:
+    """Names that the results in a folder may have: pictures and volumes differ."""
+    names: set[str] = set()
+    if (folder / "fused.png").exists():
+        names |= set(PICTURES)
+    if (folder / "fused.nii.gz").exists():
+        names |= set(RESULTS) - {"fused.png", "warped.png"}
+    return names
+
+
+def _others(path: Path) -> list[Path]:
+    """What is somebody else's: a file of a result's name, or what lies in the folder of a series.
+
+    Args:
+        path: of a result, which need not be there.
+    """
+    if path.is_dir():
+        return [one for one in path.rglob("*") if one.suffix != ".dcm" or not is_ours(one)]
+    return [path] if path.exists() and not is_ours(path) else []

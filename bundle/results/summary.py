@@ -11,6 +11,9 @@ from urllib.parse import quote
 
 from bundle.results.page import write_page
 
+TITLE = "Registered pairs"
+"""Of the page."""
+
 COLUMNS = (
     "id",
     "status",
@@ -90,7 +93,7 @@ def write_index(rows: Sequence[Mapping[str, object]], path: Path) -> None:
     ids = [str(row["id"]) for row in rows]
     links = {name: f"{quote(name)}/report.html" for name in ids if _page(path, name).is_file()}
     write_page(
-        path, "index.html", title="Registered pairs", columns=COLUMNS, rows=rows, links=links,
+        path, "index.html", title=TITLE, columns=COLUMNS, rows=rows, links=links,
         headings=HEADINGS, shown=shown,
         done=sum(row["status"] == "done" for row in rows),
         failed=sum(row["status"] == "failed" for row in rows),

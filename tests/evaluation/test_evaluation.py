@@ -163,6 +163,12 @@ def test_existing_results_are_kept_unless_overwrite(name, data, tmp_path):
     assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
 
 
+def test_pictures_too_small_for_the_measures_are_refused_before_any_work(data, tmp_path):
+    with pytest.raises(SystemExit, match="^error: --image_size 32: give 44 or more[^\n]*$"):
+        evaluate(data, tmp_path / "out", image_size=32)
+    assert not (tmp_path / "out").exists()
+
+
 def test_overwrite_leaves_nothing_of_the_earlier_evaluation(data, first, tmp_path):
     (tmp_path / "fields").mkdir()
     older = ["fields/CT_9_small.png", "fields/CT_9_large.nii.gz", "metrics.csv"]

@@ -1,10 +1,13 @@
+from contextlib import suppress
 from pathlib import Path
 
+import pydicom
 import pytest
 
 from bundle.errors import InputError
 from bundle.options import options_of
 from bundle.results.folder import FUSED, RESULTS, staged
+from bundle.results.labels import write_labels
 from bundle.results.whole_file import whole_file
 from bundle.workflow import RefuseExistingd
 
@@ -54,11 +57,42 @@ def test_failure_leaves_what_was_there(tmp_path):
 
 
 def test_older_results_go_and_other_files_stay(tmp_path):
-    for name in ("fused.nii.gz", "warped.png", "notes.txt"):
+    for name in ("fused.nii.gz", "warped.nii.gz", "notes.txt"):
         (tmp_path / name).write_text("old")
     with staged(tmp_path) as stage:
         (stage / "fused.png").touch()
     assert names(tmp_path) == ["fused.png", "notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("older", "mine"),
+    [("fused.png", "labels.csv"), ("fused.png", "overlay.png"), ("fused.nii.gz", "warped.png")],
+)
+def test_what_results_of_that_kind_do_not_have_stays(older, mine, tmp_path):
+    for name in (older, mine):
+        (tmp_path / name).write_text("old")
+    with staged(tmp_path) as stage:
+        (stage / older).touch()
+    assert names(tmp_path) == sorted([older, mine])
+    with (
+        pytest.raises(InputError, match=f"{mine}: exists and is not a result"),
+        staged(tmp_path) as stage,
+    ):
+        (stage / older).touch()
+        (stage / mine).touch()
+    assert (tmp_path / mine).read_text(encoding="utf-8") == "old"
+
+
+@pytest.mark.parametrize(("ours", "stays"), [(True, False), (False, True)])
+def test_a_table_of_labels_is_looked_into_before_it_goes(ours, stays, tmp_path):
+    (tmp_path / "fused.nii.gz").touch()
+    if ours:
+        write_labels([], tmp_path / "labels.csv")
+    else:
+        (tmp_path / "labels.csv").write_text("1,cortex")
+    with suppress(InputError), staged(tmp_path) as stage:
+        (stage / "fused.nii.gz").touch()
+    assert (tmp_path / "labels.csv").exists() is stays
 
 
 def test_files_of_the_same_names_are_not_results_without_a_fused_one(tmp_path):
@@ -184,8 +218,9 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
 
 def test_an_older_series_goes_but_nobody_elses_folder(tmp_path):
     (tmp_path / "dicom").mkdir()
-    for name in ("fused.nii.gz", "dicom/0001.dcm", "dicom/notes.txt"):
+    for name in ("fused.nii.gz", "dicom/notes.txt"):
         (tmp_path / name).write_text("old")
+    write_slice(tmp_path / "dicom" / "0001.dcm", "BiMSRec")
     with pytest.raises(InputError, match="notes.txt: exists and is not a result"), staged(tmp_path):
         pass
     assert (tmp_path / "fused.nii.gz").exists() and (tmp_path / "dicom" / "0001.dcm").exists()
@@ -193,3 +228,28 @@ def test_an_older_series_goes_but_nobody_elses_folder(tmp_path):
     with staged(tmp_path) as stage:
         (stage / "fused.nii.gz").write_text("new")
     assert [path.name for path in tmp_path.iterdir()] == ["fused.nii.gz"]
+
+
+@pytest.mark.parametrize("manufacturer", ["SIEMENS", None])
+def test_slices_of_a_scanner_are_no_results(manufacturer, tmp_path):
+    (tmp_path / "dicom").mkdir()
+    (tmp_path / "fused.nii.gz").write_text("old")
+    write_slice(tmp_path / "dicom" / "0001.dcm", manufacturer)
+    message = r"0001\.dcm: exists and is not a result"
+    with pytest.raises(InputError, match=message), staged(tmp_path) as stage:
+        (stage / "fused.nii.gz").touch()
+    assert (tmp_path / "dicom" / "0001.dcm").exists()
+    assert (tmp_path / "fused.nii.gz").read_text(encoding="utf-8") == "old"
+
+
+def write_slice(path, manufacturer):
+    """A DICOM file without pixels; no DICOM at all where no manufacturer is named."""
+    if manufacturer is None:
+        path.write_text("text")
+        return
+    header = pydicom.Dataset()
+    header.SOPClassUID, header.SOPInstanceUID = pydicom.uid.MRImageStorage, "1.2.3"
+    header.Manufacturer = manufacturer
+    header.file_meta = pydicom.dataset.FileMetaDataset()
+    header.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    header.save_as(path, enforce_file_format=True)

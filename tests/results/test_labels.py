@@ -144,9 +144,11 @@ def test_what_is_no_label_map(change, message, tmp_path):
         read_labels(tmp_path / "l.nii.gz", image)
 
 
-def test_pictures_take_neither(tmp_path):
+def test_pictures_take_no_option_of_volumes(tmp_path):
     picture = np.zeros((40, 40), np.uint8)
-    for given in ({"suv": True}, {"labels": "l.nii.gz"}):
+    asked = {"suv": True, "labels": "l.nii.gz", "initial_transform": "t.tfm", "refine": "bspline"}
+    asked |= {"resolution": 2, "matrices": ["fsl"], "dicom_output": True}
+    for given in ({name: value} for name, value in asked.items()):
         (name,) = given
         with pytest.raises(InputError, match=f"moving image: is a picture; leave out --{name}"):
             read_pair(picture, picture, options_of(**given))

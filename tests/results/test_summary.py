@@ -3,6 +3,7 @@
 import csv
 import re
 
+from bundle.results.recognised import is_ours
 from bundle.results.summary import summary_rows, write_index, write_summary
 
 RECORDS = [{"id": "a b", "output_dir": "x"}, {"id": "<c>", "output_dir": "y"}, {"id": "d"}]
@@ -15,6 +16,7 @@ def test_the_page_leads_to_those_of_the_pairs(tmp_path):
     rows = summary_rows(RECORDS, STATES)
     write_summary(rows, tmp_path / "summary.csv")
     write_index(rows, tmp_path / "summary.html")
+    assert all(is_ours(tmp_path / f"summary.{ending}") for ending in ("csv", "html"))
     page = (tmp_path / "summary.html").read_text(encoding="utf-8")
     assert re.findall('href="([^"]*)"', page) == ["a%20b/report.html"]
     assert "3 pairs, 1 done, 1 failed" in page

@@ -187,6 +187,18 @@ def touch(*paths):
         path.touch()
 
 
+@pytest.mark.parametrize("name", ["summary.csv", "summary.html"])
+def test_a_table_of_somebody_else_is_not_replaced(name, studies, stub, tmp_path):  # noqa: F811
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("mine")
+    command = ["--input_dir", str(studies), "--output_dir", str(out), "--device", "cpu"]
+    with pytest.raises(SystemExit, match=f"^error: .*{name}: exists and is not a result[^\n]*$"):
+        fuse.main([*command, "--overwrite"], **stub, guard=False)
+    assert [path.name for path in out.iterdir()] == [name]
+    assert (out / name).read_text(encoding="utf-8") == "mine"
+
+
 def test_a_table_that_cannot_be_written_is_told(tmp_path, capsys):
     (tmp_path / "summary.csv").mkdir()
     run_pairs._write_table([], argparse.Namespace(bids=None, output_dir=str(tmp_path)))
