@@ -67,8 +67,9 @@ class RegBlk(nn.Module):
         cosines = local_correlation(query_f, key_m, self.radius)
         logits = cosines * self.window_log_scale.exp() + self._window_prior()
         shares = logits.softmax(dim=1)
-        mean = float32_product(self.offsets.transpose(0, 1), shares.flatten(2))  # type: ignore
-        near = mean.unflatten(2, shares.shape[2:])
+        offsets = self.offsets.transpose(0, 1)  # type: ignore[operator]
+        mean = float32_product(offsets, shares.flatten(2))
+        near = mean.reshape(shares.shape[0], 2, shares.shape[2], shares.shape[3])
         seen_m, found = self._attend(query_f, self._prepared_keys(key_m), value_m)
         seen_f, found_back = self._attend(query_m, self._prepared_keys(key_f), value_f)
         # Brought to the spread of the features beside them: small inputs are learnt slowly.
