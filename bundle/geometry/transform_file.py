@@ -18,6 +18,7 @@ TEXT = b"#Insight Transform File"
 
 NUMBERS = {
     "TranslationTransform": 3, "ScaleTransform": 3, "VersorTransform": 3, "Euler3DTransform": 6,
+    "ScaleLogarithmicTransform": 3,
     "VersorRigid3DTransform": 6, "Similarity3DTransform": 7, "ScaleVersor3DTransform": 9,
     "ScaleSkewVersor3DTransform": 15, "AffineTransform": 12, "MatrixOffsetTransformBase": 12,
 }  # fmt: skip

@@ -4,12 +4,39 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import SimpleITK as sitk
 import torch
 
+from bundle.geometry.grid import image_on
 from bundle.geometry.slices import to_slices
-from bundle.geometry.transform import as_transform, resample
+from bundle.geometry.transform import as_transform, onto, resample
 from bundle.images.display import displayed
+from bundle.registration.elastic_field import ElasticField
 from bundle.registration.pairs import InitializedPair
+
+
+def uncertain_beyond(initial: InitializedPair, elastic: ElasticField) -> ElasticField:
+    """A field whose spread counts all of it where the moving volume shows nothing.
+
+    There it is only continued from what both show, and no image can tell whether it is right.
+
+    Args:
+        initial: the pair after its start.
+        elastic: on any grid.
+
+    Returns:
+        the same field; its spread, if there is one, with the field's length beyond the border.
+    """
+    if initial.overlap == 1.0 or elastic.spread is None:
+        return elastic
+    everywhere = image_on(initial.moving, np.ones(initial.moving.GetSize()[::-1], np.uint8))
+    start = as_transform(initial.start)
+    there = resample(everywhere, elastic.field, start, sitk.sitkNearestNeighbor)
+    length = np.linalg.norm(sitk.GetArrayFromImage(elastic.field), axis=-1)
+    length *= sitk.GetArrayFromImage(there) == 0
+    spread = np.hypot(sitk.GetArrayFromImage(onto(elastic.spread, elastic.field)), length)
+    return replace(elastic, spread=image_on(elastic.field, spread.astype(np.float32)))
 
 
 def beyond_field_of_view(initial: InitializedPair) -> InitializedPair:

@@ -60,7 +60,7 @@ def _read(path: Path, fixed: sitk.Image, moving: sitk.Image) -> np.ndarray:
 def _read_itk(path: Path) -> np.ndarray:
     try:
         transform = read_itk_transform(path)
-    except RuntimeError as error:
+    except (RuntimeError, KeyError) as error:  # of kinds that SimpleITK does not know
         raise InputError(
             f"{path}: cannot be read as a transform; save it with ITK, ANTs, 3D Slicer or FSL"
         ) from error

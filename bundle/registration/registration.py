@@ -31,7 +31,7 @@ from bundle.registration.bspline import Refinement, refine
 from bundle.registration.coarse import CoarsePair, coarse_of
 from bundle.registration.combined import combined
 from bundle.registration.elastic_field import ElasticField
-from bundle.registration.field_of_view import beyond_field_of_view
+from bundle.registration.field_of_view import beyond_field_of_view, uncertain_beyond
 from bundle.registration.finer import finer_field
 from bundle.registration.initialize import initialize
 from bundle.registration.optimised import optimised_field
@@ -145,6 +145,7 @@ def _best(initial: InitializedPair, network: Any, options: Options, progress: Pr
     found = list(_candidates(initial, coarse, network, options, progress, needed))
     progress(Stage.CHOICE)
     best = max(found, key=lambda one: one.information)
+    best = replace(best, elastic=uncertain_beyond(initial, best.elastic))
     if not options.guard:
         return best
     if best.information >= needed:

@@ -45,10 +45,11 @@ def worst_scores(rows: Sequence[Mapping[str, object]]) -> list[tuple[float, str]
         if len(numbers) < FEWEST:
             continue
         for name, sign in WORSE.items():
-            values = [rows[number].get(name) for number in numbers]
-            if not all(isinstance(value, (int, float)) for value in values):
+            known = [n for n in numbers if isinstance(rows[n].get(name), (int, float))]
+            if len(known) < FEWEST:
                 continue
-            for number, score in zip(numbers, sign * _scores(values), strict=True):
+            scores = sign * _scores([rows[number][name] for number in known])
+            for number, score in zip(known, scores, strict=True):
                 worst = found[number] or (0.0, "")
                 found[number] = (round(float(score), 2), name) if score > worst[0] else worst
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import SimpleITK as sitk
 from bundle.domain import MOVING, Modality
 from bundle.errors import refuse_warnings
 from bundle.fusion import FusedPair, FusedPictures, FusedVolumes, color_volume, colormap_of
+from bundle.geometry.compact import VOXEL
 from bundle.geometry.fields import write_field
 from bundle.images.nifti_write import write_rgb
 from bundle.images.pictures import write_picture
@@ -112,9 +114,8 @@ def _write_files(
     progress(Stage.FILES)
     registration = fused.registration
     pair = registration.pair
-    volumes = (pair.fixed.image, pair.moving.image)
-    dicom = DICOM * volumes[0].GetNumberOfPixels() if options.dicom_output else 0
-    require_space(folder, PAGE + dicom + sum(_bytes(volume) for volume in volumes))
+    dicom = DICOM * pair.fixed.image.GetNumberOfPixels() if options.dicom_output else 0
+    require_space(folder, PAGE + dicom + _bytes(fused, options))
     colormap = colormap_of(pair.modality, options.colormap)
     activity = pair.modality in MOVING and Modality[str(pair.modality)].activity
     colors = color_volume(fused, colormap) if activity or options.colormap else None
@@ -142,9 +143,16 @@ def _write_colors(colors: sitk.Image, folder: Path) -> None:
         write_rgb(colors, plain)
 
 
-def _bytes(volume: sitk.Image) -> int:
-    """What results on a volume's grid take: two transforms, a field, four volumes and colours.
+def _bytes(fused: FusedVolumes, options: Options) -> int:
+    """What the results take while they are written plain, at most.
 
-    Each is written plain first, so with fields in float64 this is enough for the largest besides.
+    Four volumes and colours, and the field if it is wanted in full, on the grid of the results; two
+    transforms and the field on coarse voxels; the moving volume if its slices were made regular.
     """
-    return volume.GetNumberOfPixels() * (2 * 24 + 12 + 4 * 4 + 3)
+    pair = fused.registration.pair
+    fixed, moving = pair.fixed.image, pair.moving.image
+    sides = zip(fixed.GetSize(), fixed.GetSpacing(), strict=True)
+    coarse = math.prod(math.ceil(count * step / VOXEL) + 2 for count, step in sides)
+    own = fixed.GetNumberOfPixels() * (4 * 4 + 3 + (24 if options.ddf_full else 0))
+    regular = 4 * moving.GetNumberOfPixels() if pair.moving.resampled else 0
+    return own + coarse * (2 * 24 + 12) + regular

@@ -10,13 +10,14 @@ import pytest
 import SimpleITK as sitk
 import torch
 
+from bundle.geometry.grid import image_on
 from bundle.geometry.slices import in_plane_of
 from bundle.images.pair import read_pair
 from bundle.options import options_of
 from bundle.registration import initialize, register
 from bundle.registration.coarse import coarse_of
 from bundle.registration.elastic_field import ElasticField
-from bundle.registration.field_of_view import beyond_field_of_view
+from bundle.registration.field_of_view import beyond_field_of_view, uncertain_beyond
 from bundle.registration.masked import Masked
 from bundle.registration.optimised import optimised_field
 from tests.inference.stubs import KnownField
@@ -66,6 +67,18 @@ def test_the_outermost_slice_goes_on(part):
     beyond = found.image[1, ..., :CUT]
     torch.testing.assert_close(beyond, part.image[1, ..., CUT:][..., :1].expand_as(beyond))
     assert (part.image[1, ..., :CUT] == 0).all()
+
+
+def test_beyond_it_all_of_the_field_is_uncertain(whole, part):
+    grid = part.pair.fixed.image
+    shape = grid.GetSize()[::-1]
+    field = image_on(grid, np.full((*shape, 3), (2.0, 3.0, 6.0)))
+    elastic = ElasticField(field, image_on(grid, np.full(shape, 24.0, np.float32)), ())
+    assert uncertain_beyond(whole, elastic) is elastic
+    found = uncertain_beyond(part, elastic)
+    values = sitk.GetArrayFromImage(found.spread)
+    assert (values[:CUT] == 25.0).all() and (values[CUT:] == 24.0).all()
+    assert found.field is field
 
 
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])

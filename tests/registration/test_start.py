@@ -206,6 +206,22 @@ def test_a_text_of_a_transform_that_is_cut_short_is_refused(left_out, tmp_path):
         read_initial_transform(path, head(), head())
 
 
+@pytest.mark.parametrize(
+    ("kind", "numbers", "message"),
+    [
+        ("ScaleLogarithmicTransform", "0.5", "is damaged or cut short"),
+        ("ComposeScaleSkewVersor3DTransform", "0 0 0 0 0 0 1 1 1 0 0 0", "cannot be read as a"),
+    ],
+)
+def test_kinds_of_transforms_that_are_rare_are_one_line(kind, numbers, message, tmp_path):
+    path = tmp_path / "t.tfm"
+    lines = ["#Insight Transform File V1.0", "#Transform 0", f"Transform: {kind}_double_3_3"]
+    lines += [f"Parameters: {numbers}", "FixedParameters: 0 0 0"]
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match=rf"t\.tfm: {message}"):
+        read_initial_transform(path, head(), head())
+
+
 @pytest.mark.parametrize("word", ["nan", "inf", "1e400", "abc", "1,0"])
 def test_a_text_of_a_transform_with_what_is_no_number_is_refused(word, tmp_path):
     path = tmp_path / "t.tfm"

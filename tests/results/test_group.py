@@ -42,6 +42,15 @@ def test_scores_by_hand():
     assert scores[6:] == [None] * 3  # too few of the modality, and without measures
 
 
+def test_a_row_without_a_measure_hides_it_of_no_other():
+    rows = [row(f"sub-{n}", 0.5, uncertainty_p95_mm=2.0 + 0.1 * n) for n in range(9)]
+    rows += [row("sub-9", 0.5, uncertainty_p95_mm=40.0), row("sub-10", 0.5, uncertainty_p95_mm="")]
+    scores = worst_scores(rows)
+    assert scores[9] is not None and scores[9][0] > 50
+    assert scores[9][1] == "uncertainty_p95_mm"
+    assert scores[10] == (0.0, "")
+
+
 def test_what_failed_and_outliers_come_first(tmp_path):
     write_group(ROWS, {}, tmp_path)
     with (tmp_path / "group_registration.tsv").open(encoding="utf-8") as file:

@@ -12,7 +12,7 @@ from bundle.geometry.transform import as_matrix, compose, resample
 from bundle.options import options_of
 from bundle.phantom.pairs import write_volumes
 from bundle.registration.initial_transform import read_initial_transform
-from bundle.results import volume_files
+from bundle.results import volume_files, write, writing
 from bundle.results.volume_files import write_files, write_mapping
 from tests.geometry.test_compact import START, apart, lengths, smooth_field
 
@@ -44,6 +44,24 @@ def registered(ball, tmp_path):
         spread=sitk.Cast(fixed / 400, sitk.sitkFloat32),
     )
     return replace(ball, registration=registration, fused=sitk.Cast(fixed / 2000, sitk.sitkFloat32))
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_the_space_that_is_asked_for_holds_the_files_and_not_the_moving_volume(
+    ball, full, tmp_path, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(writing, "require_space", lambda folder, size: asked.append(size))
+    known, options = ball.registration, options_of(ddf_full=full)
+    for factor in (1, 8):
+        large = sitk.Expand(known.pair.moving.image, [factor, 1, 1])
+        pair = replace(known.pair, moving=replace(known.pair.moving, image=large))
+        registration = replace(known, initial=replace(known.initial, pair=pair))
+        write(replace(ball, registration=registration), tmp_path / str(factor), options)
+    voxels = known.pair.fixed.image.GetNumberOfPixels()
+    plain = voxels * (3 * 4 + 3 + (12 if full else 0))  # three volumes, colours, the field
+    assert asked[0] == asked[1]
+    assert plain < asked[0] - writing.PAGE < plain + 200 * voxels
 
 
 @pytest.mark.parametrize("full", [False, True])
