@@ -26,6 +26,7 @@ from bundle.evaluation.demo_pairs import Pair, picture_pair, volume_pairs
 from bundle.evaluation.tables.overview import draw_overview
 from bundle.geometry.slices import to_slices
 from bundle.geometry.transform import displacement_field
+from bundle.images.kinds import visible
 from bundle.images.volumes import read_volume
 from bundle.networks.weights import REMEDY
 from bundle.paths import MODEL
@@ -41,7 +42,10 @@ INTRODUCTION = (
 )
 
 PHANTOM = "phantom"
-"""The demo's folder of the head: where it is, the others are a demo's, too."""
+"""The demo's folder of the head: where it is, the others of :data:`OWN` are a demo's, too."""
+
+OWN = {PHANTOM, "ct", "pet", "pet_picture", "report.html", "overview.png"}
+"""What a demo leaves."""
 
 
 def main(arguments: Sequence[str] | None = None, **overrides: Any) -> None:
@@ -96,7 +100,8 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
 
 def _require_own(folder: Path) -> None:
     """Refuse a folder with files that no demo has left there."""
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / PHANTOM).is_dir():
+    names = {path.name for path in visible(folder, "*")} if folder.is_dir() else set()
+    if names and (PHANTOM not in names or not names <= OWN):
         raise InputError(f"{folder}: not empty, and no earlier demo; name a new or an empty folder")
 
 

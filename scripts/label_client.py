@@ -26,6 +26,7 @@ from monailabel.client.client import MONAILabelClientException
 from bundle.errors import InputError
 from bundle.images.kinds import PICTURES, WRITTEN
 from bundle.results.folder import RESULTS
+from bundle.results.recognised import is_ours, refuse_others
 from scripts.command import or_exit, program
 
 SUFFIXES = (*WRITTEN, *PICTURES, ".h5", ".tfm", ".html", ".json")
@@ -128,9 +129,12 @@ def _move(files: dict[str, Path], folder: Path) -> None:
     """Put the results into the folder; those of an earlier pair go."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for old in (folder / name for name in RESULTS):
-            if old.is_file():
-                old.unlink()
+        earlier = any((folder / name).exists() for name in IMAGES)
+        older = [folder / name for name in (*files, *RESULTS) if (folder / name).is_file()]
+        older = older if earlier else [path for path in older if path.name in files]
+        refuse_others(*(path for path in older if not (earlier and is_ours(path))))
+        for path in older:
+            path.unlink(missing_ok=True)
         for name, file in files.items():
             shutil.move(file, folder / name)
     except OSError as error:

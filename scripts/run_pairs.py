@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bundle.errors import InputError
 from bundle.paths import ROOT
 from scripts.command import or_exit
 from scripts.ending import Ended
@@ -77,12 +76,11 @@ def run_many(
 
 def _require_own_table(options: argparse.Namespace) -> None:
     """Refuse to replace a table or a page of the same name that is not of an earlier run."""
-    from bundle.results.recognised import is_ours
+    from bundle.results.recognised import is_ours, refuse_others
 
-    for name in TABLES if options.bids is None else ():
-        path = Path(options.output_dir) / name
-        if path.exists() and not is_ours(path):
-            raise InputError(f"{path}: exists and is not a result; choose another output_dir")
+    if options.bids is None:
+        paths = [Path(options.output_dir) / name for name in TABLES]
+        refuse_others(*(path for path in paths if path.exists() and not is_ours(path)))
 
 
 def _write_table(rows: Sequence[Mapping[str, object]], options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""The folder of a result: filled whole or not at all, and never at the cost of other files."""
+"""The folder of a result: filled whole or not at all, and nothing of others is removed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from bundle.errors import InputError
 from bundle.images.kinds import require_plain
 from bundle.results.held import held
-from bundle.results.recognised import is_ours
+from bundle.results.recognised import is_ours, refuse_others
 
 try:
     import fcntl
@@ -90,6 +90,7 @@ def require_writable(folder: Path, overwrite: bool = False, *sources: Path | str
     for source in sources:
         if Path(source).resolve() in replaced:
             raise InputError(f"{source}: a result would take its place; choose another output_dir")
+    refuse_others(*(path for name in _of_result(folder) for path in _others(folder / name)))
     parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not (parent.is_dir() and os.access(parent, os.W_OK)):
         raise InputError(f"{folder}: cannot be written to; choose another output_dir")
@@ -165,14 +166,14 @@ def _make_room(folder: Path, results: Sequence[Path], killed: Sequence[Path]) ->
 
     Files of the same names that are no part of it are somebody else's, and nothing is removed.
     """
-    interrupted = any((stage / MOVING).exists() for stage in killed)
-    older = [folder / name for name in (RESULTS if interrupted else _of_result(folder))]
-    taken = [folder / result.name for result in results if folder / result.name not in older]
-    for path in (*taken, *(path for one in older for path in _others(one))):
-        if path.exists():
-            raise InputError(f"{path}: exists and is not a result; choose another output_dir")
-    if results:
-        (results[0].parent / MOVING).touch()  # from here on all files of these names are ours
+    markers = [stage / MOVING for stage in killed if (stage / MOVING).exists()]
+    names = _of_result(folder).union(*(one.read_text("utf-8").split() for one in markers))
+    older = [folder / name for name in sorted(names)]
+    taken = [folder / result.name for result in results if result.name not in names]
+    refuse_others(*taken, *(path for one in older for path in _others(one)))
+    if results:  # from here on all files of these names are ours
+        ours = sorted({*names, *(result.name for result in results)})
+        (results[0].parent / MOVING).write_text("\n".join(ours), encoding="utf-8")
     for path in older:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     for stage in killed:

@@ -6,7 +6,7 @@ import pytest
 
 from bundle.errors import InputError
 from bundle.options import options_of
-from bundle.results.folder import FUSED, RESULTS, staged
+from bundle.results.folder import FUSED, PICTURES, RESULTS, staged
 from bundle.results.labels import write_labels
 from bundle.results.whole_file import whole_file
 from bundle.workflow import RefuseExistingd
@@ -138,7 +138,7 @@ def killed(folder, moving):
     (folder / ".result-x").mkdir()
     (folder / ".result-x" / "fused.nii.gz").touch()
     if moving:
-        (folder / ".result-x" / ".moving").touch()
+        (folder / ".result-x" / ".moving").write_text("\n".join(PICTURES))
 
 
 @pytest.mark.parametrize("left", [["warped.png"], ["warped.png", "ddf.nii.gz"], ["fused.png"], []])
@@ -158,6 +158,26 @@ def test_files_that_were_there_before_a_killed_run_stay(tmp_path):
     with staged(tmp_path) as stage:
         (stage / "fused.png").touch()
     assert names(tmp_path) == ["fused.png", "transform.h5"]
+
+
+def test_what_a_killed_run_had_not_begun_to_replace_stays(tmp_path):
+    killed(tmp_path, moving=True)
+    for name in ("transform.h5", "overlay.png"):
+        (tmp_path / name).write_text("mine")
+    with staged(tmp_path) as stage:
+        (stage / "fused.png").touch()
+    assert names(tmp_path) == ["fused.png", "overlay.png", "transform.h5"]
+
+
+def test_a_run_says_what_it_replaces_before_it_moves_anything(tmp_path, monkeypatch):
+    moved = []
+    with staged(tmp_path) as stage:
+        for name in ("fused.png", "warped.png"):
+            (stage / name).touch()
+        monkeypatch.setattr(
+            Path, "replace", lambda path, to: moved.append((path.parent / ".moving").read_text())
+        )
+    assert moved == ["fused.png\nwarped.png"] * 2
 
 
 def test_a_run_that_lives_keeps_its_folder(tmp_path):
@@ -228,6 +248,15 @@ def test_an_older_series_goes_but_nobody_elses_folder(tmp_path):
     with staged(tmp_path) as stage:
         (stage / "fused.nii.gz").write_text("new")
     assert [path.name for path in tmp_path.iterdir()] == ["fused.nii.gz"]
+
+
+@pytest.mark.parametrize("manufacturer", ["SIEMENS", None])
+def test_slices_of_a_scanner_are_told_before_any_work(manufacturer, tmp_path):
+    (tmp_path / "dicom").mkdir()
+    (tmp_path / "fused.nii.gz").write_text("old")
+    write_slice(tmp_path / "dicom" / "0001.dcm", manufacturer)
+    with pytest.raises(InputError, match=r"0001\.dcm: exists and is not a result"):
+        REPLACE({**PAIR, "output_dir": str(tmp_path)})
 
 
 @pytest.mark.parametrize("manufacturer", ["SIEMENS", None])

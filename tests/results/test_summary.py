@@ -23,3 +23,14 @@ def test_the_page_leads_to_those_of_the_pairs(tmp_path):
     assert "&lt;c&gt;" in page and "<c>" not in page and "no such file" in page
     with (tmp_path / "summary.csv").open(encoding="utf-8") as file:
         assert [row["status"] for row in csv.DictReader(file)] == ["done", "failed", "not done"]
+
+
+def test_tables_that_begin_otherwise_are_not_ours(tmp_path):
+    path = tmp_path / "summary.csv"
+    for text, ours in (
+        ("id,status,mine\n", False),
+        ("x\nid,status,modality,mi_start", False),
+        ("", True),
+    ):
+        path.write_text(text, encoding="utf-8")
+        assert is_ours(path) is ours

@@ -101,13 +101,15 @@ def test_failure_is_one_line(still, tmp_path, option, message):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_of_somebody_else_is_refused(still, tmp_path):
+@pytest.mark.parametrize("beside", [[], ["phantom", "notes"]])
+def test_a_folder_of_somebody_else_is_refused(beside, still, tmp_path):
     checkpoint, overrides = still
-    (tmp_path / "out" / "ct").mkdir(parents=True)
+    for name in ("ct", *beside):
+        (tmp_path / "out" / name).mkdir(parents=True)
     (tmp_path / "out" / "ct" / "fused.nii.gz").write_text("mine")
     with pytest.raises(SystemExit, match="^error: .*not empty, and no earlier demo[^\n]*$"):
         demo.main(["--output_dir", str(tmp_path / "out"), *checkpoint], **overrides)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["ct"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"ct", *beside}
     assert (tmp_path / "out" / "ct" / "fused.nii.gz").read_text(encoding="utf-8") == "mine"
 
 
