@@ -36,10 +36,10 @@ from bundle.progress import SILENT, Progress, Stage, expected_seconds
 SIDES = ("fixed", "moving")
 
 OF_VOLUMES = (
-    *("suv", "labels", "initial_transform", "refine"),
+    *("suv", "labels", "initial_transform"),
     *("resolution", "matrices", "dicom_output"),
 )
-"""Options that ask for what pictures do not have."""
+"""Options that ask for what pictures do not have; how volumes are registered does not matter."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _pictures(fixed: Any, moving: Any, options: Options) -> PicturePair:
     if options.apply_to_all_frames:
         raise InputError("apply_to_all_frames: pictures have no frames; leave it out")
     for option in OF_VOLUMES:
-        if getattr(options, option) not in (None, False, (), "none"):
+        if getattr(options, option) not in (None, False, ()):
             raise InputError(f"{_name(moving, 'moving')}: is a picture; leave out --{option}")
     refuse_masks((options.fixed_mask, options.moving_mask))
     names = [_name(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
