@@ -35,10 +35,7 @@ from bundle.progress import SILENT, Progress, Stage, expected_seconds
 
 SIDES = ("fixed", "moving")
 
-OF_VOLUMES = (
-    *("suv", "labels", "initial_transform"),
-    *("resolution", "matrices", "dicom_output"),
-)
+OF_VOLUMES = ("suv", "labels", "initial_transform", "resolution", "matrices", "dicom_output")
 """Options that ask for what pictures do not have; how volumes are registered does not matter."""
 
 
