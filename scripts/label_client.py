@@ -130,9 +130,9 @@ def _move(files: dict[str, Path], folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         earlier = any((folder / name).exists() for name in IMAGES)
-        older = [folder / name for name in (*files, *RESULTS) if (folder / name).is_file()]
-        older = older if earlier else [path for path in older if path.name in files]
-        refuse_others(*(path for path in older if not (earlier and is_ours(path))))
+        names = {*files, *RESULTS} if earlier else set(files)
+        older = [folder / name for name in sorted(names) if (folder / name).is_file()]
+        refuse_others(*(path for path in older if not earlier or not is_ours(path)))
         for path in older:
             path.unlink(missing_ok=True)
         for name, file in files.items():

@@ -42,22 +42,31 @@ ROW_NOTES = (
 )
 
 
-def prepare_output(output_dir: str, image_size: int, overwrite: bool = False) -> None:
-    """Make the output folder, if there is something to measure.
+def require_size(image_size: int) -> None:
+    """Refuse pictures that are too small for the measures, before any work.
 
     Args:
-        output_dir: where the files will lie.
-        image_size: pixels per side of the pictures.
-        overwrite: let :func:`evaluate` replace those of an earlier evaluation.
+        image_size: pixels per side.
 
     Raises:
-        InputError: the folder cannot be made, or holds files of an earlier evaluation, or the
-            pictures are too small for the measures.
+        InputError: there are fewer than ``SMALLEST``.
     """
     if image_size < SMALLEST:
         raise InputError(
             f"--image_size {image_size}: give {SMALLEST} or more, which the measures of fusion need"
         )
+
+
+def prepare_output(output_dir: str, overwrite: bool = False) -> None:
+    """Make the output folder.
+
+    Args:
+        output_dir: where the files will lie.
+        overwrite: let :func:`evaluate` replace those of an earlier evaluation.
+
+    Raises:
+        InputError: the folder cannot be made, or holds files of an earlier evaluation.
+    """
     folder = Path(output_dir)
     older = _written(folder)
     if older and not overwrite:
