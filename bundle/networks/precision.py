@@ -33,7 +33,7 @@ def fast_in_bfloat16(device: torch.device) -> bool:
 def float32_product(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """Matrix product in float32, within autocast too: bfloat16 has three digits, fields need more.
 
-    Not in TorchScript, which autocast makes bfloat16 there: such files are called without it.
+    Not so in TorchScript, where autocast casts it still: call scripted files without autocast.
 
     Args:
         first: (..., N, K).

@@ -23,10 +23,10 @@ def uncertain_beyond(initial: InitializedPair, elastic: ElasticField) -> Elastic
 
     Args:
         initial: the pair after its start.
-        elastic: on any grid.
+        elastic: displacements after the start, mm, LPS, pull-back, on any grid.
 
     Returns:
-        the same field; its spread, if there is one, with the field's length beyond the border.
+        the same field; its spread (mm), if there is one, with the field's length beyond the border.
     """
     if initial.overlap == 1.0 or elastic.spread is None:
         return elastic

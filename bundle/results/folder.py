@@ -1,4 +1,4 @@
-"""The folder of a result: filled whole or not at all, and nothing of others is removed."""
+"""The folder of a result: filled whole or not at all; other names stay."""
 
 from __future__ import annotations
 
