@@ -42,7 +42,7 @@ def find_head(volume: sitk.Image) -> sitk.Image:
         uint8 on the volume's grid, 1 = head: one piece without holes; everything if nothing
         stands out.
     """
-    small = shrunk(sitk.DICOMOrient(without_padding(volume), "LPS"), COARSE)
+    small = shrunk(sitk.DICOMOrient(without_padding(volume), "LPS"), COARSE, whole=True)
     values = _brightness(sitk.GetArrayFromImage(small).clip(min=AIR))
     least = LEAST_HEAD / float(np.prod(small.GetSpacing()))
     masks = (_bright_piece(values.clip(max=np.percentile(values, p)), small) for p in UPPER)

@@ -35,8 +35,19 @@ def cropped(volume: sitk.Image, mask: sitk.Image) -> sitk.Image:
     return sitk.RegionOfInterest(volume, box[3:], box[:3])
 
 
-def shrunk(volume: sitk.Image, spacing: float) -> sitk.Image:
-    """The volume low-passed, on a grid of about this spacing; finer axes only, coarser stay."""
-    old, size = np.array(volume.GetSpacing()), np.array(volume.GetSize())
+def shrunk(volume: sitk.Image, spacing: float, whole: bool = False) -> sitk.Image:
+    """The volume low-passed, on a grid of about this spacing; finer axes only, coarser stay.
+
+    Args:
+        volume: a scalar 3D volume.
+        spacing: mm.
+        whole: where the last voxels do not fill a new one, the outermost of them count again; else
+            they are left out.
+    """
+    old, size = volume.GetSpacing(), volume.GetSize()
     factors = [int(max(1, min(round(spacing / s), n // 8))) for s, n in zip(old, size, strict=True)]
-    return sitk.BinShrink(sitk.Cast(volume, sitk.sitkFloat32), factors)
+    image = sitk.Cast(volume, sitk.sitkFloat32)
+    if whole:
+        lacking = [-n % factor for n, factor in zip(size, factors, strict=True)]
+        image = sitk.ZeroFluxNeumannPad(image, [0, 0, 0], lacking)
+    return sitk.BinShrink(image, factors)

@@ -21,6 +21,8 @@ from bundle.registration.masked import (
     Masked,
     counted,
     has_masks,
+    remarks_left_out,
+    seen_by_start,
     shares_left_out,
     without_masked,
 )
@@ -66,16 +68,16 @@ def initialize(
     if isinstance(pair, PicturePair):
         return pair
     progress(Stage.START)
-    name, mask = pair.moving.name, pair.masks[0]
-    left_out = list(shares_left_out(pair))
-    fixed, moving = without_masked(pair)
+    name, shares = pair.moving.name, shares_left_out(pair)
+    without = without_masked(pair)
+    fixed, moving, left_out = seen_by_start(pair, shares, without)
     given = options.initial_transform
     wanted = None
     if given is not None:
         wanted = read_initial_transform(given, pair.fixed.image, pair.moving.image)
     whole = start_volume(fixed)
     try:
-        found = find_start(fixed, moving, options.init, wanted, mask, whole)
+        found = find_start(fixed, moving, options.init, wanted, left_out, whole)
     except InputError as error:
         raise InputError(f"{given or name}: {error}") from error
     start, head = found.matrix, whole.head_on(fixed)
@@ -86,9 +88,10 @@ def initialize(
             "check that both show the head, or let the start be found with init rigid"
         )
     slices = to_slices(head, pair.plane).to(torch.uint8)
-    remarks = [*pair.remarks, *_unused(pair), *left_out, *found.remarks]
+    remarks = [*pair.remarks, *_unused(pair), *remarks_left_out(pair, shares), *found.remarks]
     everything = int(slices.count_nonzero()) > EVERYTHING * slices.numel()
     remarks += [WHOLE] if everything else []
+    fixed, moving = without
     image, windows = _displayed(pair, slices, fixed, _started(name, fixed, moving, start), options)
     initial = InitializedPair(pair, start, shared, slices, image, windows, tuple(remarks))
     return _with_masks(initial, moving) if has_masks(pair) else initial

@@ -30,7 +30,12 @@ GAIN = 1.01
 """A start has to raise the similarity by this factor, else the headers are trusted."""
 
 TURNED, TURN_GAIN = 60.0, 1.05
-"""Degrees from which on the headers would be wrong, and the factor that this has to bring."""
+"""Degrees from which on the headers would be wrong, and the factor that this has to bring against
+placements in their orientation."""
+
+FAR, FAR_GAIN = 15.0, 1.2
+"""Mean mm in the head from which on a start, as one that is turned, has to bring this factor: where
+headers are wrong it brings a third at least, and in slabs of the neck a tenth by chance."""
 
 SEARCHED, FINISHED, PROMISING = 8, 2, 0.8
 """Candidates that are optimised on the coarsest voxels; at most how many of them are searched on
@@ -43,6 +48,15 @@ APART = 6.0
 DOUBTFUL, ASIDE = 1.3, 30.0
 """A start matches hardly better than by chance if it does not beat the same one, this many mm aside
 along each axis, by this factor."""
+
+LEAST_STRETCH, MOST_STRETCH = 0.8, 1.25
+"""Heads of two persons differ by less along any axis; beyond, a stretch follows what few slices
+show."""
+
+RIGID = Remark(
+    "affine_dropped",
+    "the affine start would stretch or squash the head by more than a fifth: the start is rigid",
+)
 
 
 @dataclass(frozen=True)
@@ -176,10 +190,29 @@ def _search(
     begins = _best(coarse, begins, points[0], FINISHED, keep=1, least=PROMISING)
     found = [searched_motion(near, other, one) for one in begins]
     best = max(found, key=lambda one: _matched(near, other, one, reference))
-    best = searched_motion(near, other, best, affine=True) if init == "affine" else best
-    needed = GAIN * similarity(near, other, reference.matrix) if shared else 0.0
-    best = best if _matched(near, other, best, reference) >= needed else reference
-    return Start(best.matrix, best.name, tuple(_remarks(coarse, best, reference, shared)))
+    best, remarks = _stretched(near, other, best) if init == "affine" else (best, ())
+    if shared and not _trusted(near, other, best, reference):
+        best = reference
+    return Start(best.matrix, best.name, (*remarks, *_remarks(coarse, best, reference, shared)))
+
+
+def _trusted(fixed: StartVolume, moving: StartVolume, one: Candidate, reference: Candidate) -> bool:
+    """Whether a placement matches so much better than the headers that it counts."""
+    away = _apart(one, reference, points_of(fixed.head)) > FAR
+    wrong = away or angle(one.matrix, reference.matrix) > TURNED
+    before, after = (similarity(fixed, moving, two.matrix) for two in (reference, one))
+    return after >= (FAR_GAIN if wrong else GAIN) * before
+
+
+def _stretched(
+    fixed: StartVolume, moving: StartVolume, one: Candidate
+) -> tuple[Candidate, tuple[Remark, ...]]:
+    """The affine placement from a rigid one; this itself if no person is stretched so far."""
+    found = searched_motion(fixed, moving, one, affine=True)
+    stretches = np.linalg.svd(found.matrix[:3, :3], compute_uv=False)
+    if stretches.min() >= LEAST_STRETCH and stretches.max() <= MOST_STRETCH:
+        return found, ()
+    return one, (RIGID,)
 
 
 def _remarks(

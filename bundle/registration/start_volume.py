@@ -13,6 +13,9 @@ from bundle.geometry.region import cropped, shrunk, widened
 COARSEST = 3
 """Voxels of the coarse volume that make one of the coarsest, in each direction."""
 
+SAME = 2
+"""Decimals of a millimetre by which grids differ; two more of a direction or a voxel's size."""
+
 HOT = 6.0
 """What is so many times as bright as the head's median is no anatomy: a bladder, an injection."""
 
@@ -63,7 +66,7 @@ def start_volume(volume: sitk.Image) -> StartVolume:
     Values are scaled from the background to the head's 99.5th percentile, ``HOT`` times its median
     at most: neither a bright padding outside the scan circle nor a hot spot counts.
     """
-    small = shrunk(sitk.DICOMOrient(without_padding(volume), "LPS"), COARSE)
+    small = _coarse(volume)
     head = find_head(small)
     values = sitk.GetArrayViewFromImage(small).clip(min=AIR)
     inside = values[sitk.GetArrayViewFromImage(head) > 0]
@@ -73,3 +76,15 @@ def start_volume(volume: sitk.Image) -> StartVolume:
         lowest, highest = float(values.min()), float(values.max())
     scaled = sitk.Clamp((small - lowest) / (highest - lowest), sitk.sitkFloat32, 0.0, 1.0)
     return StartVolume(scaled, head)
+
+
+def _coarse(volume: sitk.Image) -> sitk.Image:
+    """Upright, in voxels of about 3 mm, on a grid that is the same from files of any format.
+
+    They store it in single or double precision, and the search multiplies such differences.
+    """
+    small = shrunk(sitk.DICOMOrient(without_padding(volume), "LPS"), COARSE, whole=True)
+    small.SetSpacing(np.round(small.GetSpacing(), SAME + 2).tolist())
+    small.SetDirection(np.round(small.GetDirection(), SAME + 2).tolist())
+    small.SetOrigin(np.round(small.GetOrigin(), SAME).tolist())
+    return small

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bundle.errors import InputError
-from bundle.images.kinds import require_plain
+from bundle.images.kinds import require_plain, visible
 from bundle.results.held import held
 from bundle.results.recognised import is_ours, refuse_others
 
@@ -197,5 +197,5 @@ def _others(path: Path) -> list[Path]:
         path: of a result, which need not be there.
     """
     if path.is_dir():
-        return [one for one in path.rglob("*") if one.suffix != ".dcm" or not is_ours(one)]
+        return [one for one in visible(path, "**/*") if one.suffix != ".dcm" or not is_ours(one)]
     return [path] if path.exists() and not is_ours(path) else []

@@ -10,6 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 from bundle.results.page import write_page
+from bundle.results.whole_file import whole_file
+
+LINE = 10_000
+"""Bytes of a line of the table at most."""
 
 TITLE = "Registered pairs"
 """Of the page."""
@@ -77,7 +81,10 @@ def write_summary(rows: Sequence[Mapping[str, object]], path: Path) -> None:
         path: the CSV file; its folder is made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with (
+        whole_file(path, LINE * (1 + len(rows)), overwrite=True) as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
         table = csv.DictWriter(file, COLUMNS, restval="")
         table.writeheader()
         table.writerows(rows)

@@ -80,3 +80,13 @@ def test_a_background_in_the_middle_of_the_values_is_not_the_head():
 def test_all_of_a_volume_counts_where_nothing_stands_out():
     noise = np.random.default_rng(0).random((40, 40, 40))
     assert sitk.GetArrayFromImage(find_head(sitk.GetImageFromArray(noise))).mean() > 0.9
+
+
+def test_a_head_reaches_the_last_of_fine_slices():
+    """Also where their number is no multiple of those that make a coarse voxel."""
+    values = np.zeros((65, 64, 64), np.float32)
+    values[:, 12:52, 12:52] = 100.0
+    volume = sitk.GetImageFromArray(values)
+    volume.SetSpacing((3.0, 3.0, 0.5))
+    found = sitk.GetArrayFromImage(find_head(volume))
+    assert found[:, 32, 32].all()

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
-from bundle.geometry.region import box_of
+from bundle.geometry.region import box_of, shrunk
 
 
 @pytest.mark.parametrize(
@@ -18,3 +19,13 @@ def test_a_box_holds_the_mask_and_room_inside_the_array(room, expected):
     mask = np.zeros((9, 7, 8), bool)
     mask[3, 1, 0] = mask[5, 2, 7] = True
     assert box_of(mask, room) == expected
+
+
+def test_a_volume_brought_to_coarser_voxels_keeps_its_last_slices():
+    values = np.zeros((19, 16, 16), np.float32)
+    values[16:] = 7.0  # a voxel of 4 mm is four of 1 mm: three are left over
+    volume = sitk.GetImageFromArray(values)
+    small = shrunk(volume, 4.0, whole=True)
+    assert small.GetSize() == (8, 8, 10) and small.GetSpacing() == (2.0, 2.0, 2.0)
+    assert shrunk(volume, 4.0).GetSize() == (8, 8, 9)
+    assert sitk.GetArrayFromImage(small)[-2:].min() == 7.0

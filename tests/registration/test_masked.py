@@ -200,3 +200,22 @@ def like_head(values):
     image = sitk.GetImageFromArray(values)
     image.CopyInformation(head())
     return image
+
+
+def test_a_mask_of_the_air_makes_no_air_head(scene):
+    plain, _, _, moving, motion = scene
+    air = 1 - find_head(plain)
+    found, without = started(plain, moving, fixed_mask=air), started(plain, moving)
+    assert errors(found.start, motion_matrix(motion)).mean() < 1.0
+    grown = int(found.head.count_nonzero()) / int(without.head.count_nonzero())
+    assert 0.9 < grown < 1.6  # up to 15 mm around it are filled
+
+
+def test_a_mask_of_most_of_the_head_is_not_used_by_the_start(scene):
+    plain, _, _, moving, motion = scene
+    kept = ball(plain, 30.0, (0.0, 0.0, 0.0))
+    found = started(plain, moving, fixed_mask=1 - kept)
+    np.testing.assert_array_equal(found.start, started(plain, moving).start)
+    remark = next(one for one in found.remarks if one.code == "masked")
+    assert remark.warning and "the start does not use it" in remark.text
+    assert int(found.counted.count_nonzero()) <= int(sitk.GetArrayFromImage(kept).sum())

@@ -11,6 +11,7 @@ from bundle.geometry.transform import as_matrix, as_transform
 from bundle.options import options_of
 from bundle.registration import rigid as module
 from bundle.registration.rigid import find_start
+from bundle.registration.start_candidates import Candidate
 from tests.registration.volumes import errors, head, motion_of, moved
 
 
@@ -135,3 +136,46 @@ def test_of_two_that_have_met_the_better_goes_on(motion):
     near = replace(exact, matrix=exact.matrix @ as_matrix(motion_of((0, 0, 0), (4.0, 0, 0))))
     points = module.points_of(volumes[0].coarsest().head)
     assert module._best(volumes, [near, exact], points, 2) == [exact]
+
+
+@pytest.mark.parametrize("gain, source", [(1.15, "the headers"), (1.25, "aside")])
+def test_a_placement_far_from_the_headers_has_to_match_clearly_better(monkeypatch, gain, source):
+    aside = Candidate("aside", as_matrix(motion_of((0, 0, 0), (30.0, 0, 0))))
+
+    def similarity(fixed, moving, matrix):
+        return (
+            gain if (matrix == aside.matrix).all() else 1.0 if (matrix == np.eye(4)).all() else 0.9
+        )
+
+    for name in ("optimised_motion", "searched_motion"):
+        monkeypatch.setattr(module, name, lambda *both: both[-1])
+    monkeypatch.setattr(module, "placements", lambda *_: [aside])
+    monkeypatch.setattr(module, "similarity", similarity)
+    assert find_start(head(), head(invert=True)).source == source
+
+
+@pytest.mark.parametrize("stretch, rigid", [(0.7, True), (1.3, True), (0.9, False)])
+def test_an_affine_start_that_no_person_explains_is_rigid(motion, monkeypatch, stretch, rigid):
+    search = module.searched_motion
+
+    def searched(fixed, moving, begin, affine=False):
+        stretched = begin.matrix @ np.diag([stretch, 1.0, 1.0, 1.0])
+        return replace(begin, matrix=stretched) if affine else search(fixed, moving, begin)
+
+    monkeypatch.setattr(module, "searched_motion", searched)
+    found = find_start(head(), moved(head(invert=True), motion), "affine")
+    assert (errors(found.matrix, as_matrix(motion)).mean() < 1.0) == rigid
+    assert ("affine_dropped" in [one.code for one in found.remarks]) == rigid
+
+
+def test_files_in_single_and_in_double_precision_have_one_start(motion):
+    """NIfTI stores its grid in one of them, NRRD and DICOM in the other."""
+    starts = []
+    for precise in (np.float64, np.float32):
+        both = [head(), moved(head(invert=True), motion)]
+        for volume in both:
+            tilted = sitk.VersorTransform((0.3, -0.5, 1.0), 0.1).GetMatrix()
+            volume.SetDirection(np.array(tilted, precise).astype(float).tolist())
+            volume.SetOrigin((np.array(volume.GetOrigin()) / 3).astype(precise).tolist())
+        starts.append(find_start(*both).matrix)
+    np.testing.assert_array_equal(*starts)

@@ -244,8 +244,8 @@ def test_an_older_series_goes_but_nobody_elses_folder(tmp_path):
     with pytest.raises(InputError, match="notes.txt: exists and is not a result"), staged(tmp_path):
         pass
     assert (tmp_path / "fused.nii.gz").exists() and (tmp_path / "dicom" / "0001.dcm").exists()
-    (tmp_path / "dicom" / "notes.txt").unlink()
-    with staged(tmp_path) as stage:
+    (tmp_path / "dicom" / "notes.txt").rename(tmp_path / "dicom" / ".DS_Store")
+    with staged(tmp_path) as stage:  # what a file manager leaves is nobody's
         (stage / "fused.nii.gz").write_text("new")
     assert [path.name for path in tmp_path.iterdir()] == ["fused.nii.gz"]
 
