@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from bundle.registration.searched_motion import searched_motion
 from bundle.registration.start_candidates import (
     Candidate,
     angle,
+    around,
     head_to_head,
     placements,
     points_of,
@@ -26,16 +27,14 @@ from bundle.registration.start_volume import StartVolume, start_volume
 RIM = 9.0
 """Millimetres around the head that count: its outline is what tells most."""
 
-GAIN = 1.01
-"""A start has to raise the similarity by this factor, else the headers are trusted."""
+GAIN, AWAY = 1.01, 0.005
+"""A start has to raise the similarity by this factor, and by this share for every mm (mean in the
+head) that it leaves the headers, else these are trusted: where they are wrong the similarity rises
+far more, and in slabs of the neck by a tenth at any place."""
 
 TURNED, TURN_GAIN = 60.0, 1.05
 """Degrees from which on the headers would be wrong, and the factor that this has to bring against
 placements in their orientation."""
-
-FAR, FAR_GAIN = 15.0, 1.2
-"""Mean mm in the head from which on a start, as one that is turned, has to bring this factor: where
-headers are wrong it brings a third at least, and in slabs of the neck a tenth by chance."""
 
 SEARCHED, FINISHED, PROMISING = 8, 2, 0.8
 """Candidates that are optimised on the coarsest voxels; at most how many of them are searched on
@@ -181,11 +180,13 @@ def _search(
     near = whole.around(RIM)
     near = near if left_out is None else near.without(left_out)
     coarse = near.coarsest(), other.coarsest()
-    begins = [reference] if shared else []
-    begins += [Candidate("the middles of the volumes", _middles(*volumes))]
+    begins = [Candidate("the middles of the volumes", _middles(*volumes))]
+    if shared:
+        begins = [reference, _best_match(coarse, around(reference, points[0])), *begins]
+    kept = len(begins)
     begins += placements(*points)
-    begins = _best(coarse, begins, points[0], SEARCHED, keep=2 if shared else 1)
-    begins = [optimised_motion(*coarse, one) for one in begins]
+    begins = _best(coarse, begins, points[0], SEARCHED, keep=kept)
+    begins = [_best_match(coarse, (one, optimised_motion(*coarse, one))) for one in begins]
     begins = _upright_first(coarse, begins, reference)
     begins = _best(coarse, begins, points[0], FINISHED, keep=1, least=PROMISING)
     found = [searched_motion(near, other, one) for one in begins]
@@ -198,10 +199,16 @@ def _search(
 
 def _trusted(fixed: StartVolume, moving: StartVolume, one: Candidate, reference: Candidate) -> bool:
     """Whether a placement matches so much better than the headers that it counts."""
-    away = _apart(one, reference, points_of(fixed.head)) > FAR
-    wrong = away or angle(one.matrix, reference.matrix) > TURNED
+    away = _apart(one, reference, points_of(fixed.head))
     before, after = (similarity(fixed, moving, two.matrix) for two in (reference, one))
-    return after >= (FAR_GAIN if wrong else GAIN) * before
+    return after >= max(GAIN, 1 + AWAY * away) * before
+
+
+def _best_match(
+    volumes: tuple[StartVolume, StartVolume], candidates: Iterable[Candidate]
+) -> Candidate:
+    """The one of the highest similarity; gradients raise another measure, of the shared part."""
+    return max(candidates, key=lambda one: similarity(*volumes, one.matrix))
 
 
 def _stretched(

@@ -19,6 +19,10 @@ TALLER = 1.3
 WINDOW = 40.0
 """Millimetres from one place along the body at which a head may lie to the next."""
 
+AROUND, SHIFTED, TILTED = 128, 15.0, 12.0
+"""Placements around the headers, and how far: at most so many mm along, and degrees about, each
+axis. Of a thin slab the search overcomes less."""
+
 LEAST_POINTS = 8
 """Fewer points have no axes."""
 
@@ -61,6 +65,20 @@ def placements(fixed: np.ndarray, moving: np.ndarray) -> Iterator[Candidate]:
         turned = moving @ rotation  # into the fixed frame: the inverse of each row's rotation
         for place, shift in _shifts(fixed, turned):
             yield Candidate(f"{place}{name}", rigid(rotation, rotation @ shift))
+
+
+def around(reference: Candidate, fixed: np.ndarray) -> Iterator[Candidate]:
+    """Placements near one that is given, the same ones each time.
+
+    Args:
+        reference: that of the headers.
+        fixed: (n, 3) points of the fixed head, millimetres, LPS; it is turned about its middle.
+    """
+    middle, random = fixed.mean(axis=0), np.random.default_rng(0)
+    for shift, turn in random.uniform(-1.0, 1.0, (AROUND, 2, 3)):
+        rotation = Rotation.from_euler("xyz", TILTED * turn, degrees=True).as_matrix()
+        motion = rigid(rotation, middle + SHIFTED * shift - rotation @ middle)
+        yield Candidate(f"{reference.name}, moved", reference.matrix @ motion)
 
 
 def head_to_head(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:

