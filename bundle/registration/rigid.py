@@ -216,7 +216,8 @@ def _stretched(
 ) -> tuple[Candidate, tuple[Remark, ...]]:
     """The affine placement from a rigid one; this itself if no person is stretched so far."""
     found = searched_motion(fixed, moving, one, affine=True)
-    stretches = np.linalg.svd(found.matrix[:3, :3], compute_uv=False)
+    change = found.matrix[:3, :3] @ np.linalg.inv(one.matrix[:3, :3])
+    stretches = np.linalg.svd(change, compute_uv=False)
     if stretches.min() >= LEAST_STRETCH and stretches.max() <= MOST_STRETCH:
         return found, ()
     return one, (RIGID,)
