@@ -38,6 +38,9 @@ INTERPOLATIONS = ("bspline", "linear", "nearest")
 FORWARD, INVERSE = "transform.h5", "transform_inverse.h5"
 """Files of a result that belong together."""
 
+EXACT = 2**24
+"""Whole numbers from which on single precision does not hold each."""
+
 WORST = 2.0
 """Mean error in mm of an inverse that is still applied."""
 
@@ -111,11 +114,24 @@ def _volume(options: argparse.Namespace, given: Options, mode: int) -> tuple[sit
     from bundle.images.labels import looks_like_labels
 
     reference, moving = _read(options.reference, options.moving, given)
+    _require_exact(moving, options)
     transform = read_transform(options.transform)
     if options.inverse:
         transform = _inverse(transform, reference, options)
     result = sitk.Cast(resample(moving, reference, transform, mode), _pixel_type(options))
     return result, looks_like_labels(sitk.GetArrayViewFromImage(moving))
+
+
+def _require_exact(moving: sitk.Image, options: argparse.Namespace) -> None:
+    """Refuse whole numbers, such as an atlas's labels, that single precision mixes up."""
+    import SimpleITK as sitk
+
+    whole = _pixel_type(options) not in (sitk.sitkFloat32, sitk.sitkFloat64)
+    if whole and abs(sitk.GetArrayViewFromImage(moving)).max() >= EXACT:
+        raise InputError(
+            f"{kinds.shown(options.moving)}: holds whole numbers of {EXACT} and more, which are "
+            "not told apart; give the labels smaller numbers"
+        )
 
 
 def _picture(options: argparse.Namespace, given: Options, mode: int) -> tuple[sitk.Image, bool]:

@@ -83,16 +83,19 @@ def training_options(given: Sequence[str]) -> list[str]:
         alone = word.startswith("--") and "=" not in word and word != "--help"
         if alone and following.startswith("--"):
             raise SystemExit(f"error: {word}: value missing; write {word} VALUE")
-    words = [re.sub(r"configs/[\w/]+\.json", _found, word) for word in given]
+    words = [re.sub(r"(?<![\w./\\-])configs/[\w/]+\.json", _found, word) for word in given]
+    names = {word.partition("=")[0] for word in words}
     defaults = {"config_file": ROOT / "configs/train.json", "ckpt_dir": "runs/default"}
     for name, value in {**defaults, "bundle_root": ROOT}.items():
-        if f"--{name}" not in words:
+        if f"--{name}" not in names:
             words += [f"--{name}", str(value)]
     return words
 
 
 def _found(match: re.Match[str]) -> str:
-    return match[0] if Path(match[0]).is_file() else str(ROOT / match[0])
+    """A path that begins with ``configs``: this folder's file, else the package's."""
+    ours = not Path(match[0]).is_file() and (ROOT / match[0]).is_file()
+    return str(ROOT / match[0]) if ours else match[0]
 
 
 def _label(words: Sequence[str]) -> None:

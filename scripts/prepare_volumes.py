@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from bundle.domain import MODALITIES
 from bundle.errors import InputError
 from bundle.options import options_of
 from bundle.training.new_folder import new_folder
@@ -63,6 +64,11 @@ def _run(options: argparse.Namespace) -> None:
         if "error" in record or "modality" not in record:
             reason = record.get("error") or f"{options.datalist}: {record['id']} has no modality"
             raise InputError(f"{reason}; a training pair needs one")
+        if record["modality"] not in MODALITIES:
+            raise InputError(
+                f"{options.datalist}: {record['id']} is {record['modality']}; training takes "
+                f"{', '.join(MODALITIES)}"
+            )
         record["case"] = record["id"].split("__")[0]
     cases = sorted({record["case"] for record in records})
     chosen = split_by_case(records, options.val_share, options.seed)

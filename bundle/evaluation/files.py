@@ -57,6 +57,19 @@ def require_size(image_size: int) -> None:
         )
 
 
+def refuse_initial_weights(initial_weights: str | None) -> None:
+    """Refuse weights that training begins with: an evaluation takes none.
+
+    Raises:
+        InputError: some are named.
+    """
+    if initial_weights is not None:
+        raise InputError(
+            f"initial_weights {initial_weights}: training begins with them; name the weights to "
+            "evaluate with --checkpoint"
+        )
+
+
 def prepare_output(output_dir: str, overwrite: bool = False) -> None:
     """Make the output folder.
 

@@ -169,6 +169,11 @@ def test_pictures_too_small_for_the_measures_are_refused_before_any_work(data, t
     assert not (tmp_path / "out").exists()
 
 
+def test_weights_that_training_begins_with_are_refused(data, tmp_path):
+    with pytest.raises(SystemExit, match="^error: initial_weights a.pt: .* with --checkpoint$"):
+        evaluate(data, tmp_path / "out", initial_weights="a.pt")
+
+
 def test_overwrite_leaves_nothing_of_the_earlier_evaluation(data, first, tmp_path):
     (tmp_path / "fields").mkdir()
     older = ["fields/CT_9_small.png", "fields/CT_9_large.nii.gz", "metrics.csv"]

@@ -75,6 +75,15 @@ def test_labels_keep_their_type(files):
     assert sitk.ReadImage(str(folder / "out.nii.gz")).GetPixelID() == sitk.sitkInt16
 
 
+def test_labels_that_single_precision_mixes_up_are_refused(files):
+    folder, _ = files
+    grid = sitk.ReadImage(str(folder / "labels.nii.gz"), sitk.sitkInt32)
+    sitk.WriteImage(grid * (2**24 + 1), str(folder / "labels.nii.gz"))
+    with pytest.raises(SystemExit):
+        apply(folder, "t.h5", "--interpolation", "nearest")
+    assert not (folder / "out.nii.gz").exists()
+
+
 def test_the_inverse_moves_back_and_states_its_error(files, capsys):
     folder, labels = files
     result = apply(folder, "ddf.nii.gz", "--interpolation", "nearest", "--inverse")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from bundle.paths import ROOT
@@ -25,6 +27,23 @@ def test_training_takes_the_own_configuration_where_there_is_one(tmp_path, monke
     words = training_options(["--config_file", "['configs/train.json','configs/mine.json']"])
     assert words[1] == f"['{ROOT / 'configs/train.json'}','configs/mine.json']"
     assert words.count("--config_file") == 1
+
+
+def test_training_keeps_what_is_given_with_an_equals_sign():
+    words = training_options(["--ckpt_dir=runs/mine", "--config_file=own.json"])
+    assert words == ["--ckpt_dir=runs/mine", "--config_file=own.json", "--bundle_root", str(ROOT)]
+
+
+def test_training_leaves_own_folders_that_are_called_configs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in ("/data/configs/train.json", "my_configs/train.json", "configs/missing.json"):
+        assert training_options(["--config_file", path])[1] == path
+
+
+def test_the_label_client_needs_monai_label(monkeypatch):
+    monkeypatch.setitem(sys.modules, "monailabel", None)
+    with pytest.raises(SystemExit, match="MONAI Label is not installed"):
+        main(["label_client", "--help"])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from monai.bundle import run
+from monai.bundle import ConfigParser, run
 from PIL import Image
 
 from bundle.export import load_onnx, onnx
@@ -46,6 +46,13 @@ def test_torchscript_serves_the_bundle_with_the_same_pictures(folder, tmp_path):
             for kind in ("plain", "scripted")
         )
         assert np.abs(plain - scripted).max() <= 1
+
+
+def test_the_report_names_the_torchscript_that_was_used(folder):
+    config = ConfigParser()
+    config.read_config([ROOT / "configs" / f for f in ("inference.json", "torchscript.json")])
+    config["torchscript"], config["checkpoint"] = str(folder / "model.ts"), "other.pt"
+    assert config.get_parsed_content("options").checkpoint == folder / "model.ts"
 
 
 def test_torchscript_has_what_volumes_need(folder):

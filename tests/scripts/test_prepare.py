@@ -167,3 +167,12 @@ def test_one_patient_is_too_few(heads, tmp_path):
     words = datalist(heads, tmp_path / "list.json", ("anna", "CT"))
     with pytest.raises(SystemExit, match="error: .*1 patient.*; add another"):
         prepare_volumes.main(words)
+
+
+def test_pairs_that_training_does_not_take_are_refused(heads, tmp_path):
+    words = datalist(heads, tmp_path / "list.json", ("anna__ct", "CT"))
+    path = tmp_path / "list.json"
+    path.write_text(path.read_text().replace('"CT"', '"MR"'))
+    with pytest.raises(SystemExit, match="anna__ct is MR; training takes CT, PET, SPECT"):
+        prepare_volumes.main(words)
+    assert not (tmp_path / "pairs").exists()

@@ -152,7 +152,7 @@ def _rows(root: Path) -> list[dict[str, str]]:
     path = root / INDEX
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         return [{key: value or "" for key, value in row.items()} for row in csv.DictReader(file)]
 
 
