@@ -199,3 +199,15 @@ def test_derivatives_of_another_program_stay(dataset, tmp_path):
     with pytest.raises(SystemExit, match="is the dataset of another program"):
         bids.main([str(dataset), str(out), "participant"])
     assert len(list(out.iterdir())) == 1
+
+
+def test_results_of_another_dataset_are_not_taken_as_done(app, dataset, tmp_path):
+    """Both have images of the same names; the table would show those of the first one."""
+    out = app("participant", "--participant_label", "01")
+    other = write_bids(tmp_path / "other", *NAMES)
+    for level in ("participant", "group"):
+        with pytest.raises(SystemExit, match=r"results of another dataset \(.*my data\); choose a"):
+            bids.main([str(other), str(out), level])
+    moved = dataset.rename(tmp_path / "moved together")
+    bids.main([str(moved), str(moved / "derivatives" / "bimsrec"), "group"])
+    assert table(moved / "derivatives" / "bimsrec")["sub-01_ct"]["status"] == "done"
