@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from bundle.workflow.bids.dataset import IGNORED, write_dataset
 from scripts import bids, fuse
 from tests.scripts.bids import write_bids
 from tests.scripts.test_fuse import stub  # noqa: F401
@@ -211,3 +212,15 @@ def test_results_of_another_dataset_are_not_taken_as_done(app, dataset, tmp_path
     moved = dataset.rename(tmp_path / "moved together")
     bids.main([str(moved), str(moved / "derivatives" / "bimsrec"), "group"])
     assert table(moved / "derivatives" / "bimsrec")["sub-01_ct"]["status"] == "done"
+
+
+def test_a_readme_and_ignored_names_of_the_user_stay(dataset, tmp_path):
+    out = tmp_path / "project"
+    out.mkdir()
+    (out / "README.md").write_text("my notes")
+    (out / ".bidsignore").write_bytes(b"\xe9tude\n*_ct.*")
+    write_dataset(out, dataset)
+    assert (out / "README.md").read_text() == "my notes"
+    lines = (out / ".bidsignore").read_bytes().splitlines()
+    assert lines[:2] == [b"\xe9tude", b"*_ct.*"]
+    assert sorted(lines[1:]) == sorted(IGNORED.encode().splitlines())

@@ -53,6 +53,8 @@ Research use only: not a medical device.
 def write_dataset(derivatives: Path, root: Path) -> None:
     """Write ``dataset_description.json``, ``.bidsignore`` and a README, unless they are there.
 
+    A ``.bidsignore`` of others keeps its lines and gets those that it lacks.
+
     Also makes the folder for what is not complete yet, so that runs at one time do not make and
     remove it under each other.
 
@@ -72,8 +74,9 @@ def write_dataset(derivatives: Path, root: Path) -> None:
         (derivatives / WORK).mkdir(parents=True, exist_ok=True)
         if described:
             return
-        _write(derivatives / ".bidsignore", IGNORED)
-        _write(derivatives / "README.md", README)
+        _ignore(derivatives / ".bidsignore")
+        if not any(derivatives.glob("README*")):
+            _write(derivatives / "README.md", README)
         _write(path, as_json(_description(derivatives, root)))  # last: the others are there
     except OSError as error:
         raise InputError(
@@ -86,10 +89,20 @@ def as_json(content: dict[str, Any]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def _ignore(path: Path) -> None:
+    """Add what is to be ignored to the lines that are there, whatever their encoding."""
+    there = path.read_text(encoding="utf-8", errors="surrogateescape") if path.is_file() else ""
+    missing = [line for line in IGNORED.splitlines() if line not in there.splitlines()]
+    if missing:
+        between = "" if there.endswith("\n") or not there else "\n"
+        _write(path, there + between + "\n".join(missing) + "\n")
+
+
 def _write(path: Path, text: str) -> None:
     """Write a file whole, also where other processes write the same one."""
-    with whole_file(path, len(text), overwrite=True) as partial:
-        partial.write_text(text, encoding="utf-8")
+    content = text.encode("utf-8", "surrogateescape")
+    with whole_file(path, len(content), overwrite=True) as partial:
+        partial.write_bytes(content)
 
 
 def _description(derivatives: Path, root: Path) -> dict[str, Any]:
