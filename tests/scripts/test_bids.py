@@ -30,7 +30,7 @@ QUICK = ["--init", "none", "--plane", "axial", "--device", "cpu"]
 @pytest.fixture
 def dataset(tmp_path):
     root = write_bids(tmp_path / "my data", *NAMES)
-    said = {"Units": "Bq/mL", "TracerName": "FDG"}
+    said = {"Units": "Bq/mL", "TracerName": "FDG", "InjectedMass": float("nan")}
     (root / "sub-01/pet/sub-01_trc-FDG_pet.json").write_text(json.dumps(said))
     return root
 
@@ -224,3 +224,16 @@ def test_a_readme_and_ignored_names_of_the_user_stay(dataset, tmp_path):
     lines = (out / ".bidsignore").read_bytes().splitlines()
     assert lines[:2] == [b"\xe9tude", b"*_ct.*"]
     assert sorted(lines[1:]) == sorted(IGNORED.encode().splitlines())
+
+
+def test_a_result_that_cannot_be_described_leaves_nothing(app, monkeypatch, capsys):
+    def refuse(*arguments):
+        raise ValueError("not JSON")
+
+    monkeypatch.setattr("bundle.workflow.bids.save.as_json", refuse)
+    with pytest.raises(SystemExit):
+        app("participant", "--participant_label", "02")
+    assert "not JSON" in capsys.readouterr().err
+    monkeypatch.undo()
+    out = app("participant", "--participant_label", "01")
+    assert not (out / "sub-02").exists()

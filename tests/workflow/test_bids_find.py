@@ -124,7 +124,8 @@ def test_a_dataset_says_what_it_is(dataset, tmp_path):
         (root / "dataset_description.json").write_text(text)
         with pytest.raises(InputError, match="or give --skip_bids_validation"):
             require_dataset(root)
-    (root / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.10.0"}')
+    described = '{"Name": "x", "BIDSVersion": "1.10.0"}'
+    (root / "dataset_description.json").write_text(described, encoding="utf-8-sig")
     require_dataset(root)
     with pytest.raises(InputError, match="no such folder"):
         find_bids(tmp_path / "nowhere", tmp_path / "out")
@@ -141,3 +142,11 @@ def test_sidecars_are_inherited(dataset):
     (root / "sub-01/pet/sub-01_pet.json").write_text("no JSON")
     image = image_of(root / "sub-01/pet/sub-01_trc-FDG_run-1_pet.nii.gz", root)
     assert inherited(image, root) == {"a": 1, "b": 2, "c": 3}
+
+
+def test_a_sidecar_says_what_json_can_say(dataset):
+    root = dataset("sub-01/pet/sub-01_pet.nii.gz")
+    image = image_of(root / "sub-01/pet/sub-01_pet.nii.gz", root)
+    said = '{"Units": "Bq/mL", "Mass": NaN, "Times": [1, 1e999], "Name": "\\ud800"}'
+    image.path.with_suffix("").with_suffix(".json").write_text(said, encoding="utf-8-sig")
+    assert inherited(image, root) == {"Units": "Bq/mL"}

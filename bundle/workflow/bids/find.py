@@ -86,7 +86,7 @@ def require_dataset(root: Path) -> None:
     _require_folder(root)
     path = root / "dataset_description.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
         there = isinstance(found, dict) and {"Name", "BIDSVersion"} <= set(found)
     except (OSError, ValueError):
         there = False

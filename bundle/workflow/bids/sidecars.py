@@ -24,7 +24,8 @@ def inherited(image: BidsImage, root: Path) -> dict[str, Any]:
     """What the dataset's JSON files say of an image; the nearest one counts.
 
     By the principle of inheritance they lie in its folder or above, and the entities of their
-    names are among the image's. One that cannot be read is left out.
+    names are among the image's. One that cannot be read is left out, and so is a value that JSON
+    has no word for, such as the ``NaN`` of some programs.
     """
     found: dict[str, Any] = {}
     folders = [root.joinpath(*image.folder.parts[:n]) for n in range(len(image.folder.parts) + 1)]
@@ -33,10 +34,19 @@ def inherited(image: BidsImage, root: Path) -> dict[str, Any]:
         files = [path for path in folder.glob(f"*{image.suffix}.json") if _applies(path, ours)]
         for path in sorted(files, key=lambda path: len(path.name)):
             try:
-                found |= json.loads(path.read_text(encoding="utf-8"))
+                found |= json.loads(path.read_text(encoding="utf-8-sig"))
             except (OSError, ValueError, TypeError):
                 continue
-    return found
+    return {key: value for key, value in found.items() if _is_json(value)}
+
+
+def _is_json(value: Any) -> bool:
+    """Whether a value can be written again; Python reads more than that."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode("utf-8")
+    except ValueError:
+        return False
+    return True
 
 
 def _applies(path: Path, ours: set[str]) -> bool:
