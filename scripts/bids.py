@@ -162,10 +162,10 @@ def write_table(records: Sequence[Mapping[str, str]], out: Path) -> None:
 
 def _state(record: Mapping[str, str], out: Path) -> str:
     """What became of an image."""
-    if "error" in record:
-        return record["error"]
     if is_finished(record):
         return "done"
+    if "error" in record:
+        return record["error"]
     log = _log(out, record["id"])
     return log.read_text(encoding="utf-8").strip() if log.is_file() else "not done"
 

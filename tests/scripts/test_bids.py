@@ -131,6 +131,17 @@ def test_what_is_done_stays_and_what_failed_is_told(app, dataset, capsys):
     assert table(out)["sub-01_ct"]["participant_id"] == "sub-01"
 
 
+def test_the_table_has_what_was_done_with_a_chosen_t1w(app, dataset):
+    root = write_bids(dataset, *(f"sub-02/anat/sub-02_run-{n}_T1w" for n in (1, 2)))
+    (root / "sub-02/anat/sub-02_T1w.nii.gz").unlink()
+    app("participant", "--participant_label", "02", "--t1w", "run-1")
+    out = app("group")
+    assert table(out)["sub-02_trc-FDG_pet"]["status"] == "done"
+    app("participant", "--participant_label", "02")  # stays, as all that is done
+    said = content(out / "sub-02/pet/sub-02_trc-FDG_space-T1w_desc-registered_pet.json")
+    assert said["SpatialReference"].endswith("sub-02_run-1_T1w.nii.gz")
+
+
 def test_a_killed_run_goes_on(app, monkeypatch, dataset):
     """It ends between two files of a result; the next run makes all of it."""
     replace = Path.replace

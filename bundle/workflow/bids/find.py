@@ -49,7 +49,7 @@ def find_bids(
     Returns:
         records as of :func:`bundle.workflow.datalist.read_datalist`, sorted by id, with
         ``bids_dir``, ``derivatives`` and ``report_file`` (where the measures will be); or with
-        ``error``.
+        ``error``, and with ``moving`` where it is clear which image's results there may be.
 
     Raises:
         InputError: there is no such folder, or nothing in it to register; a label is unknown; the
@@ -151,6 +151,7 @@ def _record(
     try:
         if times > 1:
             raise InputError(f"{image.path}: is there {times} times; leave one file of this name")
+        own["moving"] = str(image.path)  # its results may be there, whatever comes now
         fixed = _fixed(image, heads, t1w)
         kinds.require_plain(image.path)
     except InputError as error:
