@@ -165,7 +165,8 @@ def test_a_killed_run_goes_on(app, monkeypatch, dataset):
 
 def test_the_other_command_does_both_levels(dataset, stub, tmp_path, capsys):  # noqa: F811
     out = tmp_path / "out"
-    words = ["--bids", str(dataset), "--derivatives", str(out), *QUICK]
+    write_bids(dataset, "sub-01/anat/sub-01_rec-norm_T1w")
+    words = ["--bids", str(dataset), "--derivatives", str(out), "--t1w", "plain", *QUICK]
     fuse.main(words, guard=False, **stub)
     assert capsys.readouterr().out.strip() == f"results in {out}"
     assert [row["status"] for row in table(out).values()] == ["done"] * 3
@@ -181,6 +182,7 @@ def test_the_other_command_does_both_levels(dataset, stub, tmp_path, capsys):  #
         (["--bids", "data"], "error: name a folder for the results: --derivatives"),
         (["--bids", "data", "--derivatives", "o", "--dicom_output"], "BIDS has no place for it"),
         (["--bids", "data", "--derivatives", "o", "--output_dir", "p"], "without --output_dir"),
+        (["--input_dir", "data", "--output_dir", "o", "--t1w", "plain"], "give --bids"),
         (["--bids", "nowhere", "--derivatives", "o"], "nowhere: no such folder"),
         (["--bids", "data", "--derivatives", "data"], "holds the images themselves"),
         (["--fixed", "a.png", "--moving", "b.png"], "error: name a folder for the results"),

@@ -92,6 +92,39 @@ def test_of_several_t1w_one_is_named_by_its_entities(dataset):
     assert chosen["fixed"].endswith("sub-01_acq-a_run-1_T1w.nii.gz")
 
 
+def test_a_single_t1w_is_not_chosen_by_its_name(dataset):
+    root = dataset(
+        "sub-01/anat/sub-01_run-1_T1w.nii.gz",
+        "sub-01/anat/sub-01_run-2_T1w.nii.gz",
+        "sub-01/pet/sub-01_pet.nii.gz",
+        "sub-02/anat/sub-02_acq-a_T1w.nii.gz",
+        "sub-02/pet/sub-02_pet.nii.gz",
+    )
+    assert pairs(root, t1w=["run-2"]) == {
+        "sub-01_pet": "sub-01_run-2_T1w",
+        "sub-02_pet": "sub-02_acq-a_T1w",
+    }
+    neither, _ = find_bids(root, root / "derivatives", t1w=["run-3"])
+    assert "sub-01_run-2_T1w.nii.gz), none with run-3 in its name; name one" in neither["error"]
+
+
+def test_the_plain_t1w_is_that_of_the_shortest_name(dataset):
+    root = dataset(
+        "sub-01/anat/sub-01_T1w.nii.gz",
+        "sub-01/anat/sub-01_rec-norm_T1w.nii.gz",
+        "sub-01/pet/sub-01_pet.nii.gz",
+        "sub-02/anat/sub-02_run-1_T1w.nii.gz",
+        "sub-02/anat/sub-02_run-2_T1w.nii.gz",
+        "sub-02/pet/sub-02_pet.nii.gz",
+    )
+    first, second = find_bids(root, root / "derivatives", t1w=["plain"])
+    assert first["fixed"].endswith("sub-01_T1w.nii.gz")
+    assert "there are several T1w" in second["error"]
+    assert pairs(root, t1w=["plain", "run-1"], participants=["02"]) == {
+        "sub-02_pet": "sub-02_run-1_T1w"
+    }
+
+
 def test_one_name_twice_is_no_pair(dataset):
     root = dataset(
         "sub-01/anat/sub-01_T1w.nii.gz",

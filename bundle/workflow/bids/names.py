@@ -46,6 +46,11 @@ class BidsImage:
         """The file's name without its ending; the image's id."""
         return f"{self.stem}_{self.suffix}"
 
+    @property
+    def session(self) -> str | None:
+        """The session that the name says."""
+        return self.entities.get("ses")
+
     def derivative(self, description: str) -> Path:
         """Where an image made of this one belongs among the derivatives, without its ending.
 
