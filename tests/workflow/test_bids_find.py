@@ -169,7 +169,9 @@ def test_a_dataset_says_what_it_is(dataset, tmp_path):
 def test_sidecars_are_inherited(dataset):
     root = dataset("sub-01/pet/sub-01_trc-FDG_run-1_pet.nii.gz")
     (root / "pet.json").write_text('{"a": 1, "b": 1, "c": 1}')
-    (root / "trc-PIB_pet.json").write_text('{"a": 9}')
+    for other in ("trc-PIB_pet.json", "carpet.json", ".pet.json"):
+        (root / other).write_text('{"a": 9}')
+    (root / "sub-01" / "sub-01_pet.json").write_text('[["a", 9]]')
     (root / "sub-01" / "sub-01_trc-FDG_pet.json").write_text('{"b": 2, "c": 2}')
     (root / "sub-01/pet/sub-01_trc-FDG_run-1_pet.json").write_text('{"c": 3}')
     (root / "sub-01/pet/sub-01_pet.json").write_text("no JSON")

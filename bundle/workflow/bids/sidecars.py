@@ -29,15 +29,25 @@ def inherited(image: BidsImage, root: Path) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     folders = [root.joinpath(*image.folder.parts[:n]) for n in range(len(image.folder.parts) + 1)]
-    ours = set(image.stem.split("_"))
     for folder in folders:
-        files = [path for path in folder.glob(f"*{image.suffix}.json") if _applies(path, ours)]
+        files = [path for path in folder.glob(f"*{image.suffix}.json") if _applies(path, image)]
         for path in sorted(files, key=lambda path: len(path.name)):
-            try:
-                found |= json.loads(path.read_text(encoding="utf-8-sig"))
-            except (OSError, ValueError, TypeError):
-                continue
+            found |= _content(path)
     return {key: value for key, value in found.items() if _is_json(value)}
+
+
+def _applies(path: Path, image: BidsImage) -> bool:
+    *parts, suffix = path.stem.split("_")
+    return set(parts) <= set(image.stem.split("_")) and suffix == image.suffix
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty where there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _is_json(value: Any) -> bool:
@@ -47,11 +57,6 @@ def _is_json(value: Any) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _applies(path: Path, ours: set[str]) -> bool:
-    *parts, suffix = path.stem.split("_")
-    return set(parts) <= ours and not path.name.startswith(".") and suffix.isalnum()
 
 
 def sidecars(
