@@ -125,6 +125,25 @@ def test_the_plain_t1w_is_that_of_the_shortest_name(dataset):
     }
 
 
+def test_what_lies_with_another_subject_or_session_is_refused(dataset):
+    root = dataset(
+        "sub-01/anat/sub-01_T1w.nii.gz",
+        "sub-01/pet/sub-02_pet.nii.gz",
+        "sub-02/anat/sub-02_T1w.nii.gz",
+        "sub-03/ses-a/anat/sub-03_ses-a_T1w.nii.gz",
+        "sub-03/ses-a/pet/sub-03_ses-b_pet.nii.gz",
+        "sub-03/anat/sub-04_T1w.nii.gz",
+        "sub-04/pet/sub-04_pet.nii.gz",
+        "sub-05/ses-a/anat/sub-05_T1w.nii.gz",
+        "sub-05/ses-a/pet/sub-05_pet.nii.gz",
+    )
+    image, session, head, unsaid = find_bids(root, root / "derivatives")
+    assert "sub-02_pet.nii.gz: its name says sub-02, its folder sub-01;" in image["error"]
+    assert "_pet.nii.gz: its name says ses-b, its folder ses-a; rename or" in session["error"]
+    assert "sub-04_T1w.nii.gz: its name says sub-04, its folder sub-03" in head["error"]
+    assert not is_finished(image) and "error" not in unsaid
+
+
 def test_one_name_twice_is_no_pair(dataset):
     root = dataset(
         "sub-01/anat/sub-01_T1w.nii.gz",

@@ -10,7 +10,7 @@ from pathlib import Path
 from bundle.errors import InputError
 from bundle.images import kinds
 from bundle.images.frames import MEAN
-from bundle.workflow.bids.names import SPACE, SUFFIXES, BidsImage, image_of
+from bundle.workflow.bids.names import SPACE, SUFFIXES, BidsImage, image_of, require_in_place
 from bundle.workflow.bids.t1w import t1w_of
 from bundle.workflow.datalist import pair_record
 
@@ -149,6 +149,7 @@ def _record(
     try:
         if times > 1:
             raise InputError(f"{image.path}: is there {times} times; leave one file of this name")
+        require_in_place(image)
         own["moving"] = str(image.path)  # its results may be there, whatever comes now
         fixed = t1w_of(image, heads, t1w)
         kinds.require_plain(image.path)

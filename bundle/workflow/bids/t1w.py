@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from bundle.errors import InputError
-from bundle.workflow.bids.names import BidsImage
+from bundle.workflow.bids.names import BidsImage, require_in_place
 
 PLAIN = "plain"
 """Stands for the T1w whose name has the fewest entities; entities themselves have a ``-``."""
@@ -20,13 +20,15 @@ def t1w_of(image: BidsImage, heads: Sequence[BidsImage], named: Collection[str])
         named: entities that tell which one of several, such as ``acq-mprage``, or ``plain``.
 
     Raises:
-        InputError: there is none, or it is not clear which one.
+        InputError: there is none, it is not clear which one, or one lies with another subject.
     """
     ours = [head for head in heads if head.entities["sub"] == image.entities["sub"]]
     same = [head for head in ours if head.session == image.session]
     found = same or [head for head in ours if head.session is None] or ours
     if not found:
         raise InputError(f"{image.path}: its subject has no T1w; add it")
+    for head in found:  # before one is chosen: it may be another subject's
+        require_in_place(head)
     chosen = _chosen(found, named) if len(found) > 1 else found
     if len(chosen) == 1:
         return chosen[0]
