@@ -60,9 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("level", metavar="participant|group", choices=LEVELS, help="what to do")
     parser.add_argument("--participant_label", nargs="+", default=[], help="subjects, 01 or sub-01")
     parser.add_argument("--session_label", nargs="+", default=[], help="sessions of the images")
-    parser.add_argument(
-        "--t1w", nargs="+", default=[], help="entities of the T1w where there are several: run-1"
-    )
+    fuse.add_t1w(parser)
     parser.add_argument(
         "--skip_bids_validation", action="store_true", help="take a dataset without description"
     )
@@ -135,7 +133,7 @@ def write_logs(rows: Sequence[Mapping[str, object]], options: argparse.Namespace
             elif row["status"] == "done":
                 log.unlink(missing_ok=True)
         if not hasattr(options, "level"):
-            write_table(find_bids(options.bids, out), out)
+            write_table(find_bids(options.bids, out, t1w=options.t1w), out)
     except OSError as error:
         tell(f"warning: {out}: cannot be written to ({error.strerror})")
 
@@ -162,10 +160,10 @@ def write_table(records: Sequence[Mapping[str, str]], out: Path) -> None:
 
 def _state(record: Mapping[str, str], out: Path) -> str:
     """What became of an image."""
-    if "error" in record:
-        return record["error"]
     if is_finished(record):
         return "done"
+    if "error" in record:
+        return record["error"]
     log = _log(out, record["id"])
     return log.read_text(encoding="utf-8").strip() if log.is_file() else "not done"
 

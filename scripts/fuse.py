@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output_dir", help="folder for the results")
     parser.add_argument("--bids", help="BIDS dataset: every CT, PET and SPECT onto its T1w")
     parser.add_argument("--derivatives", help="folder for the BIDS derivatives of --bids")
+    add_t1w(parser)
     parser.add_argument(
         "--list_series",
         metavar="PATH",
@@ -104,6 +105,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--skip_existing", action="store_true", help="leave what is done")
     add_debug(parser)
     return parser
+
+
+def add_t1w(parser: argparse.ArgumentParser) -> None:
+    """Add the option for subjects of a BIDS dataset that have several T1w."""
+    parser.add_argument(
+        "--t1w", nargs="+", default=[], metavar="ENTITY",
+        help="entities of the T1w where a subject has several: run-1; or plain: the shortest name",
+    )  # fmt: skip
 
 
 def _list_series(path: Path) -> None:
@@ -127,6 +136,8 @@ def _records(options: argparse.Namespace) -> list[dict[str, str]]:
         raise InputError("name --fixed and --moving, or --datalist, or --input_dir, or --bids")
     if isinstance(options.modality, list) and not isinstance(options.moving, list):
         raise InputError("--modality: names several for one moving image; name one")
+    if options.t1w and options.bids is None:
+        raise InputError("--t1w: is for a BIDS dataset; give --bids")
     single = _of_one(options)
     if single and (options.datalist or options.input_dir or options.bids):
         raise InputError(f"--{single[0]}: is for one pair; name it in a --datalist")

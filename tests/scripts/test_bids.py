@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from bundle.workflow.bids.dataset import IGNORED, write_dataset
 from scripts import bids, fuse
 from tests.scripts.bids import write_bids
 from tests.scripts.test_fuse import stub  # noqa: F401
@@ -29,7 +30,7 @@ QUICK = ["--init", "none", "--plane", "axial", "--device", "cpu"]
 @pytest.fixture
 def dataset(tmp_path):
     root = write_bids(tmp_path / "my data", *NAMES)
-    said = {"Units": "Bq/mL", "TracerName": "FDG"}
+    said = {"Units": "Bq/mL", "TracerName": "FDG", "InjectedMass": float("nan")}
     (root / "sub-01/pet/sub-01_trc-FDG_pet.json").write_text(json.dumps(said))
     return root
 
@@ -130,6 +131,17 @@ def test_what_is_done_stays_and_what_failed_is_told(app, dataset, capsys):
     assert table(out)["sub-01_ct"]["participant_id"] == "sub-01"
 
 
+def test_the_table_has_what_was_done_with_a_chosen_t1w(app, dataset):
+    root = write_bids(dataset, *(f"sub-02/anat/sub-02_run-{n}_T1w" for n in (1, 2)))
+    (root / "sub-02/anat/sub-02_T1w.nii.gz").unlink()
+    app("participant", "--participant_label", "02", "--t1w", "run-1")
+    out = app("group")
+    assert table(out)["sub-02_trc-FDG_pet"]["status"] == "done"
+    app("participant", "--participant_label", "02")  # stays, as all that is done
+    said = content(out / "sub-02/pet/sub-02_trc-FDG_space-T1w_desc-registered_pet.json")
+    assert said["SpatialReference"].endswith("sub-02_run-1_T1w.nii.gz")
+
+
 def test_a_killed_run_goes_on(app, monkeypatch, dataset):
     """It ends between two files of a result; the next run makes all of it."""
     replace = Path.replace
@@ -153,7 +165,8 @@ def test_a_killed_run_goes_on(app, monkeypatch, dataset):
 
 def test_the_other_command_does_both_levels(dataset, stub, tmp_path, capsys):  # noqa: F811
     out = tmp_path / "out"
-    words = ["--bids", str(dataset), "--derivatives", str(out), *QUICK]
+    write_bids(dataset, "sub-01/anat/sub-01_rec-norm_T1w")
+    words = ["--bids", str(dataset), "--derivatives", str(out), "--t1w", "plain", *QUICK]
     fuse.main(words, guard=False, **stub)
     assert capsys.readouterr().out.strip() == f"results in {out}"
     assert [row["status"] for row in table(out).values()] == ["done"] * 3
@@ -169,6 +182,7 @@ def test_the_other_command_does_both_levels(dataset, stub, tmp_path, capsys):  #
         (["--bids", "data"], "error: name a folder for the results: --derivatives"),
         (["--bids", "data", "--derivatives", "o", "--dicom_output"], "BIDS has no place for it"),
         (["--bids", "data", "--derivatives", "o", "--output_dir", "p"], "without --output_dir"),
+        (["--input_dir", "data", "--output_dir", "o", "--t1w", "plain"], "give --bids"),
         (["--bids", "nowhere", "--derivatives", "o"], "nowhere: no such folder"),
         (["--bids", "data", "--derivatives", "data"], "holds the images themselves"),
         (["--fixed", "a.png", "--moving", "b.png"], "error: name a folder for the results"),
@@ -199,3 +213,40 @@ def test_derivatives_of_another_program_stay(dataset, tmp_path):
     with pytest.raises(SystemExit, match="is the dataset of another program"):
         bids.main([str(dataset), str(out), "participant"])
     assert len(list(out.iterdir())) == 1
+
+
+def test_results_of_another_dataset_are_not_taken_as_done(app, dataset, tmp_path):
+    """Both have images of the same names; the table would show those of the first one."""
+    out = app("participant", "--participant_label", "01")
+    other = write_bids(tmp_path / "other", *NAMES)
+    for level in ("participant", "group"):
+        with pytest.raises(SystemExit, match=r"results of another dataset \(.*my data\); choose a"):
+            bids.main([str(other), str(out), level])
+    moved = dataset.rename(tmp_path / "moved together")
+    bids.main([str(moved), str(moved / "derivatives" / "bimsrec"), "group"])
+    assert table(moved / "derivatives" / "bimsrec")["sub-01_ct"]["status"] == "done"
+
+
+def test_a_readme_and_ignored_names_of_the_user_stay(dataset, tmp_path):
+    out = tmp_path / "project"
+    out.mkdir()
+    (out / "README.md").write_text("my notes")
+    (out / ".bidsignore").write_bytes(b"\xe9tude\n*_ct.*")
+    write_dataset(out, dataset)
+    assert (out / "README.md").read_text() == "my notes"
+    lines = (out / ".bidsignore").read_bytes().splitlines()
+    assert lines[:2] == [b"\xe9tude", b"*_ct.*"]
+    assert sorted(lines[1:]) == sorted(IGNORED.encode().splitlines())
+
+
+def test_a_result_that_cannot_be_described_leaves_nothing(app, monkeypatch, capsys):
+    def refuse(*arguments):
+        raise ValueError("not JSON")
+
+    monkeypatch.setattr("bundle.workflow.bids.save.as_json", refuse)
+    with pytest.raises(SystemExit):
+        app("participant", "--participant_label", "02")
+    assert "not JSON" in capsys.readouterr().err
+    monkeypatch.undo()
+    out = app("participant", "--participant_label", "01")
+    assert not (out / "sub-02").exists()

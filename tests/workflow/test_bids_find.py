@@ -92,6 +92,58 @@ def test_of_several_t1w_one_is_named_by_its_entities(dataset):
     assert chosen["fixed"].endswith("sub-01_acq-a_run-1_T1w.nii.gz")
 
 
+def test_a_single_t1w_is_not_chosen_by_its_name(dataset):
+    root = dataset(
+        "sub-01/anat/sub-01_run-1_T1w.nii.gz",
+        "sub-01/anat/sub-01_run-2_T1w.nii.gz",
+        "sub-01/pet/sub-01_pet.nii.gz",
+        "sub-02/anat/sub-02_acq-a_T1w.nii.gz",
+        "sub-02/pet/sub-02_pet.nii.gz",
+    )
+    assert pairs(root, t1w=["run-2"]) == {
+        "sub-01_pet": "sub-01_run-2_T1w",
+        "sub-02_pet": "sub-02_acq-a_T1w",
+    }
+    neither, _ = find_bids(root, root / "derivatives", t1w=["run-3"])
+    assert "sub-01_run-2_T1w.nii.gz), none with run-3 in its name; name one" in neither["error"]
+
+
+def test_the_plain_t1w_is_that_of_the_shortest_name(dataset):
+    root = dataset(
+        "sub-01/anat/sub-01_T1w.nii.gz",
+        "sub-01/anat/sub-01_rec-norm_T1w.nii.gz",
+        "sub-01/pet/sub-01_pet.nii.gz",
+        "sub-02/anat/sub-02_run-1_T1w.nii.gz",
+        "sub-02/anat/sub-02_run-2_T1w.nii.gz",
+        "sub-02/pet/sub-02_pet.nii.gz",
+    )
+    first, second = find_bids(root, root / "derivatives", t1w=["plain"])
+    assert first["fixed"].endswith("sub-01_T1w.nii.gz")
+    assert "there are several T1w" in second["error"]
+    assert pairs(root, t1w=["plain", "run-1"], participants=["02"]) == {
+        "sub-02_pet": "sub-02_run-1_T1w"
+    }
+
+
+def test_what_lies_with_another_subject_or_session_is_refused(dataset):
+    root = dataset(
+        "sub-01/anat/sub-01_T1w.nii.gz",
+        "sub-01/pet/sub-02_pet.nii.gz",
+        "sub-02/anat/sub-02_T1w.nii.gz",
+        "sub-03/ses-a/anat/sub-03_ses-a_T1w.nii.gz",
+        "sub-03/ses-a/pet/sub-03_ses-b_pet.nii.gz",
+        "sub-03/anat/sub-04_T1w.nii.gz",
+        "sub-04/pet/sub-04_pet.nii.gz",
+        "sub-05/ses-a/anat/sub-05_T1w.nii.gz",
+        "sub-05/ses-a/pet/sub-05_pet.nii.gz",
+    )
+    image, session, head, unsaid = find_bids(root, root / "derivatives")
+    assert "sub-02_pet.nii.gz: its name says sub-02, its folder sub-01;" in image["error"]
+    assert "_pet.nii.gz: its name says ses-b, its folder ses-a; rename or" in session["error"]
+    assert "sub-04_T1w.nii.gz: its name says sub-04, its folder sub-03" in head["error"]
+    assert not is_finished(image) and "error" not in unsaid
+
+
 def test_one_name_twice_is_no_pair(dataset):
     root = dataset(
         "sub-01/anat/sub-01_T1w.nii.gz",
@@ -124,7 +176,8 @@ def test_a_dataset_says_what_it_is(dataset, tmp_path):
         (root / "dataset_description.json").write_text(text)
         with pytest.raises(InputError, match="or give --skip_bids_validation"):
             require_dataset(root)
-    (root / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.10.0"}')
+    described = '{"Name": "x", "BIDSVersion": "1.10.0"}'
+    (root / "dataset_description.json").write_text(described, encoding="utf-8-sig")
     require_dataset(root)
     with pytest.raises(InputError, match="no such folder"):
         find_bids(tmp_path / "nowhere", tmp_path / "out")
@@ -135,9 +188,19 @@ def test_a_dataset_says_what_it_is(dataset, tmp_path):
 def test_sidecars_are_inherited(dataset):
     root = dataset("sub-01/pet/sub-01_trc-FDG_run-1_pet.nii.gz")
     (root / "pet.json").write_text('{"a": 1, "b": 1, "c": 1}')
-    (root / "trc-PIB_pet.json").write_text('{"a": 9}')
+    for other in ("trc-PIB_pet.json", "carpet.json", ".pet.json"):
+        (root / other).write_text('{"a": 9}')
+    (root / "sub-01" / "sub-01_pet.json").write_text('[["a", 9]]')
     (root / "sub-01" / "sub-01_trc-FDG_pet.json").write_text('{"b": 2, "c": 2}')
     (root / "sub-01/pet/sub-01_trc-FDG_run-1_pet.json").write_text('{"c": 3}')
     (root / "sub-01/pet/sub-01_pet.json").write_text("no JSON")
     image = image_of(root / "sub-01/pet/sub-01_trc-FDG_run-1_pet.nii.gz", root)
     assert inherited(image, root) == {"a": 1, "b": 2, "c": 3}
+
+
+def test_a_sidecar_says_what_json_can_say(dataset):
+    root = dataset("sub-01/pet/sub-01_pet.nii.gz")
+    image = image_of(root / "sub-01/pet/sub-01_pet.nii.gz", root)
+    said = '{"Units": "Bq/mL", "Mass": NaN, "Times": [1, 1e999], "Name": "\\ud800"}'
+    image.path.with_suffix("").with_suffix(".json").write_text(said, encoding="utf-8-sig")
+    assert inherited(image, root) == {"Units": "Bq/mL"}

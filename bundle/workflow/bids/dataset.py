@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from bundle import __version__
 from bundle.errors import InputError
@@ -53,6 +53,8 @@ Research use only: not a medical device.
 def write_dataset(derivatives: Path, root: Path) -> None:
     """Write ``dataset_description.json``, ``.bidsignore`` and a README, unless they are there.
 
+    A ``.bidsignore`` of others keeps its lines and gets those that it lacks.
+
     Also makes the folder for what is not complete yet, so that runs at one time do not make and
     remove it under each other.
 
@@ -61,18 +63,20 @@ def write_dataset(derivatives: Path, root: Path) -> None:
         root: the dataset that they are made of.
 
     Raises:
-        InputError: the folder holds derivatives of another program, or cannot be written to.
+        InputError: the folder holds derivatives of another program or of another dataset, or
+            cannot be written to.
     """
     path = derivatives / "dataset_description.json"
     try:
         described = path.is_file()
         if described:
-            _require_ours(path)
+            _require_ours(path, root)
         (derivatives / WORK).mkdir(parents=True, exist_ok=True)
         if described:
             return
-        _write(derivatives / ".bidsignore", IGNORED)
-        _write(derivatives / "README.md", README)
+        _ignore(derivatives / ".bidsignore")
+        if not any(derivatives.glob("README*")):
+            _write(derivatives / "README.md", README)
         _write(path, as_json(_description(derivatives, root)))  # last: the others are there
     except OSError as error:
         raise InputError(
@@ -85,10 +89,20 @@ def as_json(content: dict[str, Any]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def _ignore(path: Path) -> None:
+    """Add what is to be ignored to the lines that are there, whatever their encoding."""
+    there = path.read_text(encoding="utf-8", errors="surrogateescape") if path.is_file() else ""
+    missing = [line for line in IGNORED.splitlines() if line not in there.splitlines()]
+    if missing:
+        between = "" if there.endswith("\n") or not there else "\n"
+        _write(path, there + between + "\n".join(missing) + "\n")
+
+
 def _write(path: Path, text: str) -> None:
     """Write a file whole, also where other processes write the same one."""
-    with whole_file(path, len(text), overwrite=True) as partial:
-        partial.write_text(text, encoding="utf-8")
+    content = text.encode("utf-8", "surrogateescape")
+    with whole_file(path, len(content), overwrite=True) as partial:
+        partial.write_bytes(content)
 
 
 def _description(derivatives: Path, root: Path) -> dict[str, Any]:
@@ -108,11 +122,27 @@ def _description(derivatives: Path, root: Path) -> dict[str, Any]:
     }
 
 
-def _require_ours(path: Path) -> None:
+def _require_ours(path: Path, root: Path) -> None:
+    """Refuse what another program made, or this one of another dataset."""
     try:
-        made = json.loads(path.read_text(encoding="utf-8"))["GeneratedBy"]
-        ours = any(one["Name"] == "BiMSRec" for one in made)
+        described = json.loads(path.read_text(encoding="utf-8-sig"))
+        ours = any(one["Name"] == "BiMSRec" for one in described["GeneratedBy"])
     except (ValueError, KeyError, TypeError):
         ours = False
     if not ours:
         raise InputError(f"{path}: is the dataset of another program; choose a folder of its own")
+    source = _linked(described, path.parent)
+    if source is not None and not (source.exists() and source.samefile(root)):
+        raise InputError(
+            f"{path.parent}: holds the results of another dataset ({source}); choose a folder of "
+            f"its own, or correct DatasetLinks in {path.name} if the dataset was moved"
+        )
+
+
+def _linked(described: dict[str, Any], folder: Path) -> Path | None:
+    """The dataset that a folder of results names; None where that is no place on this machine."""
+    links = described.get("DatasetLinks")
+    link = urlsplit(str(links.get(LINK) or "")) if isinstance(links, dict) else urlsplit("")
+    if link.scheme not in ("", "file") or not link.path:  # published: a DOI or an address
+        return None
+    return (folder.resolve() / unquote(link.path)).resolve()

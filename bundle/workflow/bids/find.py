@@ -10,7 +10,8 @@ from pathlib import Path
 from bundle.errors import InputError
 from bundle.images import kinds
 from bundle.images.frames import MEAN
-from bundle.workflow.bids.names import SPACE, SUFFIXES, BidsImage, image_of
+from bundle.workflow.bids.names import SPACE, SUFFIXES, BidsImage, image_of, require_in_place
+from bundle.workflow.bids.t1w import t1w_of
 from bundle.workflow.datalist import pair_record
 
 FOLDERS = {"ct": ("ct", "anat"), "pet": ("pet",), "spect": ("spect", "nm"), "nm": ("nm",)}
@@ -35,7 +36,7 @@ def find_bids(
 ) -> list[dict[str, str]]:
     """Pair each CT, PET and SPECT image with the T1w of its subject.
 
-    That is the T1w of its session; else the one without a session; else one of another session.
+    Which one that is says :func:`bundle.workflow.bids.t1w.t1w_of`.
     CT and SPECT are looked for in ``ct/*_ct``, ``anat/*_ct``, ``spect/*_spect``, ``nm/*_spect``
     and ``nm/*_nm``.
 
@@ -44,12 +45,13 @@ def find_bids(
         derivatives: folder for the results.
         participants: labels, with or without ``sub-``; all by default.
         sessions: labels, with or without ``ses-``; all by default.
-        t1w: entities, such as ``acq-mprage``, which the T1w has to have in its name.
+        t1w: entities, such as ``acq-mprage``, in the name of the T1w where there are several; or
+            ``plain``: the one with the fewest.
 
     Returns:
         records as of :func:`bundle.workflow.datalist.read_datalist`, sorted by id, with
         ``bids_dir``, ``derivatives`` and ``report_file`` (where the measures will be); or with
-        ``error``.
+        ``error``, and with ``moving`` where it is clear which image's results there may be.
 
     Raises:
         InputError: there is no such folder, or nothing in it to register; a label is unknown; the
@@ -61,8 +63,8 @@ def find_bids(
     wanted = _labels("ses", sessions)
     images = [one for subject in subjects for one in _volumes(root, subject)]
     moving = [one for one in images if one.folder.name in FOLDERS.get(one.suffix, ())]
-    moving = [one for one in moving if not wanted or f"ses-{_session(one)}" in wanted]
-    missing = wanted - {f"ses-{_session(one)}" for one in moving}
+    moving = [one for one in moving if not wanted or f"ses-{one.session}" in wanted]
+    missing = wanted - {f"ses-{one.session}" for one in moving}
     if missing:
         raise InputError(f"{root}: without {sorted(missing)[0]}; correct --session_label")
     if not moving:
@@ -86,7 +88,7 @@ def require_dataset(root: Path) -> None:
     _require_folder(root)
     path = root / "dataset_description.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
         there = isinstance(found, dict) and {"Name", "BIDSVersion"} <= set(found)
     except (OSError, ValueError):
         there = False
@@ -135,10 +137,6 @@ def _is_measured(image: BidsImage) -> bool:
     return not COMPUTED & set(image.entities) and image.entities.get("part") not in PARTS
 
 
-def _session(image: BidsImage) -> str | None:
-    return image.entities.get("ses")
-
-
 def _record(
     image: BidsImage,
     heads: Sequence[BidsImage],
@@ -151,7 +149,9 @@ def _record(
     try:
         if times > 1:
             raise InputError(f"{image.path}: is there {times} times; leave one file of this name")
-        fixed = _fixed(image, heads, t1w)
+        require_in_place(image)
+        own["moving"] = str(image.path)  # its results may be there, whatever comes now
+        fixed = t1w_of(image, heads, t1w)
         kinds.require_plain(image.path)
     except InputError as error:
         return {"id": kinds.shown(image.name), "error": str(error), **own}
@@ -167,25 +167,6 @@ def _is_4d(path: Path) -> bool:
     from bundle.images.nifti import frames_in  # nibabel takes a while to load
 
     return frames_in(path) > 1
-
-
-def _fixed(image: BidsImage, heads: Sequence[BidsImage], t1w: Collection[str]) -> BidsImage:
-    """The T1w that an image is registered onto."""
-    ours = [head for head in heads if head.entities["sub"] == image.entities["sub"]]
-    ours = [head for head in ours if set(t1w) <= set(head.stem.split("_"))]
-    same = [head for head in ours if _session(head) == _session(image)]
-    plain = [head for head in ours if _session(head) is None]
-    found = same or plain or ours
-    if not found:
-        named = f" with {', '.join(t1w)} in its name" if t1w else ""
-        raise InputError(f"{image.path}: its subject has no T1w{named}; add it")
-    if len(found) > 1:
-        names = ", ".join(head.path.name for head in found)
-        raise InputError(
-            f"{image.path}: there are several T1w ({names}); name one by its entities, such as "
-            "--t1w run-1"
-        )
-    return found[0]
 
 
 def image_of_record(record: Mapping[str, str]) -> BidsImage:

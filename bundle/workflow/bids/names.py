@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.domain import Modality
+from bundle.errors import InputError
 from bundle.images import kinds
 
 SUFFIXES = {
@@ -45,6 +46,11 @@ class BidsImage:
     def name(self) -> str:
         """The file's name without its ending; the image's id."""
         return f"{self.stem}_{self.suffix}"
+
+    @property
+    def session(self) -> str | None:
+        """The session that the name says."""
+        return self.entities.get("ses")
 
     def derivative(self, description: str) -> Path:
         """Where an image made of this one belongs among the derivatives, without its ending.
@@ -91,3 +97,18 @@ def image_of(path: Path, root: Path) -> BidsImage | None:
         return None
     entities = {key: value for key, _, value in pairs}
     return BidsImage(path, path.parent.relative_to(root), entities, suffix)
+
+
+def require_in_place(image: BidsImage) -> None:
+    """Refuse a file whose name says another subject or session than its folders do.
+
+    Raises:
+        InputError: it does.
+    """
+    for part in image.folder.parts:
+        entity = part.partition("-")[0]
+        said = image.entities.get(entity) if entity in ("sub", "ses") else None
+        if said is not None and part != f"{entity}-{said}":
+            raise InputError(
+                f"{image.path}: its name says {entity}-{said}, its folder {part}; rename or move it"
+            )

@@ -57,8 +57,10 @@ class SaveDerivatived(Transform):
             with held(work):
                 _clear(work)
                 report = write(data["pred"], work, options_for(data, self.options))
+                # all are there before the first one is moved
+                moves = list(_moves(data, work, report, self.options.colormap))
                 (out / image_of_record(data).finished).unlink(missing_ok=True)  # of an older result
-                for source, target in _moves(data, work, report, self.options.colormap):
+                for source, target in moves:
                     (out / target).parent.mkdir(parents=True, exist_ok=True)
                     source.replace(out / target)
                 _clear(work)

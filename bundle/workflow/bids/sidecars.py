@@ -24,24 +24,39 @@ def inherited(image: BidsImage, root: Path) -> dict[str, Any]:
     """What the dataset's JSON files say of an image; the nearest one counts.
 
     By the principle of inheritance they lie in its folder or above, and the entities of their
-    names are among the image's. One that cannot be read is left out.
+    names are among the image's. One that cannot be read is left out, and so is a value that JSON
+    has no word for, such as the ``NaN`` of some programs.
     """
     found: dict[str, Any] = {}
     folders = [root.joinpath(*image.folder.parts[:n]) for n in range(len(image.folder.parts) + 1)]
-    ours = set(image.stem.split("_"))
     for folder in folders:
-        files = [path for path in folder.glob(f"*{image.suffix}.json") if _applies(path, ours)]
+        files = [path for path in folder.glob(f"*{image.suffix}.json") if _applies(path, image)]
         for path in sorted(files, key=lambda path: len(path.name)):
-            try:
-                found |= json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError, TypeError):
-                continue
-    return found
+            found |= _content(path)
+    return {key: value for key, value in found.items() if _is_json(value)}
 
 
-def _applies(path: Path, ours: set[str]) -> bool:
+def _applies(path: Path, image: BidsImage) -> bool:
     *parts, suffix = path.stem.split("_")
-    return set(parts) <= ours and not path.name.startswith(".") and suffix.isalnum()
+    return set(parts) <= set(image.stem.split("_")) and suffix == image.suffix
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty where there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _is_json(value: Any) -> bool:
+    """Whether a value can be written again; Python reads more than that."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode("utf-8")
+    except ValueError:
+        return False
+    return True
 
 
 def sidecars(
