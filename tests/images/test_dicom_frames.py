@@ -174,3 +174,12 @@ def test_compressed_frames_that_are_missing(tmp_path):
     file.PixelData = encapsulate(parts[:9])
     file.save_as(path)
     refused(path.parent, r"all\.dcm: its pixels are damaged or cut short")
+
+
+def test_a_frame_without_the_intercept_of_the_others_is_refused(tmp_path):
+    path = enhanced(tmp_path / "ct" / "all.dcm", [SMALL], COARSE)
+    file = pydicom.dcmread(path)
+    for groups in file.PerFrameFunctionalGroupsSequence[1:]:
+        groups.PixelValueTransformationSequence = item(RescaleSlope=1, RescaleIntercept=-1024)
+    file.save_as(path)
+    refused(path.parent, r"all\.dcm: lacks the RescaleIntercept that other slices have; export")
