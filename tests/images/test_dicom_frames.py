@@ -99,6 +99,14 @@ def test_two_files_of_one_series_are_told_apart(tmp_path):
     require_right(read_volume(tmp_path / "mr", frame=1), COARSE, SMALL[:, :, :6])
 
 
+def test_files_of_one_name_in_two_folders_are_told_apart(tmp_path):
+    for name, values in (("a", SMALL), ("b", SMALL[:, :, :6])):
+        (tmp_path / "mr" / name).mkdir(parents=True)
+        enhanced(tmp_path / "mr" / name / "1.dcm", [values], COARSE, uid=f"1.2.{len(values[0, 0])}")
+    refused(tmp_path / "mr", r"2 volumes, told apart by filename \(0: a/1.dcm, 1: b/1.dcm\)")
+    require_right(read_volume(tmp_path / "mr", frame=1), COARSE, SMALL[:, :, :6])
+
+
 @pytest.mark.parametrize("affine", [COARSE, REORDERED])
 def test_slices_of_nuclear_medicine_are_stacked_along_or_against_the_normal(affine, tmp_path):
     path = nuclear(tmp_path / "nm" / "recon.dcm", [SMALL], affine)
