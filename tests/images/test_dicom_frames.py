@@ -191,3 +191,16 @@ def test_a_frame_without_the_intercept_of_the_others_is_refused(tmp_path):
         groups.PixelValueTransformationSequence = item(RescaleSlope=1, RescaleIntercept=-1024)
     file.save_as(path)
     refused(path.parent, r"all\.dcm: lacks the RescaleIntercept that other slices have; export")
+
+
+@pytest.mark.parametrize("moved", [0.0, 1e-4, 6.0])
+def test_a_mean_is_of_volumes_in_one_place(moved, tmp_path):
+    for number, name in enumerate("ab"):
+        place = COARSE.copy()
+        place[0, 3] += number * moved
+        values = SMALL * (2 * number + 1)
+        enhanced(tmp_path / "pet" / f"{name}.dcm", [values], place, uid=f"1.2.3.{number}")
+    if moved == 6:
+        refused(tmp_path / "pet", "pet: its volumes are of several sizes or pl", frame="mean")
+    else:
+        require_right(read_volume(tmp_path / "pet", frame="mean"), COARSE, 2 * SMALL)
