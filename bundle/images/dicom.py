@@ -154,7 +154,7 @@ def volume_of(
         remarks=(*grid.remarks, *remarks, *of_one_series(slices)),
         resampled=bool(remarks),
         header=_without_pixels(slices[0]),
-        sources=tuple(dict.fromkeys(map(_instance, slices))),
+        sources=_sources(slices),
     )
 
 
@@ -224,8 +224,12 @@ def _class(file: Dataset) -> str:
     return _of_object(file, "SOPClassUID")
 
 
-def _instance(file: Dataset) -> Instance:
-    return Instance(_class(file), _of_object(file, "SOPInstanceUID"))
+def _sources(slices: Sequence[Dataset]) -> tuple[Instance, ...]:
+    """The objects that slices lie in; none where no reference to them could name all it has to."""
+    found = [Instance(_class(one), _of_object(one, "SOPInstanceUID")) for one in slices]
+    named = all(text_of(slices[0], f"{kind}InstanceUID") for kind in ("Study", "Series"))
+    whole = named and all(one.sop_class and one.uid for one in found)
+    return tuple(dict.fromkeys(found)) if whole else ()
 
 
 def _of_object(file: Dataset, keyword: str) -> str:

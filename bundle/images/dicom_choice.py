@@ -14,6 +14,8 @@ from bundle.images.dicom_frames import frames_in
 from bundle.images.dicom_grid import grid_of
 from bundle.images.dicom_header import numbers, text_of
 from bundle.images.dicom_pixels import GREY
+from bundle.images.frames import Frame
+from bundle.images.volume import Volume
 
 ROLES = {"fixed": ("MR",), "moving": MODALITIES}
 """Modalities that an image on each side has as a rule."""
@@ -36,7 +38,7 @@ def choose_series(
     named: Sequence[str] = (),
     wanted: Sequence[str] = (),
 ) -> tuple[Series, list[Remark]]:
-    """Choose the only series, or the one that is named, or the only sensible one.
+    """Choose the only series, or the one that is named, or the only sensible one of these.
 
     Args:
         path: named in errors.
@@ -45,7 +47,7 @@ def choose_series(
         wanted: modalities that come first where several series are volumes.
 
     Returns:
-        the series, and a note where none was named and there were others.
+        the series, and a note where it was not named alone and there were others.
 
     Raises:
         InputError: there is no series, or there are several of which none is named.
@@ -53,10 +55,15 @@ def choose_series(
     if not found:
         raise InputError(f"{path}: holds no DICOM series; name the folder of the slices")
     listed = in_list(found)
-    for number, series in enumerate(listed, start=1):
-        if series.uid in named or str(number) in named:
-            return series, []
-    left = [series for series in listed if _is_volume(series)] or listed
+    meant = [
+        series
+        for number, series in enumerate(listed, start=1)
+        if series.uid in named or str(number) in named
+    ]
+    if len(meant) == 1:
+        return meant[0], []
+    left = meant or listed
+    left = [series for series in left if _is_volume(series)] or left
     left = [series for series in left if series.modality in wanted] or left
     if len(left) > 1:
         raise InputError(
@@ -106,7 +113,9 @@ def named_series(
     """Which of the series that are named are meant for each side.
 
     Two of one path are that of the fixed and that of the moving image, in this order, and so are
-    two where a number is among them. A single number is that of the path that holds several.
+    two where a number is among them. A single one of one path is that of the side whose modality
+    it has: the other side's is among the rest. A single number is that of the path that holds
+    several.
 
     Args:
         named: UIDs, or numbers of :func:`in_list`.
@@ -132,12 +141,47 @@ def named_series(
     same = len({path.resolve() if path else None for path in sides.values()}) == 1
     if len(named) == 2 and (numbered or same):
         return {side: [one] for side, one in zip(sides, named, strict=True)}
+    if len(named) == 1 and same:
+        return _one_and_rest(named[0], next(iter(found.values())))
     several = [path for path, series in found.items() if len(series) > 1]
     if numbered and len(several) > 1:
         raise InputError(f"{places}: give two numbers, that of the fixed image first: --series")
     if numbered:
         return {side: named if path in several else [] for side, path in sides.items()}
     return dict.fromkeys(sides, named)
+
+
+def require_two_series(volumes: Sequence[Volume], frames: Sequence[Frame | None]) -> None:
+    """Refuse to register a volume of a series onto itself: no result would mean anything.
+
+    Args:
+        volumes: fixed and moving.
+        frames: which one is meant of a series that holds several, of both.
+
+    Raises:
+        InputError: both are one series of one path, and one frame of it.
+    """
+    fixed, moving = volumes
+    if fixed.header is None or moving.header is None:
+        return
+    uids = {text_of(one.header, "SeriesInstanceUID") for one in volumes}
+    one_path = Path(fixed.name).resolve() == Path(moving.name).resolve()
+    other_frame = fixed.frames is not None and frames[0] != frames[1]
+    if one_path and len(uids) == 1 and not other_frame:
+        raise InputError(
+            f"{moving.name}: names one series for both images; give two, the fixed image's first: "
+            "--series FIXED MOVING"
+        )
+
+
+def _one_and_rest(name: str, found: Mapping[str, Series]) -> dict[str, Sequence[str]]:
+    """A series of a path that holds both images, and for the other side all others."""
+    listed = in_list(found)
+    one = next(s for number, s in enumerate(listed, start=1) if name in (s.uid, str(number)))
+    side, other = ("fixed", "moving") if one.modality in ROLES["fixed"] else ("moving", "fixed")
+    rest = [series for series in listed if series is not one]
+    fit = [s for s in rest if _is_volume(s)] or [s for s in rest if s.modality in ROLES[other]]
+    return {side: [one.uid], other: [series.uid for series in fit or [one]]}
 
 
 def _path(image: Any) -> Path | None:

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import pydicom
 
@@ -68,8 +68,8 @@ def files_of(path: Path) -> Iterator[Readable]:
         files in the order of their names; nothing if there is no such path.
 
     Raises:
-        InputError: a DICOMDIR lists files that are missing; a ZIP file is damaged, encrypted or
-            too large.
+        InputError: a DICOMDIR lists files that are missing; a folder cannot be opened or a link
+            leads nowhere; a ZIP file is damaged, encrypted or too large.
     """
     if path.is_dir():
         yield from _tree(path)
@@ -98,19 +98,41 @@ def fit(files: Sequence[Readable]) -> bool:
 
 
 def _tree(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder, followlinks=False):
+    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             found = Path(place) / name
-            if not name.startswith(".") and found.is_file():
+            if _is_file(found):
                 yield found
 
 
 def _beside(path: Path) -> Iterator[Path]:
     yield path
-    for other in sorted(path.parent.iterdir()):
-        if other.name != path.name and other.is_file() and not other.name.startswith("."):
+    try:
+        others = sorted(path.parent.iterdir())
+    except OSError as error:
+        _refuse(error)
+    for other in others:
+        if other.name != path.name and _is_file(other):
             yield other
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a file that counts; one out of reach may be a slice, and is not left out."""
+    if path.name.startswith("."):
+        return False
+    try:
+        if path.is_symlink() and not path.exists():
+            raise InputError(f"{path}: is a broken link; fetch its content, or delete it")
+        return path.is_file()
+    except OSError as error:
+        _refuse(error)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise InputError(
+        f"{error.filename}: cannot be opened ({error.strerror}); check its permissions"
+    ) from error
 
 
 def _listed(path: Path) -> Iterator[Path]:

@@ -21,6 +21,9 @@ GREY = ("MONOCHROME2", "MONOCHROME1")
 SPARE = 8
 """Bytes that may follow the pixels of a slice."""
 
+SCALE = {"RescaleSlope": 1.0, "RescaleIntercept": 0.0}
+"""What turns stored values into units, and what stands for either where no slice says it."""
+
 NEEDED = (
     "SamplesPerPixel",
     "Rows",
@@ -60,7 +63,9 @@ def slice_values(slice_: Dataset) -> np.ndarray:
 
 
 def require_one_scale(slices: Sequence[Dataset], values: np.ndarray) -> None:
-    """Refuse slices of which some lack the slope that others have, unless they are empty.
+    """Refuse slices of which some lack the slope or the intercept that others have.
+
+    Empty ones may lack a slope, which would change nothing.
 
     Args:
         slices: of a volume.
@@ -69,15 +74,18 @@ def require_one_scale(slices: Sequence[Dataset], values: np.ndarray) -> None:
     Raises:
         InputError: they are so.
     """
-    slopes = [number_of(one, "RescaleSlope") or 0.0 for one in slices]
-    if not set(slopes) - {0.0, 1.0}:
-        return
-    for slice_, slope, own in zip(slices, slopes, values, strict=True):
-        if slope == 0 and np.ptp(own) > 0:
-            raise InputError(
-                f"{slice_.filename}: lacks the RescaleSlope that other slices have; export the "
-                "series anew"
-            )
+    for keyword, usual in SCALE.items():
+        found = [number_of(one, keyword) for one in slices]
+        of_slope = keyword == "RescaleSlope"
+        missing = [number is None or (of_slope and number == 0) for number in found]
+        if all(lacks or number == usual for lacks, number in zip(missing, found, strict=True)):
+            continue
+        for slice_, lacks, own in zip(slices, missing, values, strict=True):
+            if lacks and not (of_slope and np.ptp(own) == 0):
+                raise InputError(
+                    f"{slice_.filename}: lacks the {keyword} that other slices have; export the "
+                    "series anew"
+                )
 
 
 def _stored(slice_: Dataset) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -47,6 +48,9 @@ APART = (
 STACKS = ("StackID", "filename")
 """What tells stacks of frames apart that may differ in size and place."""
 
+Volumes = Mapping[tuple[str, ...], list[Dataset]]
+"""Slices by what their attributes say."""
+
 SAME = 1e-3
 """Millimetres within which two slices lie at one position."""
 
@@ -74,7 +78,7 @@ def one_volume(folder: Path, slices: Sequence[Dataset], frame: int | None) -> Se
     way, volumes = parted
     if frame is not None and 0 <= frame < len(volumes):
         return list(volumes.values())[frame]
-    listed = [f"{number}: {value}" for number, value in enumerate(volumes)]
+    listed = [f"{number}: {value}" for number, value in enumerate(_shown(way, volumes))]
     dots = ["..."] if len(listed) > SHOWN else []
     raise InputError(
         f"{folder}: its series holds {len(volumes)} volumes, told apart by {' and '.join(way)} "
@@ -85,7 +89,7 @@ def one_volume(folder: Path, slices: Sequence[Dataset], frame: int | None) -> Se
 
 def volumes_in(
     slices: Sequence[Dataset],
-) -> tuple[Sequence[str], Mapping[str, list[Dataset]]] | None:
+) -> tuple[Sequence[str], Volumes] | None:
     """The volumes of a series and the attributes that tell them apart; None of a single one.
 
     Args:
@@ -122,7 +126,7 @@ def _repeated(slices: Sequence[Dataset]) -> bool:
     return len(set(known)) < len(known)
 
 
-def _parted(slices: Sequence[Dataset], way: Sequence[str]) -> Mapping[str, list[Dataset]] | None:
+def _parted(slices: Sequence[Dataset], way: Sequence[str]) -> Volumes | None:
     """Volumes by what attributes say, in their order; None unless they make whole ones."""
     found: dict[tuple[str, ...], list[Dataset]] = {}
     for one in slices:
@@ -136,8 +140,20 @@ def _parted(slices: Sequence[Dataset], way: Sequence[str]) -> Mapping[str, list[
         names = sorted(found, key=lambda values: [float(value) for value in values])
     except ValueError:
         names = sorted(found)
-    return {", ".join(values): found[values] for values in names}
+    return {values: found[values] for values in names}
+
+
+def _shown(way: Sequence[str], volumes: Volumes) -> list[str]:
+    """What tells volumes apart, in messages; of files what their names differ in."""
+    rows = [list(values) for values in volumes]
+    if "filename" in way:
+        column = way.index("filename")
+        paths = [Path(row[column]) for row in rows]
+        folder = os.path.commonpath([path.parent for path in paths])
+        for row, path in zip(rows, paths, strict=True):
+            row[column] = path.relative_to(folder).as_posix()
+    return [", ".join(row) for row in rows]
 
 
 def _text(slice_: Dataset, keyword: str) -> str:
-    return Path(slice_.filename).name if keyword == "filename" else text_of(slice_, keyword)
+    return str(slice_.filename) if keyword == "filename" else text_of(slice_, keyword)

@@ -19,7 +19,7 @@ from bundle.geometry.planes import choose_plane
 from bundle.geometry.slices import oriented_grid, plane_size
 from bundle.images.color import luma
 from bundle.images.dicom import read_folder
-from bundle.images.dicom_choice import ROLES, named_series
+from bundle.images.dicom_choice import ROLES, named_series, require_two_series
 from bundle.images.frames import MEAN
 from bundle.images.grid import MOST
 from bundle.images.kinds import is_dicom, is_volume
@@ -189,7 +189,7 @@ def read_volumes(fixed: Any, moving: Any, options: Options) -> list[Volume]:
 
     Raises:
         InputError: as of :func:`bundle.images.volumes.read_volume`; or no path holds a series
-            that is named.
+            that is named, or both volumes are one.
     """
     found = {path: read_folder(path) for path in _dicom(fixed, moving)}
     named = named_series(options.series, fixed, moving, found)
@@ -207,6 +207,7 @@ def read_volumes(fixed: Any, moving: Any, options: Options) -> list[Volume]:
         else:
             one = volume_from(image, _name(image, side), frame)
         volumes.append(one)
+    require_two_series(volumes, (own, mean))
     return volumes
 
 

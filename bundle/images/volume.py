@@ -37,7 +37,8 @@ class Volume:
         resampled: whether slices had to be brought to a regular grid first.
         header: of a DICOM series the ``pydicom.Dataset`` of its first slice without pixels:
             patient, study and frame of reference.
-        sources: of a DICOM series its files, in the order of the slices.
+        sources: of a DICOM series its files, in the order of the slices; none where UIDs of study,
+            series or files are missing, by which others could refer to them.
         frames: all frames of a 4D image, of which ``image`` is one or the mean.
         suv: of PET, how its values become standardised uptake values, where the header says it.
     """

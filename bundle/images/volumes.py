@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what ITK warns of is refuse
 
 HUGE = 1e30
 """Values of this size stand for none: -3.4e38 and the like fill what was not measured."""
+
+SAME = 1e-2
+"""Millimetres by which the corners of two volumes of one grid differ at most."""
 
 READERS = (
     (NIFTI, read_nifti),
@@ -110,10 +114,24 @@ def _of_series(series: Series, frame: Frame | None, spacing: Sequence[float] | N
     total = first.image
     for number in range(1, count):
         image = volume_of(series, number, spacing).image
-        if image.GetSize() != total.GetSize():
-            raise InputError(f"{name}: its volumes are of several sizes; name one with --frame")
+        if not _on_one_grid(image, total):
+            raise InputError(
+                f"{name}: its volumes are of several sizes or places; name one with --frame"
+            )
+        image.CopyInformation(total)  # ITK adds no grids that differ by the rounding of headers
         total = total + image
     return replace(first, image=total / count, frames=frames)
+
+
+def _on_one_grid(image: sitk.Image, other: sitk.Image) -> bool:
+    """Whether two volumes have the same voxels, up to the rounding of headers."""
+    if image.GetSize() != other.GetSize():
+        return False
+    corners = [
+        [one.TransformIndexToPhysicalPoint(index) for one in (image, other)]
+        for index in product(*((0, count - 1) for count in image.GetSize()))
+    ]
+    return all(np.allclose(one, two, rtol=0, atol=SAME) for one, two in corners)
 
 
 def volume_from(image: Any, name: str, frame: Frame | None = None) -> Volume:

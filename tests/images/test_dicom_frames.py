@@ -99,6 +99,14 @@ def test_two_files_of_one_series_are_told_apart(tmp_path):
     require_right(read_volume(tmp_path / "mr", frame=1), COARSE, SMALL[:, :, :6])
 
 
+def test_files_of_one_name_in_two_folders_are_told_apart(tmp_path):
+    for name, values in (("a", SMALL), ("b", SMALL[:, :, :6])):
+        (tmp_path / "mr" / name).mkdir(parents=True)
+        enhanced(tmp_path / "mr" / name / "1.dcm", [values], COARSE, uid=f"1.2.{len(values[0, 0])}")
+    refused(tmp_path / "mr", r"2 volumes, told apart by filename \(0: a/1.dcm, 1: b/1.dcm\)")
+    require_right(read_volume(tmp_path / "mr", frame=1), COARSE, SMALL[:, :, :6])
+
+
 @pytest.mark.parametrize("affine", [COARSE, REORDERED])
 def test_slices_of_nuclear_medicine_are_stacked_along_or_against_the_normal(affine, tmp_path):
     path = nuclear(tmp_path / "nm" / "recon.dcm", [SMALL], affine)
@@ -174,3 +182,25 @@ def test_compressed_frames_that_are_missing(tmp_path):
     file.PixelData = encapsulate(parts[:9])
     file.save_as(path)
     refused(path.parent, r"all\.dcm: its pixels are damaged or cut short")
+
+
+def test_a_frame_without_the_intercept_of_the_others_is_refused(tmp_path):
+    path = enhanced(tmp_path / "ct" / "all.dcm", [SMALL], COARSE)
+    file = pydicom.dcmread(path)
+    for groups in file.PerFrameFunctionalGroupsSequence[1:]:
+        groups.PixelValueTransformationSequence = item(RescaleSlope=1, RescaleIntercept=-1024)
+    file.save_as(path)
+    refused(path.parent, r"all\.dcm: lacks the RescaleIntercept that other slices have; export")
+
+
+@pytest.mark.parametrize("moved", [0.0, 1e-4, 6.0])
+def test_a_mean_is_of_volumes_in_one_place(moved, tmp_path):
+    for number, name in enumerate("ab"):
+        place = COARSE.copy()
+        place[0, 3] += number * moved
+        values = SMALL * (2 * number + 1)
+        enhanced(tmp_path / "pet" / f"{name}.dcm", [values], place, uid=f"1.2.3.{number}")
+    if moved == 6:
+        refused(tmp_path / "pet", "pet: its volumes are of several sizes or pl", frame="mean")
+    else:
+        require_right(read_volume(tmp_path / "pet", frame="mean"), COARSE, 2 * SMALL)

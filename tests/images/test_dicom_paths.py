@@ -1,5 +1,6 @@
 """DICOM series in folders of folders, on discs, in ZIP files and beside one of their files."""
 
+import os
 import shutil
 import tracemalloc
 import zipfile
@@ -225,3 +226,29 @@ def test_names_in_a_zip_file_may_begin_with_a_dot_and_a_slash(study, tmp_path):
         for file in (study / "a" / "t1").iterdir():
             archive.writestr(f"./t1/{file.name}", file.read_bytes())
     require_mri(read_volume(tmp_path / "s.zip"))
+
+
+def test_a_broken_link_is_no_slice_to_leave_out(study, tmp_path):
+    study = shutil.copytree(study, tmp_path / "study")
+    last = study / "a" / "t1" / "024.dcm"
+    last.unlink()
+    last.symlink_to(study / "annex" / "024.dcm")
+    for path in (study, last.with_name("001.dcm")):
+        with pytest.raises(InputError, match=r"024\.dcm: is a broken link; fetch its content"):
+            read_folder(path)
+    (study / "annex").mkdir()
+    shutil.copy(last.with_name("001.dcm"), study / "annex" / "024.dcm")
+    assert len(read_folder(last.parent)["1.9.1"].slices) == 24
+
+
+def test_a_folder_that_cannot_be_opened_is_named(study, monkeypatch):
+    scan_folder = os.scandir
+
+    def closed(path):
+        if str(path).endswith("t1"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan_folder(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(InputError, match=r"t1: cannot be opened \(Permission denied\); check"):
+        read_folder(study)

@@ -134,3 +134,27 @@ def test_a_slice_without_the_scale_of_the_others_is_named(slope, tmp_path):
     rewrite(folder, change)
     with pytest.raises(InputError, match=r"_001\.dcm: lacks the RescaleSlope that other slices"):
         read(folder)
+
+
+@pytest.mark.parametrize("gone", [["RescaleIntercept"], ["RescaleSlope", "RescaleIntercept"]])
+def test_a_slice_without_the_intercept_of_the_others_is_named(gone, tmp_path):
+    more = {"0028|1052": "-1024", "0028|1053": "1"}
+    folder = write_series(tmp_path / "ct", [0.0, 2.0, 4.0], more=more)
+
+    def change(file, number):
+        if number == 1:  # empty as well: its air would be 1024 HU too bright
+            for keyword in gone:
+                delattr(file, keyword)
+
+    rewrite(folder, change)
+    with pytest.raises(InputError, match=r"_001\.dcm: lacks the RescaleIntercept that other sl"):
+        read(folder)
+
+
+def test_slices_that_say_what_others_leave_to_be_understood_are_read(tmp_path):
+    def change(file, number):
+        if number == 1:
+            del file.RescaleSlope, file.RescaleIntercept
+
+    folder = rewrite(write_series(tmp_path / "mr", [0.0, 2.0, 4.0], "MR"), change)
+    assert array_of(folder)[:, 0, 0].tolist() == [-500, -490, -480]

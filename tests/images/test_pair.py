@@ -1,6 +1,7 @@
 """Two images that belong together: every file is opened once, and what is meant is named."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from bundle.errors import InputError
 from bundle.images.pair import PicturePair, VolumePair, read_pair
 from bundle.options import options_of
-from tests.images.test_dicom import write_series
+from tests.images.test_dicom import rewrite, write_series
 from tests.inference.images import blob, smooth, write_grey, write_volume
 from tests.inference.stubs import KnownField
 
@@ -85,12 +86,12 @@ def studies(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("names", "series", "count"),
-    [(("mri", "pet"), "", 96), (("both", "both"), f"{MRI} {PET}", 96), (("mri", "mri"), "", 48)],
+    [(("mri", "pet"), "", 96), (("both", "both"), f"{MRI} {PET}", 96)],
 )
 def test_every_file_of_a_pair_is_opened_once(names, series, count, studies):
     folders = [studies / name for name in names]
     said, counted = opens(READING, folders, series)
-    assert said == [[40, 36, 48], [40, 36, 48], "MR" if names == ("mri", "mri") else "PET"]
+    assert said == [[40, 36, 48], [40, 36, 48], "PET"]
     expected = {str(path) for folder in folders for path in folder.iterdir()}
     assert len(expected) == count
     assert counted == dict.fromkeys(expected, 1)
@@ -167,6 +168,43 @@ def test_several_series_of_one_kind_have_to_be_named(both):
         read_pair(both, both, options_of())
     with pytest.raises(InputError, match=r"both: holds 3 series: 1: .*name one: --series UID"):
         read_pair(both, both, options_of(modality="CT"))
+
+
+@pytest.mark.parametrize(
+    ("series", "taken"),
+    [(MRI, (MRI, PET)), ("1", (MRI, PET)), (PET, None), ("3", ("1.2.9", PET))],
+)
+def test_a_single_one_of_one_path_is_that_of_the_side_it_fits(series, taken, both):
+    write_series(both, [0.0, 2.0], "MR", "1.2.9", shape=SHAPE, more={"0020|0011": "7"})
+    options = options_of(series=series)
+    if taken is None:  # of two MR series neither is named
+        with pytest.raises(InputError, match=r"both: holds 3 series: 1: .*name one: --series UID"):
+            read_pair(both, both, options)
+        return
+    pair = read_pair(both, str(both) + "/", options)
+    assert tuple(v.header.SeriesInstanceUID for v in (pair.fixed, pair.moving)) == taken
+
+
+def test_one_series_is_not_both_images(both, tmp_path):
+    message = "alone: names one series for both images; give two, the fixed image's first"
+    alone = write_series(tmp_path / "alone", [0.0, 2.0, 4.0, 6.0], "MR", MRI, shape=SHAPE)
+    write_series(alone, [0.0], "MR", "1.2.9", shape=SHAPE)  # a localiser
+    for series in ("", "1", MRI, f"{MRI}, {MRI}"):
+        with pytest.raises(InputError, match=message):
+            read_pair(alone, alone, options_of(series=series))
+
+
+def test_two_frames_of_one_series_are_two_images(tmp_path):
+    folder = tmp_path / "dynamic"
+    for frame in (1, 2):
+        part = write_series(tmp_path / "part", [0.0, 2.0], "PT", PET, shape=SHAPE, first=2 * frame)
+        rewrite(part, lambda file, _, n=frame: setattr(file, "AcquisitionNumber", n))
+        shutil.copytree(part, folder, dirs_exist_ok=True)
+        shutil.rmtree(part)
+    pair = read_pair(folder, folder, options_of(fixed_frame=0, frame=1))
+    assert [one.header.AcquisitionNumber for one in (pair.fixed, pair.moving)] == [1, 2]
+    with pytest.raises(InputError, match="names one series for both images"):
+        read_pair(folder, folder, options_of(frame=1))
 
 
 @pytest.mark.parametrize("series", [[1, 2], "1, 2", ["1", PET]])

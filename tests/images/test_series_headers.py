@@ -136,6 +136,32 @@ def test_volumes_of_one_series_are_told_apart(keyword, values, scan):
     require_right(read_volume(scan, frame=1), values=2 * CT)
 
 
+def test_one_volume_may_lie_in_folders_with_equal_names(scan):
+    paths = sorted(scan.iterdir())
+    half = len(paths) // 2
+    for folder, part in (("S1", paths[:half]), ("S2", paths[half:])):
+        (scan / folder).mkdir()
+        for number, path in enumerate(part):
+            path.rename(scan / folder / f"{number:03d}.dcm")
+    require_right(read_volume(scan), values=CT)
+
+
+def test_frames_in_folders_of_their_own_may_have_equal_names(scan):
+    paths = sorted(scan.iterdir())
+    for number in (1, 2):
+        (scan / str(number)).mkdir()
+        for path in paths:
+            file = pydicom.dcmread(path)
+            file.AcquisitionNumber = number
+            file.PixelData = (number * file.pixel_array).astype("<i2").tobytes()
+            file.save_as(scan / str(number) / path.name)
+    for path in paths:
+        path.unlink()
+    with pytest.raises(InputError, match=r"2 volumes, told apart by AcquisitionNumber \(0: 1, 1"):
+        read_volume(scan)
+    require_right(read_volume(scan, frame=1), values=2 * CT)
+
+
 @pytest.mark.parametrize("shown", ["PALETTE COLOR", "RGB", "YBR_FULL"])
 def test_colours_are_no_values(shown, scan):
     rewrite(scan, lambda file, _: setattr(file, "PhotometricInterpretation", shown))

@@ -15,7 +15,8 @@ from bundle.images.dicom_out.study import study_of
 from bundle.images.volume import Volume
 from bundle.results.compressed import write_transform
 from tests.geometry.test_compact import START, smooth_field
-from tests.images.dicom_out.volumes import oblique, scan
+from tests.images.dicom_out.volumes import oblique, read, scan
+from tests.images.series import rewrite
 
 WITHIN = 0.1
 """Millimetres."""
@@ -52,6 +53,20 @@ def deformed(item, point):
         if weight > 0:
             total += weight * vectors[tuple(reversed(base + corner))]
     return applied(matrix_of(post), point + total)
+
+
+@pytest.mark.parametrize("gone", ["StudyInstanceUID", "SeriesInstanceUID"])
+def test_a_series_that_cannot_be_referred_to_is_left_out(gone, tmp_path):
+    fixed = scan(tmp_path / "mri", "MR")
+    scan(tmp_path / "ct", "CT")
+    moving = read(rewrite(tmp_path / "ct", lambda file, _: file.pop(gone)))
+    study = study_of(fixed, moving)
+    write_spatial_registration(np.diag([1.0, 1, 1, 1]), tmp_path / "linear.dcm", study)
+    file = pydicom.dcmread(tmp_path / "linear.dcm")
+    (only,) = file.ReferencedSeriesSequence
+    assert only.SeriesInstanceUID == fixed.header.SeriesInstanceUID
+    assert "StudiesContainingOtherReferencedInstancesSequence" not in file
+    assert "ReferencedImageSequence" not in file.RegistrationSequence[1]
 
 
 @pytest.fixture
