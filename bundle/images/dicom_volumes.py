@@ -156,4 +156,9 @@ def _shown(way: Sequence[str], volumes: Volumes) -> list[str]:
 
 
 def _text(slice_: Dataset, keyword: str) -> str:
-    return str(slice_.filename) if keyword == "filename" else text_of(slice_, keyword)
+    if keyword == "filename":
+        return str(slice_.filename)
+    text = text_of(slice_, keyword)
+    if keyword == "AcquisitionTime" and text:  # the date keeps frames in order across midnight
+        return text_of(slice_, "AcquisitionDate") + text
+    return text
