@@ -22,7 +22,10 @@ GROUPS = {
     "PlaneOrientationSequence": ("ImageOrientationPatient",),
     "PixelMeasuresSequence": ("PixelSpacing",),
     "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
-    "FrameContentSequence": ("StackID", "TemporalPositionIndex", "FrameAcquisitionNumber"),
+    "FrameContentSequence": (
+        "StackID", "TemporalPositionIndex", "FrameAcquisitionNumber", "FrameReferenceDateTime",
+        "FrameAcquisitionDateTime",
+    ),
     "MREchoSequence": ("EffectiveEchoTime",),
     "MRModifierSequence": ("InversionTimes",),
     "MRTimingAndRelatedParametersSequence": ("FlipAngle",),

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from pydicom import Dataset
-from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
+from pydicom import DataElement, Dataset
+from pydicom.uid import RLELossless, SecondaryCaptureImageStorage, generate_uid
 
 from bundle.errors import InputError
+from bundle.images.dicom_frames import OLDER
 from bundle.images.dicom_header import number_of, numbers, text_of
 from bundle.images.dicom_write import save_file
 
@@ -93,7 +94,7 @@ def _stored(slice_: Dataset) -> np.ndarray:
     try:
         packed = "PixelData" in slice_ and slice_["PixelData"].is_undefined_length
         _require_length(slice_)
-        return _without_spare_bits(slice_, slice_.pixel_array)
+        return _without_spare_bits(slice_, _words(slice_))
     except Exception as error:  # of any type: it depends on pydicom's version and its decoders
         if not packed:
             raise _damaged(slice_) from error
@@ -108,6 +109,29 @@ def _require_length(slice_: Dataset) -> None:
             raise ValueError("holds more pixels than its header says")
 
 
+def _keeps_words(slice_: Dataset) -> bool:
+    """Whether pixels are kept with their spare bits; other decoders shift to the lowest bit."""
+    packed = slice_["PixelData"].is_undefined_length
+    return not packed or slice_.file_meta.TransferSyntaxUID == RLELossless
+
+
+def _words(slice_: Dataset) -> np.ndarray:
+    """Whole words: pydicom 3 takes the lowest bits of each for its value, wherever that lies."""
+    bits, high = int(slice_.get("BitsStored", 0)), slice_.get("HighBit")
+    if high is None or int(high) + 1 == bits or not _keeps_words(slice_):
+        return slice_.pixel_array
+    whole = Dataset()
+    whole.update(slice_)
+    whole.file_meta = slice_.file_meta
+    if OLDER:
+        whole.is_little_endian = slice_.is_little_endian
+        whole.is_implicit_VR = slice_.is_implicit_VR
+    allocated = int(slice_.BitsAllocated)
+    for keyword, value in (("BitsStored", allocated), ("HighBit", allocated - 1)):
+        whole[keyword] = DataElement(slice_[keyword].tag, "US", value)  # elements are shared
+    return whole.pixel_array
+
+
 def _without_spare_bits(slice_: Dataset, values: np.ndarray) -> np.ndarray:
     """Old writers keep overlays in bits of a pixel that are not part of its value."""
     bits = int(slice_.get("BitsStored", 0))
@@ -116,7 +140,7 @@ def _without_spare_bits(slice_: Dataset, values: np.ndarray) -> np.ndarray:
     if bits < 1:
         raise ValueError("no bits are stored")
     whole = values.astype(np.int64)
-    if not slice_["PixelData"].is_undefined_length:  # decoders shift to the lowest bit themselves
+    if _keeps_words(slice_):
         whole >>= max(int(slice_.get("HighBit", bits - 1)) + 1 - bits, 0)
     whole &= (1 << bits) - 1
     if slice_.PixelRepresentation == 1:

@@ -39,6 +39,8 @@ APART = (
     "TriggerTime",
     "AcquisitionNumber",
     "FrameAcquisitionNumber",
+    "FrameReferenceDateTime",
+    "FrameAcquisitionDateTime",
     "AcquisitionDateTime",
     "AcquisitionTime",
     "ConvolutionKernel",
@@ -132,8 +134,8 @@ def _parted(slices: Sequence[Dataset], way: Sequence[str]) -> Volumes | None:
     for one in slices:
         found.setdefault(tuple(_text(one, keyword) for keyword in way), []).append(one)
     unequal = len({len(volume) for volume in found.values()}) > 1
-    if len(found) < 2 or any(map(_repeated, found.values())):
-        return None
+    if len(found) in (1, len(slices)) or any(map(_repeated, found.values())):
+        return None  # one volume, or slices that each say a time of their own
     if unequal and not set(way) & set(STACKS):
         return None
     try:
@@ -156,4 +158,9 @@ def _shown(way: Sequence[str], volumes: Volumes) -> list[str]:
 
 
 def _text(slice_: Dataset, keyword: str) -> str:
-    return str(slice_.filename) if keyword == "filename" else text_of(slice_, keyword)
+    if keyword == "filename":
+        return str(slice_.filename)
+    text = text_of(slice_, keyword)
+    if keyword == "AcquisitionTime" and text:  # the date keeps frames in order across midnight
+        return text_of(slice_, "AcquisitionDate") + text
+    return text

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -115,7 +116,8 @@ def _per_becquerel(header: Dataset) -> tuple[float, str]:
         raise NoSuv(f"it is not corrected for decay (DecayCorrection {corrected or 'missing'})")
     half_life = _number(tracer, "RadionuclideHalfLife", 1.0, math.inf)
     scan, source = _scan_time(header, half_life)
-    elapsed = (scan - _injection(tracer, scan)).total_seconds()
+    zone = text_of(header, "TimezoneOffsetFromUTC")
+    elapsed = (scan - _injection(tracer, scan, zone)).total_seconds()
     if not 0 <= elapsed <= MOST_HALF_LIVES * half_life:
         raise NoSuv(f"its times put {elapsed:.0f} s between injection and scan")
     left = 0.5 ** (elapsed / half_life)
@@ -145,6 +147,10 @@ def _scan_time(header: Dataset, half_life: float) -> tuple[datetime, str]:
     acquisition's, which leads back to it by the time of the frame.
     """
     series, acquired = (_moment(header, kind) for kind in ("Series", "Acquisition"))
+    if series is not None and acquired is None:
+        alone = text_of(header, "AcquisitionTime")
+        if alone and _parsed(series.strftime("%Y%m%d") + alone) != series:
+            raise NoSuv("its AcquisitionTime has no date and is not its SeriesTime")
     if series is not None and (acquired is None or series <= acquired):
         return series, "series time"
     if acquired is None:
@@ -159,11 +165,17 @@ def _scan_time(header: Dataset, half_life: float) -> tuple[datetime, str]:
     return acquired + timedelta(seconds=mean - reference[0] / 1000), "acquisition time"
 
 
-def _injection(tracer: Dataset, scan: datetime) -> datetime:
-    """When it was injected: of a time alone the last one before the scan."""
-    whole = _parsed(text_of(tracer, "RadiopharmaceuticalStartDateTime"))
-    if whole is not None:
+def _injection(tracer: Dataset, scan: datetime, zone: str) -> datetime:
+    """When it was injected, by the clock of the scan: of a time alone the last one before it."""
+    text, offset = _zoned(text_of(tracer, "RadiopharmaceuticalStartDateTime"))
+    whole = _parsed(text)
+    if whole is not None and offset is None:
         return whole
+    if whole is not None and offset is not None:
+        local = _zoned(zone)[1]
+        if local is None:
+            raise NoSuv("its injection has a UTC offset, its scan no TimezoneOffsetFromUTC")
+        return whole - offset + local
     alone = text_of(tracer, "RadiopharmaceuticalStartTime")
     moment = _parsed(scan.strftime("%Y%m%d") + alone) if alone else None
     if moment is None:
@@ -177,15 +189,24 @@ def _moment(header: Dataset, kind: str) -> datetime | None:
 
 
 def _parsed(text: str) -> datetime | None:
-    """DICOM's date and time in one; zones are left out, since times of a scan share theirs."""
+    """DICOM's date and time in one, without a zone; None if it is none."""
     digits, _, fraction = text.strip().partition(".")
-    digits = digits.split("+")[0].split("-")[0].replace(":", "")
+    digits = digits.replace(":", "")
     try:
         whole = datetime.strptime(digits.ljust(14, "0"), "%Y%m%d%H%M%S")
     except ValueError:
         return None
-    part = fraction.split("+")[0].split("-")[0]
-    return whole + timedelta(seconds=float(f"0.{part}") if part.isdigit() else 0.0)
+    return whole + timedelta(seconds=float(f"0.{fraction}") if fraction.isdigit() else 0.0)
+
+
+def _zoned(text: str) -> tuple[str, timedelta | None]:
+    """A date and time and, if it ends in one, its offset from UTC, such as +0200."""
+    found = re.search(r"([+-])(\d\d):?(\d\d)$", text.strip())
+    if found is None:
+        return text, None
+    sign, hours, minutes = found.groups()
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    return text.strip()[: found.start()], -offset if sign == "-" else offset
 
 
 def as_suv(image: Any, header: Dataset, suv: Suv) -> tuple[Any, Dataset]:

@@ -62,6 +62,30 @@ def test_volumes_of_one_file_are_told_apart(tmp_path):
     require_right(read_volume(path.parent, frame=1), COARSE, 2 * SMALL)
 
 
+@pytest.mark.parametrize("keyword", ["FrameReferenceDateTime", "FrameAcquisitionDateTime"])
+def test_volumes_are_told_apart_by_their_times(keyword, tmp_path):
+    times = ("20200101235900.5", "20200102000100.5")
+    said = [{"FrameContentSequence": item(**{keyword: time})} for time in times]
+    path = enhanced(tmp_path / "pet" / "all.dcm", [SMALL, 2 * SMALL], COARSE, said)
+    refused(path.parent, rf"2 volumes, told apart by {keyword} \(0: 2020.*--frame 0 to 1")
+    require_right(read_volume(path.parent, frame=1), COARSE, 2 * SMALL)
+
+
+def test_times_of_single_frames_tell_no_volumes_apart(tmp_path):
+    said = [{**timed(one), **echo(two)} for one in (1, 2) for two in (4.5, 9.0)]
+    path = enhanced(tmp_path / "mr" / "all.dcm", [n * SMALL for n in (1, 2, 3, 4)], COARSE, said)
+    file = pydicom.dcmread(path)
+    for number, groups in enumerate(file.PerFrameFunctionalGroupsSequence):
+        groups.FrameContentSequence[0].FrameAcquisitionDateTime = f"202001010900{number:02d}"
+    file.save_as(path)
+    refused(path.parent, "4 volumes, told apart by TemporalPositionIndex and EffectiveEchoTime")
+    require_right(read_volume(path.parent, frame=2), COARSE, 3 * SMALL)
+
+
+def echo(time):
+    return {"MREchoSequence": item(EffectiveEchoTime=time)}
+
+
 def test_volumes_that_two_attributes_tell_apart(tmp_path):
     said = [
         {**timed(time), "MREchoSequence": item(EffectiveEchoTime=echo)}

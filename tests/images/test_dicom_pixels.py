@@ -158,3 +158,19 @@ def test_slices_that_say_what_others_leave_to_be_understood_are_read(tmp_path):
 
     folder = rewrite(write_series(tmp_path / "mr", [0.0, 2.0, 4.0], "MR"), change)
     assert array_of(folder)[:, 0, 0].tolist() == [-500, -490, -480]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("signed", [0, 1])
+@pytest.mark.parametrize("high", [11, 13, 15])
+def test_all_bits_of_a_value_count_wherever_it_lies(high, signed, packed, tmp_path):
+    values = 30 * np.arange(120).reshape(12, 10) - 1800 * signed
+
+    def change(file, _):
+        file.BitsStored, file.HighBit, file.PixelRepresentation = 12, high, signed
+        file.PixelData = ((values & 0xFFF) << (high - 11)).astype("<u2").tobytes()
+        if packed:
+            file.compress(pydicom.uid.RLELossless)
+
+    folder = rewrite(write_series(tmp_path / "bits", [0.0, 2.0]), change)
+    assert (array_of(folder) == values).all()

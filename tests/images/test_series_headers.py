@@ -136,6 +136,18 @@ def test_volumes_of_one_series_are_told_apart(keyword, values, scan):
     require_right(read_volume(scan, frame=1), values=2 * CT)
 
 
+def test_frames_across_midnight_are_in_their_order(scan):
+    for path in sorted(scan.iterdir()):
+        file = pydicom.dcmread(path)
+        file.AcquisitionDate, file.AcquisitionTime = "20200101", "235900"
+        file.save_as(path)
+        file.AcquisitionDate, file.AcquisitionTime = "20200102", "000100.5"
+        file.PixelData = (2 * file.pixel_array).astype("<i2").tobytes()
+        file.save_as(scan / f"again_{path.name}")
+    require_right(read_volume(scan, frame=0), values=CT)
+    require_right(read_volume(scan, frame=1), values=2 * CT)
+
+
 def test_one_volume_may_lie_in_folders_with_equal_names(scan):
     paths = sorted(scan.iterdir())
     half = len(paths) // 2

@@ -52,7 +52,20 @@ AT_SCAN = 70e3 / 140e6
         ({"SeriesDate": None}, AT_SCAN),
         ({"RadiopharmaceuticalStartDateTime": "20200102090000.000000"}, AT_SCAN),
         ({"RadiopharmaceuticalStartDateTime": "20200102104000"}, AT_SCAN / 2),
-        ({"RadiopharmaceuticalStartDateTime": "20200102090000.00+0100"}, AT_SCAN),
+        (
+            {
+                "RadiopharmaceuticalStartDateTime": "20200102090000.00+0100",
+                "TimezoneOffsetFromUTC": "+0100",
+            },
+            AT_SCAN,
+        ),
+        (  # 09:00 where it was scanned
+            {
+                "RadiopharmaceuticalStartDateTime": "20200102140000-0000",
+                "TimezoneOffsetFromUTC": "-0500",
+            },
+            AT_SCAN,
+        ),
         # past midnight: a scan at 00:40, injected at 23:00 of the day before
         (
             {
@@ -118,6 +131,9 @@ def test_counts_of_philips():
         ({"RadiopharmaceuticalStartDateTime": "20200103090000"}, "put -80400 s between injection"),
         ({"RadiopharmaceuticalStartDateTime": "20190102090000"}, "s between injection and scan"),
         ({"SeriesTime": None, "AcquisitionTime": None}, "lacks SeriesTime and AcquisitionTime"),
+        ({"RadiopharmaceuticalStartDateTime": "20200102090000+0000"}, "no TimezoneOffsetFromUTC"),
+        ({"AcquisitionDate": None, "AcquisitionTime": "112000"}, "AcquisitionTime has no date"),
+        ({"AcquisitionDate": "", "SeriesTime": "180000"}, "AcquisitionTime has no date"),
         ({"DecayCorrection": "NONE"}, "not corrected for decay .DecayCorrection NONE"),
         ({"DecayCorrection": None}, "not corrected for decay .DecayCorrection missing"),
         ({"Units": None}, "its DICOM header has no Units"),

@@ -68,9 +68,10 @@ def write_registered(
     header.RescaleIntercept = stored.intercept
     if modality != "PET":
         header.RescaleType = "HU" if hounsfield else "US"
-    header.WindowCenter, header.WindowWidth = decimals(
-        (sum(window) / 2, window[1] - window[0] or 1.0)
-    )
+    width = window[1] - window[0] or 1.0
+    header.WindowCenter, header.WindowWidth = decimals((sum(window) / 2, width))
+    if width < 1:  # below 1 the usual function has no meaning (PS3.3 C.11.2.1.2)
+        header.VOILUTFunction = "LINEAR_EXACT"
     if modality == "PET":
         header.NumberOfSlices = len(values)
     if modality == "SPECT":

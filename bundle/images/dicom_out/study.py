@@ -105,7 +105,8 @@ def copy(source: Dataset | None, target: Dataset, keyword: str) -> None:
     if element is None or not element.value:
         return
     if element.VR == "SQ":
-        target[keyword] = element
+        items = [_decoded(one) for one in element.value]
+        target[keyword] = DataElement(element.tag, "SQ", items)
         return
     values = element.value if isinstance(element.value, MultiValue) else [element.value]
     text = "\\".join(str(value) for value in values)
@@ -113,6 +114,21 @@ def copy(source: Dataset | None, target: Dataset, keyword: str) -> None:
     target[keyword] = DataElement(
         element.tag, element.VR, value, validation_mode=pydicom.config.IGNORE
     )
+
+
+def _decoded(item: Dataset) -> Dataset:
+    """An item of a sequence with its texts read: pydicom would write their bytes as they are."""
+    found = Dataset()
+    for tag in sorted(item.keys()):
+        try:
+            element = item[tag]
+        except Exception:  # of any type: a value that breaks its own format
+            continue
+        if element.VR == "SQ":
+            element = DataElement(tag, "SQ", [_decoded(one) for one in element.value])
+        if element.keyword != "SpecificCharacterSet":  # that of the file counts
+            found.add(element)
+    return found
 
 
 def _frame(volume: Volume) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from pydicom import Dataset
 from pydicom.uid import (
     CTImageStorage,
     MRImageStorage,
@@ -164,3 +165,35 @@ def test_nobody_is_named_without_a_series(tmp_path):
     again = write(tmp_path / "v", volume, other, "PET", other.image * 2)[0]
     for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
         assert first[keyword].value == again[keyword].value  # of one fixed image
+
+
+@pytest.mark.parametrize("width", [0.25, 80.0])
+def test_the_window_shows_what_it_is_to_show(width, tmp_path):
+    volume = Volume("a", oblique())
+    write_registered(
+        volume.image, still(volume.image), tmp_path / "w", study_of(volume, volume), "PET",
+        (0.0, width),
+    )  # fmt: skip
+    first = files(tmp_path / "w")[0]
+    assert (first.WindowCenter, first.WindowWidth) == (width / 2, width)
+    assert first.get("VOILUTFunction") == ("LINEAR_EXACT" if width < 1 else None)
+
+
+def nested(text):
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "C", "SRT", text
+    tracer = Dataset()
+    tracer.Radiopharmaceutical, tracer.RadiopharmaceuticalCodeSequence = text, [code]
+    return [tracer]
+
+
+@pytest.mark.parametrize("charset", ["ISO_IR 100", "ISO_IR 192"])
+def test_texts_in_sequences_are_in_the_character_set_of_the_file(charset, tmp_path):
+    text = "Fluorodésoxyglucose"
+    tags = {**PET, "RadiopharmaceuticalInformationSequence": nested(text)}
+    fixed = scan(tmp_path / "mr", "MR", **MR)
+    moving = scan(tmp_path / "pets", "PT", SpecificCharacterSet=charset, **tags)
+    first = write(tmp_path / "w", fixed, moving, "PET")[0]
+    (tracer,) = first.RadiopharmaceuticalInformationSequence
+    assert first.SpecificCharacterSet == "ISO_IR 192" and tracer.Radiopharmaceutical == text
+    assert tracer.RadiopharmaceuticalCodeSequence[0].CodeMeaning == text

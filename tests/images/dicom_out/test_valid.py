@@ -64,3 +64,16 @@ def test_no_rule_is_broken(known, tmp_path):
         said = done.stdout + done.stderr
         assert re.search("^(CT|PET|NM|MR|SC)Image|SpatialRegistration", said, re.MULTILINE), said
         assert not [line for line in said.splitlines() if line.startswith("Error")], said
+
+
+@pytest.mark.skipif(VALIDATOR is None, reason="dciodvfy is not installed")
+@pytest.mark.parametrize("modality", ["CT", "PET", "SPECT", "MR", None])
+def test_a_narrow_window_breaks_no_rule(modality, tmp_path):
+    fixed, moving = scan(tmp_path / "MR", "MR", **STUDY), Volume("m", oblique() * 0.3)
+    study, field = study_of(fixed, moving), still(moving.image)
+    write_registered(moving.image, field, tmp_path / "out", study, modality, (0.0, 0.25))
+    path = tmp_path / "out" / "0001.dcm"
+    done = subprocess.run([VALIDATOR, path], capture_output=True, encoding="utf-8", check=False)
+    said = done.stdout + done.stderr
+    assert re.search("^(CT|PET|NM|MR|SC)Image", said, re.MULTILINE), said
+    assert not [line for line in said.splitlines() if line.startswith("Error")], said
