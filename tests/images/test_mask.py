@@ -66,9 +66,10 @@ def test_masks_in_memory(files):
 
 def test_a_mask_of_a_dicom_series(tmp_path):
     series = dicom_of(tmp_path / "mri", T1, AFFINE, "MR")
-    plain = read_pair(series, series, options_of()).fixed.image
+    other = dicom_of(tmp_path / "pet", T1, AFFINE, "PT")
+    plain = read_pair(series, other, options_of()).fixed.image
     path = mask_of(tmp_path / "mask.nii.gz", plain, {(40, 50, 20)}, "RAS")
-    pair = read_pair(series, series, options_of(fixed_mask=path))
+    pair = read_pair(series, other, options_of(fixed_mask=path))
     assert marked(pair.masks[0]) == {(40, 50, 20)}
 
 
