@@ -20,7 +20,7 @@ from bundle.geometry.slices import oriented_grid, plane_size
 from bundle.images.color import luma
 from bundle.images.dicom import read_folder
 from bundle.images.dicom_choice import ROLES, named_series, require_two_series
-from bundle.images.frames import MEAN
+from bundle.images.frames import MEAN, Frame
 from bundle.images.grid import MOST
 from bundle.images.kinds import is_dicom, is_volume
 from bundle.images.labels import read_labels
@@ -189,15 +189,13 @@ def read_volumes(fixed: Any, moving: Any, options: Options) -> list[Volume]:
 
     Raises:
         InputError: as of :func:`bundle.images.volumes.read_volume`; or no path holds a series
-            that is named, or both volumes are one.
+            that is named.
     """
     found = {path: read_folder(path) for path in _dicom(fixed, moving)}
     named = named_series(options.series, fixed, moving, found)
     wanted = {**ROLES, **({"moving": (str(options.modality),)} if options.modality else {})}
     volumes = []
-    mean = MEAN if options.frame is None and options.apply_to_all_frames else options.frame
-    own = options.frame if options.fixed_frame is None else options.fixed_frame
-    for image, side, frame in zip((fixed, moving), SIDES, (own, mean), strict=True):
+    for image, side, frame in zip((fixed, moving), SIDES, _frames(options), strict=True):
         if isinstance(image, Volume):
             one = image
         elif _is_path(image):
@@ -207,13 +205,20 @@ def read_volumes(fixed: Any, moving: Any, options: Options) -> list[Volume]:
         else:
             one = volume_from(image, _name(image, side), frame)
         volumes.append(one)
-    require_two_series(volumes, (own, mean))
     return volumes
+
+
+def _frames(options: Options) -> tuple[Frame | None, Frame | None]:
+    """Which frames are meant of the fixed and of the moving volume."""
+    mean = MEAN if options.frame is None and options.apply_to_all_frames else options.frame
+    return options.frame if options.fixed_frame is None else options.fixed_frame, mean
 
 
 def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
     began = time.time()
     volumes = read_volumes(fixed, moving, options)
+    if _is_path(fixed) and _is_path(moving):
+        require_two_series(volumes, _frames(options))
     if options.apply_to_all_frames and volumes[1].frames is None:
         raise InputError(f"{volumes[1].name}: has one frame; leave out apply_to_all_frames")
     plane = choose_plane(volumes[0].image, options.plane)

@@ -29,6 +29,9 @@ WEIGHTS = (1.0, 400.0)
 DOSES = (1e5, 1e11)
 """Becquerels that are injected; scanners that write MBq are told by it."""
 
+SAME = timedelta(seconds=1)
+"""Times of one scan may differ by."""
+
 MOST_HALF_LIVES = 10
 """Half-lives between injection and scan at most."""
 
@@ -149,7 +152,8 @@ def _scan_time(header: Dataset, half_life: float) -> tuple[datetime, str]:
     series, acquired = (_moment(header, kind) for kind in ("Series", "Acquisition"))
     if series is not None and acquired is None:
         alone = text_of(header, "AcquisitionTime")
-        if alone and _parsed(series.strftime("%Y%m%d") + alone) != series:
+        whole = _parsed(series.strftime("%Y%m%d") + alone) or series
+        if abs(whole - series) > SAME:
             raise NoSuv("its AcquisitionTime has no date and is not its SeriesTime")
     if series is not None and (acquired is None or series <= acquired):
         return series, "series time"
@@ -171,14 +175,14 @@ def _injection(tracer: Dataset, scan: datetime, zone: str) -> datetime:
     whole = _parsed(text)
     if whole is not None and offset is None:
         return whole
-    if whole is not None and offset is not None:
-        local = _zoned(zone)[1]
-        if local is None:
-            raise NoSuv("its injection has a UTC offset, its scan no TimezoneOffsetFromUTC")
+    local = _zoned(zone)[1]
+    if whole is not None and offset is not None and local is not None:
         return whole - offset + local
     alone = text_of(tracer, "RadiopharmaceuticalStartTime")
     moment = _parsed(scan.strftime("%Y%m%d") + alone) if alone else None
     if moment is None:
+        if offset is not None:
+            raise NoSuv("its injection has a UTC offset, its scan no TimezoneOffsetFromUTC")
         raise NoSuv("its header lacks RadiopharmaceuticalStartTime")
     return moment - timedelta(days=1) if moment > scan else moment
 

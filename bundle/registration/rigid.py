@@ -193,7 +193,7 @@ def _search(
     best = max(found, key=lambda one: _matched(near, other, one, reference))
     best, remarks = _stretched(near, other, best) if init == "affine" else (best, ())
     if shared and not _trusted(near, other, best, reference):
-        best = reference
+        best, remarks = reference, ()
     return Start(best.matrix, best.name, (*remarks, *_remarks(coarse, best, reference, shared)))
 
 

@@ -59,6 +59,9 @@ AT_SCAN = 70e3 / 140e6
             },
             AT_SCAN,
         ),
+        # of the scan's offset nothing is said: the time alone counts
+        ({"RadiopharmaceuticalStartDateTime": "20200102140000+0000"}, AT_SCAN),
+        ({"AcquisitionDate": None, "AcquisitionTime": "104000.25"}, AT_SCAN),
         (  # 09:00 where it was scanned
             {
                 "RadiopharmaceuticalStartDateTime": "20200102140000-0000",
@@ -131,7 +134,13 @@ def test_counts_of_philips():
         ({"RadiopharmaceuticalStartDateTime": "20200103090000"}, "put -80400 s between injection"),
         ({"RadiopharmaceuticalStartDateTime": "20190102090000"}, "s between injection and scan"),
         ({"SeriesTime": None, "AcquisitionTime": None}, "lacks SeriesTime and AcquisitionTime"),
-        ({"RadiopharmaceuticalStartDateTime": "20200102090000+0000"}, "no TimezoneOffsetFromUTC"),
+        (
+            {
+                "RadiopharmaceuticalStartDateTime": "20200102090000+0000",
+                "RadiopharmaceuticalStartTime": None,
+            },
+            "no TimezoneOffsetFromUTC",
+        ),
         ({"AcquisitionDate": None, "AcquisitionTime": "112000"}, "AcquisitionTime has no date"),
         ({"AcquisitionDate": "", "SeriesTime": "180000"}, "AcquisitionTime has no date"),
         ({"DecayCorrection": "NONE"}, "not corrected for decay .DecayCorrection NONE"),

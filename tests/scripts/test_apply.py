@@ -79,7 +79,7 @@ def test_labels_that_single_precision_mixes_up_are_refused(files):
     folder, _ = files
     grid = sitk.ReadImage(str(folder / "labels.nii.gz"), sitk.sitkInt32)
     sitk.WriteImage(grid * (2**24 + 1), str(folder / "labels.nii.gz"))
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="holds whole numbers of 16777216 and more"):
         apply(folder, "t.h5", "--interpolation", "nearest")
     assert not (folder / "out.nii.gz").exists()
 

@@ -72,6 +72,18 @@ def test_the_t1w_of_the_session_then_of_the_subject_then_of_another_session(data
     assert list(pairs(root, participants=["sub-01"], sessions=["b"])) == ["sub-01_ses-b_pet"]
 
 
+def test_the_t1w_of_another_session_can_be_named(dataset):
+    root = dataset(
+        "sub-01/ses-01/anat/sub-01_ses-01_T1w.nii.gz",
+        "sub-01/ses-02/anat/sub-01_ses-02_T1w.nii.gz",
+        "sub-01/ses-02/pet/sub-01_ses-02_pet.nii.gz",
+    )
+    (usual,) = find_bids(root, root / "derivatives")
+    (named,) = find_bids(root, root / "derivatives", t1w=["ses-01"])
+    assert usual["fixed"].endswith("ses-02_T1w.nii.gz")
+    assert named["fixed"].endswith("ses-01_T1w.nii.gz")
+
+
 def test_of_several_t1w_one_is_named_by_its_entities(dataset):
     root = dataset(
         "sub-01/anat/sub-01_acq-a_run-1_T1w.nii.gz",

@@ -23,8 +23,10 @@ def t1w_of(image: BidsImage, heads: Sequence[BidsImage], named: Collection[str])
         InputError: there is none, it is not clear which one, or one lies with another subject.
     """
     ours = [head for head in heads if head.entities["sub"] == image.entities["sub"]]
-    same = [head for head in ours if head.session == image.session]
-    found = same or [head for head in ours if head.session is None] or ours
+    told = _chosen(ours, set(named) - {PLAIN}) if len(ours) > 1 else []  # of any session
+    told = told or ours
+    same = [head for head in told if head.session == image.session]
+    found = same or [head for head in told if head.session is None] or told
     if not found:
         raise InputError(f"{image.path}: its subject has no T1w; add it")
     for head in found:  # before one is chosen: it may be another subject's
