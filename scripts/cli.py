@@ -37,6 +37,12 @@ MAIN = {
     "export": "export the network to ONNX and TorchScript",
 }
 
+NO_LABEL = (
+    "error: MONAI Label is not installed here; it needs an environment of its own: "
+    "docs/monai_label.md"
+)
+"""What its server and its client say where its package is missing."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a subcommand.
@@ -102,10 +108,7 @@ def _label(words: Sequence[str]) -> None:
     if not 1 <= len(words) <= 2 or not Path(words[0]).is_dir():
         raise SystemExit("error: bimsrec label STUDIES [PORT]; name the folder of the images")
     if importlib.util.find_spec("monailabel") is None:
-        raise SystemExit(
-            "error: MONAI Label is not installed here; it needs an environment of its own: "
-            "docs/monai_label.md"
-        )
+        raise SystemExit(NO_LABEL)
     app = ["--app", str(ROOT / "scripts/monailabel_app"), "--studies", words[0]]
     route = ["--uvicorn_app", "scripts.monailabel_app.serve:app", "--log_level", "warning"]
     address = ["--host", "127.0.0.1", "--port", words[1] if len(words) > 1 else "8000"]

@@ -20,14 +20,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from scripts.cli import NO_LABEL
+
 try:
     from monailabel.client import MONAILabelClient
     from monailabel.client.client import MONAILabelClientException
 except ModuleNotFoundError:
-    raise SystemExit(
-        "error: MONAI Label is not installed here; it needs an environment of its own: "
-        "docs/monai_label.md"
-    ) from None
+    raise SystemExit(NO_LABEL) from None
 
 from bundle.errors import InputError
 from bundle.images.kinds import PICTURES, WRITTEN
