@@ -27,6 +27,12 @@ AT_ONCE = 4 * 2**30
 MOST = 200_000
 """Files that a ZIP file may hold."""
 
+SYSTEM = ("lost+found", "System Volume Information", "$RECYCLE.BIN")
+"""Folders of operating systems at the top of a disc, which are closed to users."""
+
+UNPACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+"""Kinds of compression that Python reads; Windows packs large files by Deflate64."""
+
 HEAD = 132
 """Bytes at the start of a file by which it is told."""
 
@@ -99,7 +105,8 @@ def fit(files: Sequence[Readable]) -> bool:
 
 def _tree(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=False):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        users = (name for name in folders if name not in SYSTEM)
+        folders[:] = sorted(name for name in users if not name.startswith("."))
         for name in sorted(names):
             found = Path(place) / name
             if _is_file(found):
@@ -168,6 +175,8 @@ def _zipped(path: Path) -> Iterator[Readable]:
     entries = [one for one in archive.infolist() if not one.is_dir()]
     if any(one.flag_bits & 1 for one in entries):
         raise InputError(f"{path}: is encrypted; unpack it first")
+    if any(one.compress_type not in UNPACKED for one in entries):
+        raise InputError(f"{path}: is packed in a way that cannot be read; unpack it first")
     size = sum(one.file_size for one in entries)
     limit = min(LARGEST, max(PACKED, USUAL * path.stat().st_size))
     if len(entries) > MOST or size > limit:

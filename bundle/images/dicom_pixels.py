@@ -49,7 +49,8 @@ def slice_values(slice_: Dataset) -> np.ndarray:
         shown inverted (MONOCHROME1) keep their units.
 
     Raises:
-        InputError: it is a colour picture, or damaged, or compressed in an unknown way.
+        InputError: it is a colour picture, or damaged, or compressed in an unknown way; or its
+            units are in a table.
     """
     samples = numbers(slice_, "SamplesPerPixel") or [1]
     shown = text_of(slice_, "PhotometricInterpretation") or GREY[0]
@@ -57,6 +58,11 @@ def slice_values(slice_: Dataset) -> np.ndarray:
         raise InputError(
             f"{slice_.filename}: holds a colour picture; export the series of grey values that it "
             "was made from"
+        )
+    if slice_.get("ModalityLUTSequence"):
+        raise InputError(
+            f"{slice_.filename}: has its units in a table (ModalityLUTSequence); export the series "
+            "with RescaleSlope and RescaleIntercept"
         )
     values = _stored(slice_).astype(np.float64)
     slope = number_of(slice_, "RescaleSlope") or 1.0  # a slope of 0 is a slope not filled in

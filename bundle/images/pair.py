@@ -12,50 +12,26 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from bundle.domain import LONGEST, MOVING, SHORTEST
+from bundle.domain import MOVING
 from bundle.errors import InputError, Remark, refuse_warnings
-from bundle.geometry.grid import counts_at
 from bundle.geometry.planes import choose_plane
-from bundle.geometry.slices import oriented_grid, plane_size
-from bundle.images.color import luma
+from bundle.geometry.slices import plane_size
 from bundle.images.dicom import read_folder
 from bundle.images.dicom_choice import ROLES, named_series, require_two_series
 from bundle.images.frames import MEAN, Frame
-from bundle.images.grid import MOST
 from bundle.images.kinds import is_dicom, is_volume
 from bundle.images.labels import read_labels
-from bundle.images.mask import Masks, read_masks, refuse_masks
+from bundle.images.mask import Masks, read_masks
 from bundle.images.pair_remarks import contrasts, of_both, two_persons
-from bundle.images.pictures import picture_from, read_picture
+from bundle.images.picture_pair import PicturePair, read_pictures
 from bundle.images.uptake import with_suv
+from bundle.images.usable import require_resolution, require_size, require_variation
 from bundle.images.volume import Volume
-from bundle.images.volumes import read_volume, volume_from
+from bundle.images.volumes import IN_MEMORY, read_volume, unknown_kind, volume_from
 from bundle.options import Options
 from bundle.progress import SILENT, Progress, Stage, expected_seconds
 
 SIDES = ("fixed", "moving")
-
-OF_VOLUMES = ("suv", "labels", "initial_transform", "resolution", "matrices", "dicom_output")
-"""Options that ask for what pictures do not have; how volumes are registered does not matter."""
-
-
-@dataclass(frozen=True)
-class PicturePair:
-    """Two pictures of one size.
-
-    Attributes:
-        fixed: float32 (C, H, W), 0 to 255; C is 1 for grey, 3 for RGB.
-        moving: likewise.
-        modality: of the moving picture, if it is known.
-        remarks: what was noticed about both.
-        began: when reading began, seconds since the epoch.
-    """
-
-    fixed: torch.Tensor
-    moving: torch.Tensor
-    modality: str | None = None
-    remarks: tuple[Remark, ...] = ()
-    began: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -111,12 +87,15 @@ def read_pair(fixed: Any, moving: Any, options: Options, progress: Progress = SI
     """
     progress(Stage.READ)
     kinds = [_is_volume(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
+    names = [_name(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
     if kinds[0] != kinds[1]:
-        names = [_name(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
         raise InputError(f"{names[0]}, {names[1]}: a picture and a volume; give two of one kind")
-    pair = _volumes(fixed, moving, options) if kinds[0] else _pictures(fixed, moving, options)
+    pair: LoadedPair
+    if kinds[0]:
+        pair = _volumes(fixed, moving, options)
+    else:
+        pair = read_pictures((fixed, moving), (names[0], names[1]), options)
     if options.strict:
-        names = [_name(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
         refuse_warnings(", ".join(names), pair.remarks)
     if isinstance(pair, VolumePair):
         progress.expect(_expected(pair, options))
@@ -147,35 +126,9 @@ def _is_volume(image: Any, side: str) -> bool:
         return is_volume(image)
     if isinstance(image, sitk.Image) and image.GetDimension() == 2:
         raise InputError(f"{_name(image, side)}: is 2D; give a picture as an array (H, W)")
+    if not isinstance(image, (Volume, np.ndarray, *IN_MEMORY)):
+        raise unknown_kind(image, _name(image, side))
     return not isinstance(image, np.ndarray)
-
-
-def _pictures(fixed: Any, moving: Any, options: Options) -> PicturePair:
-    began = time.time()
-    if options.apply_to_all_frames:
-        raise InputError("apply_to_all_frames: pictures have no frames; leave it out")
-    for option in OF_VOLUMES:
-        if getattr(options, option) not in (None, False, ()):
-            raise InputError(f"{_name(moving, 'moving')}: is a picture; leave out --{option}")
-    refuse_masks((options.fixed_mask, options.moving_mask))
-    names = [_name(image, side) for image, side in zip((fixed, moving), SIDES, strict=True)]
-    pictures = [
-        read_picture(image) if _is_path(image) else picture_from(image, name)
-        for image, name in zip((fixed, moving), names, strict=True)
-    ]
-    if pictures[0].shape[1:] != pictures[1].shape[1:]:
-        sizes = [f"{image.shape[2]} x {image.shape[1]}" for image in pictures]
-        raise InputError(
-            f"{names[1]}: is {sizes[1]} pixels, but {names[0]} is {sizes[0]}; resample the "
-            "moving picture onto the fixed one's grid, or give NIfTI volumes"
-        )
-    for name, image in zip(names, pictures, strict=True):
-        _require_size(name, *image.shape[1:])
-        if not torch.isfinite(image).all():
-            raise InputError(f"{name}: holds NaN or infinite values; replace them")
-        _require_variation(name, luma(image))
-    modality = options.modality and options.modality.value
-    return PicturePair(pictures[0], pictures[1], modality, began=began)
 
 
 def read_volumes(fixed: Any, moving: Any, options: Options) -> list[Volume]:
@@ -222,10 +175,10 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
     if options.apply_to_all_frames and volumes[1].frames is None:
         raise InputError(f"{volumes[1].name}: has one frame; leave out apply_to_all_frames")
     plane = choose_plane(volumes[0].image, options.plane)
-    _require_size(volumes[0].name, *plane_size(volumes[0].image, plane), plane)
+    require_size(volumes[0].name, *plane_size(volumes[0].image, plane), plane)
     values = [torch.from_numpy(sitk.GetArrayFromImage(volume.image)) for volume in volumes]
     for volume, array in zip(volumes, values, strict=True):
-        _require_variation(volume.name, array)
+        require_variation(volume.name, array)
     if options.resolution is not None:
         require_resolution(volumes[0], plane, options.resolution)
     stated = options.modality is not None
@@ -249,33 +202,3 @@ def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
 def _dicom(*images: Any) -> list[Path]:
     paths = dict.fromkeys(Path(image) for image in images if _is_path(image))
     return [path for path in paths if is_dicom(path)]
-
-
-def _require_size(name: str, height: int, width: int, plane: str = "") -> None:
-    if min(height, width) >= SHORTEST and max(height, width) <= LONGEST:
-        return
-    remedy = f"resample both images to {SHORTEST} to {LONGEST} per side"
-    if plane and min(height, width) < SHORTEST:
-        remedy = f"in this direction it is too thin a slab: take another --plane, or {remedy}"
-    where = f"{plane} plane" if plane else "plane"
-    raise InputError(f"{name}: is {width} x {height} pixels in {where}; {remedy}")
-
-
-def require_resolution(fixed: Volume, plane: str, resolution: float) -> None:
-    """Refuse voxels of results that are too large or too small for the fixed volume.
-
-    Raises:
-        InputError: they are.
-    """
-    columns, rows, slices = counts_at(oriented_grid(fixed.image, plane), resolution)
-    fits = min(rows, columns) >= SHORTEST and max(rows, columns) <= LONGEST
-    if not fits or rows * columns * slices > MOST:
-        raise InputError(
-            f"{fixed.name}: resolution {resolution:g} gives slices of {columns} x {rows} pixels; "
-            f"give one for which they have {SHORTEST} to {LONGEST} per side"
-        )
-
-
-def _require_variation(name: str, values: torch.Tensor) -> None:
-    if values.min() == values.max():
-        raise InputError(f"{name}: has the same value everywhere; check that it is the right image")

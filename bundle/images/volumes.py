@@ -134,6 +134,10 @@ def _on_one_grid(image: sitk.Image, other: sitk.Image) -> bool:
     return all(np.allclose(one, two, rtol=0, atol=SAME) for one, two in corners)
 
 
+IN_MEMORY = (sitk.Image, MetaTensor, nibabel.spatialimages.SpatialImage)
+"""What :func:`volume_from` takes."""
+
+
 def volume_from(image: Any, name: str, frame: Frame | None = None) -> Volume:
     """Take a volume that is in memory.
 
@@ -158,12 +162,17 @@ def volume_from(image: Any, name: str, frame: Frame | None = None) -> Volume:
     elif isinstance(image, nibabel.spatialimages.SpatialImage):
         taken, remarks = from_nibabel(image, name, choice)
     else:
-        raise InputError(
-            f"{name}: is a {type(image).__name__}; give a path, a SimpleITK or nibabel image, a "
-            "MetaTensor, or a picture as an array (H, W) or (H, W, 3)"
-        )
+        raise unknown_kind(image, name)
     frames = Frames(image, name, choice.count, (), None, *time) if choice.count > 1 else None
     return checked(Volume(name, taken, remarks=tuple(remarks), frames=frames))
+
+
+def unknown_kind(image: Any, name: str) -> InputError:
+    """What is said of an object that is no image."""
+    return InputError(
+        f"{name}: is a {type(image).__name__}; give a path, a SimpleITK or nibabel image, a "
+        "MetaTensor, or a picture as an array (H, W) or (H, W, 3)"
+    )
 
 
 def _scalar(name: str, image: sitk.Image, choice: Choice) -> sitk.Image:

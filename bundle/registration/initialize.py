@@ -13,7 +13,8 @@ from bundle.errors import InputError, Remark
 from bundle.geometry.slices import on_one_grid, to_slices
 from bundle.geometry.transform import as_transform, resample
 from bundle.images.display import displayed, percentile_window
-from bundle.images.pair import LoadedPair, PicturePair, VolumePair
+from bundle.images.pair import LoadedPair, VolumePair
+from bundle.images.picture_pair import PicturePair
 from bundle.options import Options
 from bundle.progress import SILENT, Progress, Stage
 from bundle.registration.initial_transform import read_initial_transform

@@ -14,7 +14,8 @@ from bundle.errors import Remark
 from bundle.geometry.compact import CompactTransform
 from bundle.geometry.fields import picture_grid, to_itk
 from bundle.geometry.transform import displacement_field, field_transform, onto
-from bundle.images.pair import PicturePair, VolumePair
+from bundle.images.pair import VolumePair
+from bundle.images.picture_pair import PicturePair
 from bundle.registration.bspline import Refinement
 from bundle.registration.elastic_field import ElasticField
 from bundle.registration.masked import Masked, counted

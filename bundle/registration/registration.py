@@ -23,7 +23,8 @@ from bundle.geometry.transform import compose, field_transform, onto, resample
 from bundle.geometry.warp import warp
 from bundle.images.color import luma
 from bundle.images.display import displayed
-from bundle.images.pair import LoadedPair, PicturePair
+from bundle.images.pair import LoadedPair
+from bundle.images.picture_pair import PicturePair
 from bundle.networks import device_of
 from bundle.options import Options
 from bundle.progress import SILENT, Progress, Stage

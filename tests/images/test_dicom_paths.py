@@ -158,6 +158,14 @@ def test_a_zip_file_is_read_without_unpacking_it(study, tmp_path, monkeypatch):
             "is encrypted; unpack it first",
         ),
         (
+            lambda path, patch: path.write_bytes(  # Deflate64 as the method of every entry
+                path.read_bytes().replace(
+                    b"PK\1\2\x14\3\x14\0\0\0\x08", b"PK\1\2\x14\3\x14\0\0\0\x09"
+                )
+            ),
+            r"s\.zip: is packed in a way that cannot be read; unpack it first",
+        ),
+        (
             lambda path, patch: path.write_bytes(_damaged(path.read_bytes())),
             "s.zip/a/t1/001.dcm: cannot be read as DICOM",
         ),
@@ -252,3 +260,17 @@ def test_a_folder_that_cannot_be_opened_is_named(study, monkeypatch):
     monkeypatch.setattr(os, "scandir", closed)
     with pytest.raises(InputError, match=r"t1: cannot be opened \(Permission denied\); check"):
         read_folder(study)
+
+
+def test_closed_folders_of_the_system_are_left_out(study, monkeypatch, tmp_path):
+    disc = shutil.copytree(study / "a", tmp_path / "disc")
+    scan_folder = os.scandir
+
+    def closed(path):
+        if str(path).endswith("lost+found"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan_folder(path)
+
+    (disc / "lost+found").mkdir()
+    monkeypatch.setattr(os, "scandir", closed)
+    require_mri(read_volume(disc))

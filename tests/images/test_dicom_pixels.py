@@ -160,6 +160,18 @@ def test_slices_that_say_what_others_leave_to_be_understood_are_read(tmp_path):
     assert array_of(folder)[:, 0, 0].tolist() == [-500, -490, -480]
 
 
+def test_units_in_a_table_are_refused(tmp_path):
+    def change(file, _):
+        table = pydicom.Dataset()
+        table.LUTDescriptor = [2, 0, 16]
+        table.LUTData = np.array([7, 9], "<u2").tobytes()
+        file.ModalityLUTSequence = pydicom.Sequence([table])
+
+    folder = rewrite(write_series(tmp_path / "mr", [0.0, 2.0], "MR"), change)
+    with pytest.raises(InputError, match=r"\.dcm: has its units in a table \(ModalityLUTSeq"):
+        read(folder)
+
+
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("signed", [0, 1])
 @pytest.mark.parametrize("high", [11, 13, 15])

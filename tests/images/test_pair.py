@@ -12,7 +12,8 @@ import SimpleITK as sitk
 import torch
 
 from bundle.errors import InputError
-from bundle.images.pair import PicturePair, VolumePair, read_pair
+from bundle.images.pair import VolumePair, read_pair
+from bundle.images.picture_pair import PicturePair
 from bundle.options import options_of
 from tests.images.test_dicom import rewrite, write_series
 from tests.inference.images import blob, smooth, write_grey, write_volume
@@ -259,6 +260,16 @@ def test_two_of_one_kind(tmp_path):
         read_pair(pictures[0], volume, options_of())
     with pytest.raises(InputError, match="fixed image, moving image: a picture and a volume"):
         read_pair(sitk.ReadImage(str(volume)), np.zeros((40, 40), np.uint8), options_of())
+    with pytest.raises(InputError, match="^fixed image: is a NoneType; give a path"):
+        read_pair(None, np.zeros((40, 40), np.uint8), options_of())
+
+
+def test_pictures_say_which_options_of_volumes_they_do_not_use(tmp_path):
+    pictures = [write_grey(tmp_path / f"{k}.png", seed=k) for k in range(2)]
+    assert read_pair(*pictures, options_of(init="rigid", ct_window=[-20, 150])).remarks == ()
+    (remark,) = read_pair(*pictures, options_of(plane="axial", refine="bspline")).remarks
+    assert remark.code == "volumes_only" and not remark.warning
+    assert remark.text.startswith("Pictures do not use --plane, --refine:")
 
 
 @pytest.mark.parametrize(

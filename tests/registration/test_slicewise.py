@@ -5,7 +5,8 @@ import torch
 from bundle.fusion.fusion import fuse, fuse_picture
 from bundle.geometry.warp import warp
 from bundle.images.display import displayed
-from bundle.images.pair import PicturePair, read_pair
+from bundle.images.pair import read_pair
+from bundle.images.picture_pair import PicturePair
 from bundle.options import options_of
 from bundle.registration import slicewise as module
 from bundle.registration.registration import information, register

@@ -147,7 +147,9 @@ def test_what_is_no_label_map(change, message, tmp_path):
 def test_pictures_take_no_option_of_volumes(tmp_path):
     picture = np.zeros((40, 40), np.uint8)
     asked = {"suv": True, "labels": "l.nii.gz", "initial_transform": "t.tfm"}
-    asked |= {"resolution": 2, "matrices": ["fsl"], "dicom_output": True}
+    asked |= {"resolution": 2, "matrices": ["fsl"], "dicom_output": True, "ddf_full": True}
+    asked |= {"frame": 0, "fixed_frame": "mean", "series": ["1"], "spacing": (1, 1, 2)}
+    asked |= {"colormap": "hot"}
     for given in ({name: value} for name, value in asked.items()):
         (name,) = given
         with pytest.raises(InputError, match=f"moving image: is a picture; leave out --{name}"):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bundle.fusion import FusedPictures
-from bundle.images.pair import PicturePair
+from bundle.images.picture_pair import PicturePair
 from bundle.registration.pairs import PictureRegistration
 from bundle.results.describe import picture_report
 from bundle.results.picture_page import LARGEST, write_picture_page
