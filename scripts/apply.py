@@ -123,14 +123,14 @@ def _volume(options: argparse.Namespace, given: Options, mode: int) -> tuple[sit
 
 
 def _require_exact(moving: sitk.Image, options: argparse.Namespace) -> None:
-    """Refuse whole numbers, such as an atlas's labels, that single precision mixes up."""
+    """Refuse numbers of labels, such as an atlas's, that single precision mixes up."""
     import SimpleITK as sitk
 
-    whole = _pixel_type(options) not in (sitk.sitkFloat32, sitk.sitkFloat64)
-    if whole and abs(sitk.GetArrayViewFromImage(moving)).max() >= EXACT:
+    rounded = _pixel_type(options) != sitk.sitkFloat32
+    if rounded and abs(sitk.GetArrayViewFromImage(moving)).max() >= EXACT:
         raise InputError(
-            f"{kinds.shown(options.moving)}: holds whole numbers of {EXACT} and more, which are "
-            "not told apart; give the labels smaller numbers"
+            f"{kinds.shown(options.moving)}: holds numbers of {EXACT} and more, which are not "
+            "told apart; give the labels smaller numbers"
         )
 
 

@@ -37,7 +37,7 @@ from bundle.evaluation.checks.volume_pairs import (
     sources,
 )
 from bundle.evaluation.checks.volume_table import FILES, Row, summary, write_tables
-from bundle.geometry.slices import on_one_grid
+from bundle.geometry.grid import on_one_grid
 from bundle.images.volumes import read_volume
 from bundle.networks import load_network
 from bundle.options import Options, options_of

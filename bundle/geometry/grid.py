@@ -4,9 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import SimpleITK as sitk
+
+
+def on_one_grid(first: sitk.Image, second: sitk.Image, tolerance: float | None = None) -> bool:
+    """Whether two volumes have the same voxels in space.
+
+    Args:
+        first: 3D.
+        second: 3D.
+        tolerance: distance in mm between their corners that counts as rounding; by default a
+            hundredth of the first one's smallest voxel size.
+    """
+    if first.GetSize() != second.GetSize():
+        return False
+    limit = 1e-2 * min(first.GetSpacing()) if tolerance is None else tolerance
+    corners = [
+        [one.TransformIndexToPhysicalPoint(index) for one in (first, second)]
+        for index in product(*((0, count - 1) for count in first.GetSize()))
+    ]
+    return all(math.dist(*pair) <= limit for pair in corners)
 
 
 def same_extent(volume: sitk.Image, counts: Sequence[int]) -> sitk.Image:

@@ -10,17 +10,6 @@ from bundle.domain import PLANES
 from bundle.geometry.fields import to_itk
 
 
-def on_one_grid(fixed: sitk.Image, moving: sitk.Image) -> bool:
-    """Whether both volumes have the same voxels in space."""
-    step = min(fixed.GetSpacing())
-    return bool(
-        fixed.GetSize() == moving.GetSize()
-        and np.allclose(fixed.GetOrigin(), moving.GetOrigin(), rtol=0, atol=1e-3 * step)
-        and np.allclose(fixed.GetSpacing(), moving.GetSpacing(), rtol=1e-5, atol=0)
-        and np.allclose(fixed.GetDirection(), moving.GetDirection(), rtol=0, atol=1e-5)
-    )
-
-
 def to_slices(volume: sitk.Image, plane: str = "axial") -> torch.Tensor:
     """Cut a volume into slices that look like radiological pictures.
 

@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from bundle.errors import InputError, Remark
-from bundle.geometry.slices import on_one_grid
+from bundle.geometry.grid import on_one_grid
 from bundle.images.kinds import is_volume
 from bundle.images.volume import Volume
 from bundle.images.volumes import read_volume, volume_from

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import SimpleITK as sitk
 from monai.data import MetaTensor
 
 from bundle.errors import InputError, Remark
+from bundle.geometry.grid import on_one_grid
 from bundle.geometry.head import find_head
 from bundle.images.analyze import SUFFIXES as ANALYZE
 from bundle.images.analyze import read_analyze
@@ -114,24 +114,13 @@ def _of_series(series: Series, frame: Frame | None, spacing: Sequence[float] | N
     total = first.image
     for number in range(1, count):
         image = volume_of(series, number, spacing).image
-        if not _on_one_grid(image, total):
+        if not on_one_grid(image, total, SAME):
             raise InputError(
                 f"{name}: its volumes are of several sizes or places; name one with --frame"
             )
         image.CopyInformation(total)  # ITK adds no grids that differ by the rounding of headers
         total = total + image
     return replace(first, image=total / count, frames=frames)
-
-
-def _on_one_grid(image: sitk.Image, other: sitk.Image) -> bool:
-    """Whether two volumes have the same voxels, up to the rounding of headers."""
-    if image.GetSize() != other.GetSize():
-        return False
-    corners = [
-        [one.TransformIndexToPhysicalPoint(index) for one in (image, other)]
-        for index in product(*((0, count - 1) for count in image.GetSize()))
-    ]
-    return all(np.allclose(one, two, rtol=0, atol=SAME) for one, two in corners)
 
 
 IN_MEMORY = (sitk.Image, MetaTensor, nibabel.spatialimages.SpatialImage)

@@ -10,7 +10,8 @@ import torch
 
 from bundle.domain import Range
 from bundle.errors import InputError, Remark
-from bundle.geometry.slices import on_one_grid, to_slices
+from bundle.geometry.grid import on_one_grid
+from bundle.geometry.slices import to_slices
 from bundle.geometry.transform import as_transform, resample
 from bundle.images.display import displayed, percentile_window
 from bundle.images.pair import LoadedPair, VolumePair
