@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 import torch
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter1d
 from torch.nn import functional
 
 from bundle.geometry.grid import image_on, same_extent
@@ -96,6 +96,8 @@ def _sides(oriented: sitk.Image) -> list[tuple[int, float]]:
 
 def _resized(volume: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """(C, H, W, D) at another size, with voxel edges as the common frame; means when shrinking."""
+    if list(volume.shape[1:]) == list(size):
+        return volume.float()
     shrunk = [min(new, old) for new, old in zip(size, volume.shape[1:], strict=True)]
     mean = functional.interpolate(volume[None].float(), shrunk, mode="area")
     if shrunk == list(size):
@@ -103,11 +105,9 @@ def _resized(volume: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     return functional.interpolate(mean, list(size), mode="trilinear", align_corners=False)[0]
 
 
-def vectors(displacement: np.ndarray, grid: sitk.Image) -> sitk.Image:
+def vectors(displacement: np.ndarray | torch.Tensor, grid: sitk.Image) -> sitk.Image:
     """Displacements (3: x, y, z; H, W, D) in mm along the grid's axes as a field in LPS."""
-    direction = np.reshape(grid.GetDirection(), (3, 3))
-    turned = np.tensordot(direction, displacement, axes=1)
-    return image_on(grid, np.ascontiguousarray(np.moveaxis(turned, (0, 3), (3, 0)), np.float64))
+    return _field(displacement, np.reshape(grid.GetDirection(), (3, 3)), grid)
 
 
 def in_voxels(field: sitk.Image, spacing: Sequence[float]) -> np.ndarray:
@@ -117,27 +117,64 @@ def in_voxels(field: sitk.Image, spacing: Sequence[float]) -> np.ndarray:
         field: ITK displacement field, millimetres, pull-back.
         spacing: mm per row, column and slice.
     """
-    direction = np.reshape(field.GetDirection(), (3, 3))
-    along = np.moveaxis(sitk.GetArrayFromImage(field) @ direction, (3, 0), (0, 3))  # (xyz, H, W, D)
-    return along[[1, 0, 2]] / np.reshape(spacing, (3, 1, 1, 1))
+    along = torch.from_numpy(_axes(field) / np.array(spacing))
+    steps = torch.from_numpy(sitk.GetArrayFromImage(field)).double() @ along
+    components: np.ndarray = steps.permute(3, 1, 2, 0).contiguous().numpy()
+    return components
 
 
-def from_voxels(displacement: np.ndarray, pair: CoarsePair) -> sitk.Image:
+def from_voxels(displacement: np.ndarray | torch.Tensor, pair: CoarsePair) -> sitk.Image:
     """The inverse of :func:`in_voxels`, on the grid of a pair."""
-    along = displacement * np.reshape(pair.spacing, (3, 1, 1, 1))
-    return vectors(along[[1, 0, 2]], pair.grid)
+    return _field(displacement, _axes(pair.grid) * np.array(pair.spacing), pair.grid)
 
 
-def blurred(displacement: np.ndarray, width: float, spacing: Sequence[float]) -> np.ndarray:
-    """(3, H, W, D) with a Gaussian over each component.
+def _field(
+    displacement: np.ndarray | torch.Tensor, axes: np.ndarray, grid: sitk.Image
+) -> sitk.Image:
+    """Components (3, H, W, D) along axes (3, 3), in columns, as an ITK field, float64.
+
+    With torch, which uses all threads to bring the components of a voxel together.
+    """
+    steps = torch.as_tensor(displacement).double().permute(3, 1, 2, 0).contiguous()
+    return image_on(grid, (steps @ torch.from_numpy(axes).T).numpy())
+
+
+def _axes(grid: sitk.Image) -> np.ndarray:
+    """Directions of rows, columns and slices of a grid's axial slices: columns of (3, 3), LPS."""
+    axes: np.ndarray = np.reshape(grid.GetDirection(), (3, 3))[:, [1, 0, 2]]
+    return axes
+
+
+def blurred(
+    values: np.ndarray | torch.Tensor, width: float, spacing: Sequence[float]
+) -> torch.Tensor:
+    """A Gaussian over each component; beyond the border the outermost values go on.
+
+    As products with matrices, which all threads of a processor share.
 
     Args:
-        displacement: in any unit.
-        width: of the Gaussian, mm.
+        values: (C, H, W, D), in any unit.
+        width: of the Gaussian, mm; 0 changes nothing.
         spacing: mm per row, column and slice.
+
+    Returns:
+        (C, H, W, D), float32.
     """
-    widths = [width / step for step in spacing]
-    return np.stack([gaussian_filter(one, widths, mode="nearest") for one in displacement])
+    volume = torch.as_tensor(values, dtype=torch.float32)
+    if width == 0:
+        return volume
+    rows, columns, slices = (
+        _gaussian(count, width / step)
+        for count, step in zip(volume.shape[1:], spacing, strict=True)
+    )
+    along = columns @ (volume @ slices.T)
+    return (rows @ along.flatten(2)).view_as(volume)
+
+
+def _gaussian(count: int, width: float) -> torch.Tensor:
+    """What a Gaussian does to so many values in a row, (N, N); the width is in values."""
+    single = gaussian_filter1d(np.eye(count), width, axis=0, mode="nearest")
+    return torch.from_numpy(single).float()
 
 
 def scalar(values: np.ndarray, grid: sitk.Image) -> sitk.Image:

@@ -80,7 +80,8 @@ def combined(
         thick: the slices of either volume are thick.
     """
     weights = WEIGHTS[modality]
-    first, second = (in_voxels(one.field, pair.spacing) for one in (learnt, optimised))
+    fields = (in_voxels(one.field, pair.spacing) for one in (learnt, optimised))
+    first, second = (torch.from_numpy(one).float() for one in fields)
     total = weights[0] * first + weights[1] * second
     share = weights[1] / sum(weights)
     if modality in LEARNT:
@@ -128,7 +129,7 @@ def two_fields(
     return TwoFields(image[voxels], head, first, second, unsure, counted)
 
 
-def corrected(pair: CoarsePair, fields: TwoFields) -> tuple[np.ndarray, np.ndarray]:
+def corrected(pair: CoarsePair, fields: TwoFields) -> tuple[torch.Tensor, np.ndarray]:
     """What is to be added to the sum, (3, H, W, D) in voxels; the spread of both, (H, W, D) in mm.
 
     Beyond the cells around the head nothing is added, and the spread is that of the nearest one; it
@@ -143,8 +144,8 @@ def corrected(pair: CoarsePair, fields: TwoFields) -> tuple[np.ndarray, np.ndarr
               for pad in (box.start, n - box.stop)]  # fmt: skip
     spread = functional.pad(found[None, 3:], beyond, mode="replicate")
     whole = torch.cat([added[None], spread], dim=1)
-    voxels = functional.interpolate(whole, size, mode="trilinear")[0].double().numpy()
-    return voxels[:3], voxels[3] * float(np.mean(pair.spacing))
+    voxels = functional.interpolate(whole, size, mode="trilinear")[0]
+    return voxels[:3], voxels[3].numpy() * float(np.mean(pair.spacing))
 
 
 def cells_of(pair: CoarsePair) -> list[int]:

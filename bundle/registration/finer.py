@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter, maximum_filter
+from scipy.ndimage import maximum_filter
 
 from bundle.registration.around_head import continued, head_box
 from bundle.registration.coarse import (
@@ -78,9 +78,9 @@ def finer_field(initial: InitializedPair, pair: CoarsePair, elastic: ElasticFiel
     given = torch.from_numpy(total[(slice(None), *box)].astype(np.float32))
     fixed, moving = finer_images(initial, pair, box)
     head = pair.head[0][box].numpy()
-    widths = [2 * BLURRED[modality] / step for step in pair.spacing]
-    inside = np.kron(head, np.ones((2, 2, 2), bool))
-    fixed = torch.from_numpy(gaussian_filter(fixed.numpy(), widths) * inside)
+    halves = [step / 2 for step in pair.spacing]
+    inside = torch.from_numpy(np.kron(head, np.ones((2, 2, 2), bool)))
+    fixed = blurred(fixed[None], BLURRED[modality], halves)[0] * inside
     displacement = instance_optimisation(
         self_similarities(fixed, DISTANCE, 2),
         self_similarities(moving, DISTANCE, 2),

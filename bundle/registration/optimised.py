@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, maximum_filter
+from scipy.ndimage import maximum_filter
 
 from bundle.registration.around_head import continued, head_box
 from bundle.registration.coarse import CoarsePair, blurred, from_voxels
@@ -44,8 +44,7 @@ def optimised_field(pair: CoarsePair, modality: str | None = None) -> ElasticFie
     part = pair.image[(slice(None), *box)]
     if min(part.shape[1:]) < FEWEST:
         return None
-    widths = [BLURRED[modality] / step for step in pair.spacing]
-    fixed = gaussian_filter(part[0].numpy(), widths)
+    fixed = blurred(part[:1], BLURRED[modality], pair.spacing)[0].numpy()
     inside = pair.head[0][box].numpy()
     found = _in_whole_cells(fixed * inside, part[1].numpy(), inside)
     if not np.isfinite(found).all():

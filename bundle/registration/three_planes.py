@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter
 
 from bundle.geometry.frame import head_frame
 from bundle.geometry.slices import in_plane_of
 from bundle.networks import device_of
-from bundle.registration.coarse import CoarsePair, scalar, vectors
+from bundle.registration.coarse import CoarsePair, blurred, scalar, vectors
 from bundle.registration.elastic_field import ElasticField
 from bundle.registration.slicewise import framed_fields
 from bundle.registration.unfolding import without_folds
@@ -55,11 +53,10 @@ def three_plane_field(pair: CoarsePair, network: Any) -> ElasticField:
         :data:`bundle.registration.unfolding.LEAST` or more everywhere.
     """
     displacement, variance = _combined(pair.image, pair.head, pair.spacing, network)
-    widths = [SMOOTHED / step for step in pair.spacing]
-    smooth = np.stack([gaussian_filter(part.numpy(), widths) for part in displacement])
-    uncertain = np.sqrt(gaussian_filter(variance.numpy(), widths))
+    smooth = blurred(displacement, SMOOTHED, pair.spacing)
+    uncertain = blurred(variance[None], SMOOTHED, pair.spacing)[0].sqrt()
     field = without_folds(vectors(smooth, pair.grid))
-    return ElasticField(field, scalar(uncertain, pair.grid), tuple(COMPONENTS))
+    return ElasticField(field, scalar(uncertain.numpy(), pair.grid), tuple(COMPONENTS))
 
 
 def _combined(
