@@ -94,8 +94,8 @@ def _volumes(fused: FusedVolumes) -> Iterator[tuple[str, sitk.Image, float | Non
     registration = fused.registration
     yield "fused", fused.fused, FUSED
     yield "warped", registration.warped, shade_of(registration.initial.windows[1])
-    if registration.uncertainty is not None:
-        yield "uncertainty", registration.uncertainty, UNCERTAINTY
+    if (uncertainty := registration.uncertainty) is not None:
+        yield "uncertainty", uncertainty, UNCERTAINTY
     for side, volume in (("fixed", registration.pair.fixed), ("moving", registration.pair.moving)):
         if volume.resampled:  # the transform refers to this volume and not to the slices
             yield f"{side}_used", volume.image, None
