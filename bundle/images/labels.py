@@ -1,4 +1,4 @@
-"""A label map of the fixed volume, on its grid."""
+"""A label map of the fixed volume."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_labels(path: Path, fixed: sitk.Image) -> sitk.Image:
         fixed: the fixed volume.
 
     Returns:
-        int32 on the fixed volume's grid, by nearest neighbour, 0 outside.
+        int32 on its own grid, as resampling would lose what is small; 0 outside the fixed volume.
 
     Raises:
         InputError: the file cannot be read, holds no label map, or none of its labels lies in the
@@ -33,10 +33,10 @@ def read_labels(path: Path, fixed: sitk.Image) -> sitk.Image:
     whole = bool((values == np.rint(values)).all() and np.abs(values).max() < 2**31)
     if not whole or values.min() < 0 or len(np.unique(values)) > MOST:
         raise InputError(f"{path}: is no label map (whole numbers, 0 outside); check --labels")
-    near = sitk.sitkNearestNeighbor
-    found = sitk.Resample(
-        sitk.Cast(image, sitk.sitkInt32), fixed, sitk.Transform(), near, 0, sitk.sitkInt32
-    )
+    there = sitk.Image(fixed.GetSize(), sitk.sitkUInt8) + 1
+    there.CopyInformation(fixed)
+    there = sitk.Resample(there, image, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
+    found = sitk.Mask(sitk.Cast(image, sitk.sitkInt32), there)
     if not sitk.GetArrayViewFromImage(found).any():
         raise InputError(f"{path}: none of its labels lies in the fixed volume; check --labels")
     return found

@@ -48,7 +48,7 @@ class VolumePair:
         masks: of fixed and moving what is left out of the registration.
         remarks: what was noticed about both.
         began: when reading began, seconds since the epoch.
-        labels: int32, a label map of the fixed volume on its grid, if there is one.
+        labels: int32, a label map of the fixed volume on a grid of its own, if there is one.
     """
 
     fixed: Volume

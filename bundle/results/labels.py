@@ -24,7 +24,7 @@ class LabelMean:
 
     Attributes:
         label: its number.
-        volume_ml: of the label.
+        volume_ml: of the label, in the fixed volume.
         covered: share of it that the registered moving volume covers.
         headers: mean where the headers alone put the label; None where nothing is measured.
         start: mean where the linear start puts it.
@@ -50,26 +50,33 @@ def label_means(registration: VolumeRegistration) -> list[LabelMean]:
     pair = registration.pair
     if pair.labels is None:
         return []
-    labels = sitk.GetArrayViewFromImage(pair.labels)
     factor, unit = shown_unit(pair)
     mappings = {
         "headers": sitk.Transform(3, sitk.sitkIdentity),
         "start": as_transform(registration.initial.start),
         "registered": field_transform(registration.field),
     }
-    measured = {
-        name: _measured(pair.moving.image, pair.labels, mapping)
-        for name, mapping in mappings.items()
-    }
+    array = sitk.GetArrayViewFromImage(pair.labels)
+    inside = array > 0
+    labels, numbers, counts = np.unique(array[inside], return_inverse=True, return_counts=True)
     voxel = float(np.prod(pair.labels.GetSpacing())) / 1000
-    found = []
-    for label in np.unique(labels[labels > 0]).tolist():
-        inside = labels == label
-        means = {name: _mean(values[inside], factor) for name, values in measured.items()}
-        covered = float(np.isfinite(measured["registered"][inside]).mean())
-        volume = round(float(inside.sum()) * voxel, 4)
-        found.append(LabelMean(label, volume, round(covered, 4), **means, unit=unit))
-    return found
+    means = {}
+    for name, mapping in mappings.items():
+        values = _measured(pair.moving.image, pair.labels, mapping)[inside]
+        known = np.isfinite(values)
+        covered = np.bincount(numbers[known], minlength=len(labels))
+        sums = factor * np.bincount(numbers[known], values[known], minlength=len(labels))
+        means[name] = [_mean(one, n) for one, n in zip(sums, covered, strict=True)]
+    return [
+        LabelMean(
+            label=int(label),
+            volume_ml=round(float(counts[k]) * voxel, 4),
+            covered=round(float(covered[k] / counts[k]), 4),  # by the last mapping
+            **{name: found[k] for name, found in means.items()},
+            unit=unit,
+        )
+        for k, label in enumerate(labels)
+    ]
 
 
 def write_labels(means: Sequence[LabelMean], path: Path) -> None:
@@ -86,6 +93,5 @@ def _measured(moving: sitk.Image, grid: sitk.Image, mapping: sitk.Transform) -> 
     return sitk.GetArrayFromImage(found)
 
 
-def _mean(values: np.ndarray, factor: float) -> float | None:
-    known = values[np.isfinite(values)]
-    return float(f"{known.mean() * factor:.{DIGITS}g}") if known.size else None
+def _mean(total: float, count: int) -> float | None:
+    return float(f"{total / count:.{DIGITS}g}") if count else None

@@ -113,19 +113,38 @@ def test_what_suv_need_and_lack(scans, tmp_path):
         read_pair(pet, mri, options_of(suv=True))
 
 
-def test_a_label_map_on_another_grid_is_brought_to_the_fixed_one(tmp_path):
+def test_a_label_map_keeps_its_grid_and_counts_in_the_fixed_volume(tmp_path):
     fixed = sitk.GetImageFromArray(np.zeros((24, 36, 40)))
     fixed.SetSpacing((4.0, 4.0, 5.0))
-    array = np.zeros((48, 36, 40), np.int16)
+    array = np.zeros((60, 36, 40), np.int16)
     array[20:, 10:20] = 5
     labels = sitk.GetImageFromArray(array)
     labels.SetSpacing((4.0, 4.0, 2.5))
     labels.SetOrigin((0.0, 0.0, -1.25))
     sitk.WriteImage(labels, str(tmp_path / "l.nii.gz"))
-    found = sitk.GetArrayFromImage(read_labels(tmp_path / "l.nii.gz", fixed))
-    expected = np.zeros((24, 36, 40))
-    expected[10:, 10:20] = 5
-    np.testing.assert_array_equal(found, expected)
+    found = read_labels(tmp_path / "l.nii.gz", fixed)
+    assert found.GetSize() == labels.GetSize() and found.GetOrigin() == labels.GetOrigin()
+    array[48:] = 0  # above the fixed volume
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), array)
+
+
+def test_small_labels_of_a_fine_map_are_measured_on_a_coarse_fixed_volume(ball):
+    registration = with_labels(
+        ball, np.zeros(sitk.GetArrayFromImage(ball.fused).shape)
+    ).registration
+    fixed, moving = registration.pair.fixed.image, registration.pair.moving.image
+    fine = sitk.Image([2 * n for n in fixed.GetSize()], sitk.sitkInt32)
+    fine.SetSpacing([step / 2 for step in fixed.GetSpacing()])
+    fine.SetOrigin(fixed.GetOrigin())
+    index = fine.TransformPhysicalPointToIndex(fixed.TransformIndexToPhysicalPoint((18, 20, 10)))
+    fine[index] = 3
+    pair = replace(registration.pair, labels=fine)
+    initial = replace(registration.initial, pair=pair)
+    (small,) = label_means(replace(registration, initial=initial))
+    assert small.volume_ml == 0.001
+    assert small.covered == 1.0
+    assert small.headers == pytest.approx(moving.EvaluateAtPhysicalPoint(
+        fine.TransformIndexToPhysicalPoint(index)), rel=1e-5)  # fmt: skip
 
 
 @pytest.mark.parametrize(
