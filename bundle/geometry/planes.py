@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import SimpleITK as sitk
 
+from bundle.geometry.slices import oriented_grid
+
 COARSER = 1.5
 """Another plane is chosen when the axial one's pixels are larger than its by this factor."""
 
@@ -20,7 +22,7 @@ def choose_plane(volume: sitk.Image, plane: str = "auto") -> str:
     """
     if plane != "auto":
         return plane
-    x, y, z = sitk.DICOMOrient(volume, "LPS").GetSpacing()
+    x, y, z = oriented_grid(volume, "axial").GetSpacing()
     pixels = {"axial": max(x, y), "coronal": max(x, z), "sagittal": max(y, z)}
     best = min(pixels, key=lambda name: pixels[name])
     return best if pixels["axial"] > COARSER * pixels[best] else "axial"

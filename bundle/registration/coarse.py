@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch.nn import functional
 
 from bundle.geometry.grid import image_on, same_extent
-from bundle.geometry.slices import in_plane_of
+from bundle.geometry.slices import in_plane_of, oriented_grid
 from bundle.registration.pairs import InitializedPair
 
 VOXEL = 2.0
@@ -49,7 +49,7 @@ def coarse_pair(image: torch.Tensor, head: torch.Tensor, grid: sitk.Image) -> Co
         head: (1, H, W, D), not 0 in the head.
         grid: the fixed volume.
     """
-    oriented = sitk.DICOMOrient(grid, "LPS")
+    oriented = oriented_grid(grid, "axial")
     sides = [n * s for n, s in _sides(oriented)]
     voxel = max(VOXEL, (np.prod(sides) / MOST) ** (1 / 3))
     size = [max(2, round(side / voxel)) for side in sides]
