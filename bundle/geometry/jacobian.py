@@ -53,6 +53,8 @@ def volume_determinant(field: sitk.Image) -> sitk.Image:
         field: displacements, millimetres, LPS, pull-back; any orientation of the grid.
     """
     direction = np.reshape(field.GetDirection(), (3, 3))
+    if (direction == np.eye(3)).all():
+        return sitk.DisplacementFieldJacobianDeterminant(field)
     vectors = sitk.GetArrayFromImage(field).astype(np.float64) @ direction
     along = sitk.GetImageFromArray(vectors, isVector=True)
     along.SetSpacing(field.GetSpacing())
