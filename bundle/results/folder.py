@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -181,13 +182,23 @@ def _make_room(folder: Path, results: Sequence[Path], killed: Sequence[Path]) ->
 
 
 def _of_result(folder: Path) -> set[str]:
-    """Names that the results in a folder may have: pictures and volumes differ."""
+    """Names of the results in a folder: those that their report lists, else all they may have."""
     names: set[str] = set()
     if (folder / "fused.png").exists():
         names |= set(PICTURES)
     if (folder / "fused.nii.gz").exists():
-        names |= set(RESULTS) - {"fused.png", "warped.png"}
+        of_volumes = set(RESULTS) - {"fused.png", "warped.png"}
+        names |= of_volumes & (_listed(folder / "report.json") or of_volumes)
     return names
+
+
+def _listed(report: Path) -> set[str]:
+    """The files that a report lists; none of one before version 0.25, or of none that is ours."""
+    try:
+        files = json.loads(report.read_text(encoding="utf-8")).get("files", [])
+        return {str(name) for name in files}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return set()
 
 
 def _others(path: Path) -> list[Path]:

@@ -128,14 +128,20 @@ def _write_files(
     progress(Stage.PAGE)
     shown = shown_volumes(fused)
     report = volume_report(fused, shown, parameters)
-    text = json.dumps(report.as_json(), indent=1, allow_nan=False)
-    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
     write_volume_page(folder / "report.html", report, fused, shown, colormap)
     if activity:
         write_picture(overlay(shown, colormap), folder / "overlay.png")
     if report.labels:
         write_labels(report.labels, folder / "labels.csv")
+    _write_report(report, folder)
     return report
+
+
+def _write_report(report: Report, folder: Path) -> None:
+    """Write ``report.json`` last: it lists all files, so that ``overwrite`` knows them again."""
+    files = sorted([*(path.name for path in folder.iterdir()), "report.json"])
+    text = json.dumps({**report.as_json(), "files": files}, indent=1, allow_nan=False)
+    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _write_colors(colors: sitk.Image, folder: Path) -> None:

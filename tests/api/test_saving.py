@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ def test_nothing_is_written_until_it_is_saved(volumes, stub, tmp_path, monkeypat
     names += ["fused_color.nii.gz", "rigid.tfm", "transform.h5", "transform_inverse.h5"]
     names = sorted([*names, "warped.nii.gz"])
     assert sorted(path.name for path in (tmp_path / "out" / "here").iterdir()) == names
+    report = json.loads((tmp_path / "out" / "here" / "report.json").read_text(encoding="utf-8"))
+    assert report["files"] == names
     written = sitk.ReadImage("out/here/fused.nii.gz")
     assert (array(written) == array(found.fused)).all()
     assert (

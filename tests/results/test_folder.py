@@ -83,6 +83,19 @@ def test_what_results_of_that_kind_do_not_have_stays(older, mine, tmp_path):
     assert (tmp_path / mine).read_text(encoding="utf-8") == "old"
 
 
+@pytest.mark.parametrize(
+    "content", ["[]", "{", "{}", '{"files": 3}', '{"files": ["fused.nii.gz"]}']
+)
+def test_the_report_says_which_files_are_of_the_result(content, tmp_path):
+    (tmp_path / "report.json").write_text(content)
+    for name in ("fused.nii.gz", "rigid.mat", "notes.txt"):
+        (tmp_path / name).write_text("old")
+    with staged(tmp_path) as stage:
+        (stage / "fused.nii.gz").touch()
+    mine = ["report.json", "rigid.mat"] if "nii" in content else []
+    assert names(tmp_path) == sorted(["fused.nii.gz", "notes.txt", *mine])
+
+
 @pytest.mark.parametrize(("ours", "stays"), [(True, False), (False, True)])
 def test_a_table_of_labels_is_looked_into_before_it_goes(ours, stays, tmp_path):
     (tmp_path / "fused.nii.gz").touch()
