@@ -9,7 +9,7 @@ from bundle.errors import InputError, Remark
 if TYPE_CHECKING:
     from bundle.api import Result, register_and_fuse
 
-__version__ = "0.24.3"
+__version__ = "0.25.0"
 __all__ = ["InputError", "Remark", "Result", "register_and_fuse"]
 
 
