@@ -167,13 +167,24 @@ def _frames(options: Options) -> tuple[Frame | None, Frame | None]:
     return options.frame if options.fixed_frame is None else options.fixed_frame, mean
 
 
+def _require_frames(volumes: list[Volume], options: Options) -> None:
+    """Refuse a frame that is asked of a volume that has one alone."""
+    fixed, moving = volumes
+    if options.apply_to_all_frames and moving.frames is None:
+        raise InputError(f"{moving.name}: has one frame; leave out apply_to_all_frames")
+    if options.fixed_frame not in (None, 0, MEAN) and fixed.frames is None:
+        raise InputError(f"{fixed.name}: has one frame; leave out fixed_frame")
+    single = fixed.frames is None and moving.frames is None
+    if options.frame not in (None, 0, MEAN) and single:
+        raise InputError(f"{moving.name}: has one frame; leave out frame")
+
+
 def _volumes(fixed: Any, moving: Any, options: Options) -> VolumePair:
     began = time.time()
     volumes = read_volumes(fixed, moving, options)
     if _is_path(fixed) and _is_path(moving):
         require_two_series(volumes, _frames(options))
-    if options.apply_to_all_frames and volumes[1].frames is None:
-        raise InputError(f"{volumes[1].name}: has one frame; leave out apply_to_all_frames")
+    _require_frames(volumes, options)
     plane = choose_plane(volumes[0].image, options.plane)
     require_size(volumes[0].name, *plane_size(volumes[0].image, plane), plane)
     values = [torch.from_numpy(sitk.GetArrayFromImage(volume.image)) for volume in volumes]

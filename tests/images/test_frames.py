@@ -172,6 +172,10 @@ def test_a_pair_by_the_mean_or_a_frame(frame, image, tmp_path):
     assert np.allclose(array(pair.moving.image), expected)
     with pytest.raises(InputError, match="mri.nii: has one frame; leave out apply_to_all_frames"):
         read_pair(files[0], files[0], options_of(apply_to_all_frames=True))
+    for option in ("frame", "fixed_frame"):
+        assert read_pair(files[0], files[0], options_of(**{option: 0}))
+        with pytest.raises(InputError, match=f"mri.nii: has one frame; leave out {option}$"):
+            read_pair(files[0], files[0], options_of(**{option: 1}))
     with pytest.raises(InputError, match="pictures have no frames"):
         picture = np.eye(40, dtype=np.uint8)
         read_pair(picture, picture, options_of(apply_to_all_frames=True))
