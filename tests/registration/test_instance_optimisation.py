@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from bundle.registration import instance_optimisation as optimisation
 from bundle.registration.instance_optimisation import (
     instance_optimisation,
     smoothed,
@@ -50,12 +51,29 @@ def package_s_way(moving, fixed, start, steps):
     return displacement[0].detach()
 
 
-def test_steps_are_those_of_torch_s_adam_on_the_same_loss():
+def test_steps_are_those_of_torch_s_adam_on_the_same_loss(monkeypatch):
+    monkeypatch.setattr(optimisation, "SHARES", 1)
     fixed, moving = features(), features(1.0)
     start = 0.1 * torch.randn(3, *SHAPE, generator=torch.Generator().manual_seed(0))
     found = instance_optimisation(fixed, moving, everywhere(), smoothed(start), 7, 1.0, 1.25)
     expected = package_s_way(moving, fixed, start, 7)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_voxels_count_in_turn():
+    moved = []
+    for last in (4, 5):  # neighbours: one is in either share
+        fixed = features()
+        fixed[:, 4, 5, last] += 1.0
+        one, two = (
+            instance_optimisation(
+                fixed, features(), everywhere(), smoothed(still()), steps, 1.0, 0.0
+            )
+            for steps in (1, 2)
+        )
+        assert two.abs().max() > 0
+        moved.append(bool(one.abs().max() > 1e-3))
+    assert sorted(moved) == [False, True]
 
 
 @pytest.mark.parametrize("field", [smoothed, lambda start: spline_beside(start, 3)])
