@@ -31,7 +31,10 @@ from scripts.command import or_exit, program
 
 FORMATS = ("torchscript", "onnx")
 SIZES = 5
-"""How many random sizes each file is compared on, beside the smallest, 32 x 32."""
+"""How many random sizes each file is compared on, beside :data:`ENDS`."""
+
+ENDS = ((32, 32), (257, 700))
+"""The smallest size, and a large one that is padded along both sides: rounding grows with both."""
 
 TOLERANCE = {"fused": 1e-3, "ddf": 1e-2}
 """Largest difference to PyTorch that is let pass: in [0, 1], and in voxels."""
@@ -95,7 +98,8 @@ def _compare(path: Path, model: Model, network: nn.Module, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     sizes: list[Any] = torch.randint(33, 320, (SIZES, 2), generator=generator).tolist()
     worst = {"fused": 0.0, "ddf": 0.0}
-    for height, width in [(32, 32), *sizes]:
+    sizes += ENDS
+    for height, width in sizes:
         image = torch.rand(1, 2, height, width, generator=generator)
         with torch.no_grad():
             difference = (model(image) - network(image)).abs()
@@ -105,7 +109,7 @@ def _compare(path: Path, model: Model, network: nn.Module, seed: int) -> None:
     if any(not worst[name] <= TOLERANCE[name] for name in worst):
         path.unlink(missing_ok=True)
         raise InputError(f"{path}: differs from PyTorch ({figures}); removed")
-    print(f"{path}: largest difference to PyTorch on {SIZES + 1} sizes: {figures}", flush=True)
+    print(f"{path}: largest difference to PyTorch on {len(sizes)} sizes: {figures}", flush=True)
 
 
 def _time(network: BiMSRec, options: argparse.Namespace) -> None:

@@ -12,6 +12,8 @@ from PIL import Image
 
 from bundle.export import load_onnx, onnx
 from bundle.networks import BiMSRec, load_weights
+from bundle.networks.layers import InstanceNorm
+from bundle.networks.precision import picture_mean
 from scripts import export
 from tests.inference.images import write_grey
 
@@ -70,11 +72,44 @@ def test_torchscript_has_what_volumes_need(folder):
 def test_onnx_takes_any_batch_and_size(folder):
     network = load_weights(BiMSRec(), ROOT / "models" / "model.pt")
     model = load_onnx(folder / "model.onnx")
-    for shape in [(2, 2, 72, 130), (1, 2, 128, 64), (3, 2, 33, 32)]:
+    for shape in [(2, 2, 72, 130), (1, 2, 128, 64), (3, 2, 33, 32), (1, 2, 257, 700)]:
         image = torch.rand(shape)
         with torch.no_grad():
             expected = network(image)
         torch.testing.assert_close(model(image), expected, atol=1e-3, rtol=0)
+
+
+def exported(layer, values, path):
+    """A layer by ONNX Runtime."""
+    torch.onnx.export(layer, (values,), str(path), input_names=["image"], dynamo=False)
+    return load_onnx(path)(values)
+
+
+class Mean(torch.nn.Module):
+    def forward(self, picture):
+        return picture_mean(picture)
+
+
+@pytest.mark.filterwarnings("ignore")  # of the exporter
+@pytest.mark.parametrize("layer", [Mean(), InstanceNorm(4)])
+def test_means_of_large_pictures_are_exact_to_six_digits_in_onnx(layer, tmp_path):
+    values = torch.rand(1, 4, 256, 704, generator=torch.Generator().manual_seed(0))
+    values[..., 128:, :] = 0.7  # as behind a padding: what is alike is rounded alike
+    found = exported(layer, values, tmp_path / "layer.onnx")
+    torch.testing.assert_close(found.double(), layer.double()(values.double()), atol=5e-6, rtol=0)
+
+
+def test_both_ends_of_the_sizes_are_compared(tmp_path, capsys):
+    asked = []
+
+    def model(image):
+        asked.append(tuple(image.shape[-2:]))
+        return network(image)
+
+    network = torch.nn.Conv2d(2, 3, 1)
+    export._compare(tmp_path / "x.ts", model, network, seed=0)
+    assert {(32, 32), (257, 700)} < set(asked) and len(asked) == 7
+    assert "on 7 sizes" in capsys.readouterr().out
 
 
 def test_the_example_of_the_docs_works(folder, tmp_path, monkeypatch):
