@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -18,7 +17,7 @@ from bundle.errors import InputError
 from bundle.geometry.transform import as_transform, compose
 from bundle.losses.brain import BrainLoss, bound_loss, mean_distance
 from bundle.networks.field_combiner import CELL, TwoFields
-from bundle.paths import MODEL, ROOT
+from bundle.paths import ROOT
 from bundle.registration.coarse import coarse_pair, in_voxels
 from bundle.registration.combined import LEARNT, WEIGHTS, cells_of, head_cells, in_cells
 from bundle.registration.optimised import optimised_field
@@ -93,33 +92,6 @@ def test_every_head_in_every_modality_with_seeds_of_its_own(tmp_path):
     assert not {plan.seed for plan in held_out} & {plan.seed for plan in found}
     with pytest.raises(InputError, match="holds no head for val"):
         plans(tmp_path / "nothing", "val")
-
-
-def folders_of(heads, folder, monkeypatch):
-    """Where the command puts prepared heads and samples."""
-    found = []
-    monkeypatch.setattr(field_samples, "_each", lambda _, path, *others: found.append(path))
-    field_samples.main(["--heads", str(heads), "--output_dir", str(folder)])
-    prepared, samples = {path.parent for path in found[::2]}, {path.parent for path in found[1::2]}
-    assert samples == {field_samples.samples_in(folder, heads, MODEL)}
-    return prepared | samples
-
-
-def test_nothing_is_taken_that_was_made_of_other_heads_or_by_another_version(tmp_path, monkeypatch):
-    (tmp_path / "one").mkdir()
-    one = heads(tmp_path / "one", 1, 15)
-    first = folders_of(one, tmp_path, monkeypatch)
-    assert len(first) == 2
-    copied = shutil.copytree(one, tmp_path / "two")
-    (copied / "README.md").write_text("of the heads")
-    assert folders_of(copied, tmp_path, monkeypatch) == first
-    (copied / "head_01.nii.gz").write_bytes(b"another head")
-    assert not folders_of(copied, tmp_path, monkeypatch) & first
-    (one / "head_02.nii.gz").touch()  # the seeds of those behind it change
-    assert not folders_of(one, tmp_path, monkeypatch) & first
-    (one / "head_02.nii.gz").unlink()
-    monkeypatch.setattr("bundle.training.combiner.plan.__version__", "0.0.0")
-    assert not folders_of(one, tmp_path, monkeypatch) & first
 
 
 def test_the_field_after_a_start_leads_to_where_the_truth_does():
