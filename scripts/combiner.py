@@ -63,7 +63,7 @@ def _run(options: argparse.Namespace) -> None:
     folder: Path = options.output_dir.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     before = recipe.sha256(MODEL)
-    samples, own = samples_in(folder, MODEL), folder / "training"
+    samples, own = samples_in(folder, Path(heads), MODEL), folder / "training"
     epochs = math.ceil(recipe.read_json(CONFIG)["max_epochs"] * options.scale)
     stage = recipe.Stage("combiner", CONFIG, {"samples_dir": str(samples), "max_epochs": epochs})
     data = {"heads_dir": recipe.folder_digest(Path(heads))}

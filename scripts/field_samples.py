@@ -5,13 +5,14 @@ Run from the repository root::
     python -m scripts.field_samples --heads HEADS --output_dir runs/combiner
 
 Every head of ``HEADS`` (``head_NN.nii.gz``, tissue maps of 1 mm) is painted as MRI and as CT, PET
-and SPECT, misaligned, and brought to its rigid start: ``prepared``, about 9 seconds of one core
-each. BiMSRec and the optimiser then register what is prepared: ``samples-SHA``, named by the
-weights, about 10 seconds each. What is there is not made again. Then::
+and SPECT, misaligned, and brought to its rigid start: ``prepared-HEADS``, named by the content of
+the maps and the version, about 9 seconds of one core each. BiMSRec and the optimiser then register
+what is prepared: ``samples-HEADS-WEIGHTS``, named by the weights too, about 10 seconds each. What
+is there is not made again. Then::
 
     python -m monai.bundle run training \\
         --config_file "['configs/train.json','configs/combiner.json']" \\
-        --samples_dir runs/combiner/samples-SHA
+        --samples_dir runs/combiner/samples-HEADS-WEIGHTS
 """
 
 from __future__ import annotations
@@ -57,20 +58,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def samples_in(folder: Path, checkpoint: Path) -> Path:
-    """Folder of the samples that BiMSRec with these weights has registered."""
-    return folder / f"samples-{recipe.sha256(checkpoint)[:12]}"
+def samples_in(folder: Path, heads: Path, checkpoint: Path) -> Path:
+    """Folder of the samples of these heads that BiMSRec with these weights has registered."""
+    from bundle.training.combiner import heads_digest
+
+    names = heads_digest(heads), recipe.sha256(checkpoint)
+    return folder / "-".join(["samples", *(name[:12] for name in names)])
 
 
 def _run(options: argparse.Namespace) -> None:
-    from bundle.training.combiner import plans
+    from bundle.training.combiner import heads_digest, plans
 
     if options.num_workers < 1 or (options.rounds is not None and options.rounds < 1):
         raise InputError("--num_workers, --rounds: give 1 or more")
-    samples = samples_in(options.output_dir, options.checkpoint)
+    samples = samples_in(options.output_dir, options.heads, options.checkpoint)
+    all_prepared = options.output_dir / f"prepared-{heads_digest(options.heads)[:12]}"
     for split in ("train", "val"):
         wanted = plans(options.heads, split, options.rounds)
-        prepared = options.output_dir / "prepared" / split
+        prepared = all_prepared / split
         _each(_prepare, prepared, wanted, options.num_workers)
         if not options.prepare:
             make = partial(_register, prepared, options.checkpoint)

@@ -115,8 +115,9 @@ def _check(stages: Sequence[recipe.Stage], folder: Path, overlays: Sequence[Path
 
 
 def _tracking(folder: Path) -> list[str]:
-    store = f"sqlite:///{folder / 'mlruns.db'}"
-    return ["--tracking", str(TRACKING), "--tracking_uri", store]
+    from bundle.training.tracking import store_of
+
+    return ["--tracking", str(TRACKING), "--tracking_uri", store_of(folder)]
 
 
 def _train(
@@ -132,14 +133,16 @@ def _train(
         descriptors: that the process shares, see :func:`bundle.training.recipe.held`.
     """
     from bundle.training.tracking.parent import end_stopped, parent_run
+    from bundle.training.tracking.store import artifacts_of, usable
 
     *tracking, store = _tracking(folder)
     note = folder / PARENT
     before = note.read_text(encoding="utf-8") if note.is_file() else None
-    parent = parent_run(store, folder.name, (folder / "mlruns").as_uri(), before)
-    recipe.write_text(parent, note)
-    if not goes_on:
-        end_stopped(store, parent, name)
+    with usable(store):
+        parent = parent_run(store, folder.name, artifacts_of(store), before)
+        recipe.write_text(parent, note)
+        if not goes_on:
+            end_stopped(store, parent, name)
     print(f"{name}: {'goes on' if goes_on else 'begins'}", flush=True)
     words = [*words, *tracking, store, "--parent_run", parent, "--run_name", name]
     done = subprocess.run([sys.executable, *words], cwd=ROOT, check=False, pass_fds=descriptors)
@@ -159,6 +162,7 @@ def _finish(
     """Put the weights and what they were made of where they belong."""
     from bundle.training.checkpoint import make_folder
     from bundle.training.tracking.parent import end
+    from bundle.training.tracking.store import usable
 
     weights = folder / stages[-1].name / "model.pt"
     notes = [recipe.note_of(folder / stage.name) for stage in stages]
@@ -170,8 +174,6 @@ def _finish(
         record |= {"scale": options.scale, "overrides": dict(overrides)}
     made, note = folder / "model.pt", folder / PARENT
     changed = not made.is_file() or recipe.sha256(made) != record["sha256"]
-    if changed and note.is_file():
-        end(_tracking(folder)[-1], note.read_text(encoding="utf-8"))
     recipe.put_file(weights, made)
     record = recipe.put_record(record, folder / "weights.json")
     if shipped:
@@ -180,6 +182,10 @@ def _finish(
         recipe.put_file(weights, MODEL)
         recipe.into_metadata(record, recipe.METADATA)
         made = MODEL
+    if changed and note.is_file():
+        store = _tracking(folder)[-1]
+        with usable(store):
+            end(store, note.read_text(encoding="utf-8"))
     print(f"weights: {made}, SHA-256 {record['sha256'][:12]}")
 
 

@@ -7,6 +7,7 @@ the size and takes fifty times as long; see docs/export.md.
 from __future__ import annotations
 
 import importlib.util
+import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -67,21 +68,21 @@ def require_onnx() -> None:
         )
 
 
-def write_onnx(network: BiMSRec, path: Path) -> Path:
+def onnx_bytes(network: BiMSRec) -> bytes:
     """Export the network to ONNX.
 
     Args:
         network: in evaluation mode.
-        path: the file to write. Its input ``image`` is (batch, 2, height, width), its output
-            ``pred`` (batch, 3, height, width), as :meth:`BiMSRec.forward`'s.
 
     Returns:
-        the path.
+        the content of a file. Its input ``image`` is (batch, 2, height, width), its output
+        ``pred`` (batch, 3, height, width), as :meth:`BiMSRec.forward`'s.
 
     Raises:
         InputError: an optional package is missing.
     """
     require_onnx()
+    content = io.BytesIO()
     with warnings.catch_warnings():
         # The exporter is deprecated, and the tracer warns of each size that Python compares;
         # what comes out is compared with PyTorch.
@@ -89,21 +90,21 @@ def write_onnx(network: BiMSRec, path: Path) -> Path:
         torch.onnx.export(
             AnySize(network).eval(),
             (torch.rand(EXAMPLE),),
-            str(path),
+            content,  # type: ignore[arg-type]  # the tracing exporter takes a stream
             input_names=["image"],
             output_names=["pred"],
             dynamic_axes={"image": AXES, "pred": AXES},
             opset_version=OPSET,
             dynamo=False,
         )
-    return path
+    return content.getvalue()
 
 
 def load_onnx(path: Path, threads: int = 1) -> Callable[[torch.Tensor], torch.Tensor]:
     """Load a file into ONNX Runtime, on the CPU.
 
     Args:
-        path: what :func:`write_onnx` wrote.
+        path: a file of :func:`onnx_bytes`.
         threads: for one operation.
 
     Returns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Dict, Tuple  # noqa: UP035 (scripting reads them)
 
@@ -68,29 +69,21 @@ class Exported(nn.Module):
         return self.network.fuse(image, ddf)
 
 
-def write_torchscript(network: BiMSRec, path: Path) -> Path:
-    """Script the network; the file takes any height and width.
+def torchscript_bytes(network: BiMSRec) -> bytes:
+    """Script the network: the content of a file that takes any height and width.
+
+    Torch ends the process where it cannot write a file itself, so the caller writes this.
 
     Args:
         network: in evaluation mode.
-        path: the file to write.
-
-    Returns:
-        the path.
-
-    Raises:
-        InputError: the file cannot be written.
     """
-    script = torch.jit.script(Exported(network))  # type: ignore[arg-type]
-    try:
-        script.save(str(path))
-    except RuntimeError as error:  # what torch makes of any trouble with a file
-        raise InputError(f"{path}: cannot be written; choose another --output_dir") from error
-    return path
+    content = io.BytesIO()
+    torch.jit.save(torch.jit.script(Exported(network)), content)  # type: ignore[arg-type]
+    return content.getvalue()
 
 
 def load_torchscript(path: Path | str) -> torch.jit.ScriptModule:
-    """Load what :func:`write_torchscript` wrote, in evaluation mode, on the CPU.
+    """Load a file of :func:`torchscript_bytes`, in evaluation mode, on the CPU.
 
     Raises:
         InputError: there is no such file, or it is another one.

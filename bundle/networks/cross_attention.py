@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from bundle.geometry.warp import token_grid
+from bundle.networks.precision import picture_mean
 
 
 class TokenProjection(nn.Module):
@@ -36,7 +37,7 @@ class TokenProjection(nn.Module):
 def unit_tokens(tokens: torch.Tensor) -> torch.Tensor:
     """Take out each channel's mean over (B, C, H, W), which matches everywhere; unit length."""
     tokens = tokens.float()
-    return functional.normalize(tokens - tokens.mean(dim=(2, 3), keepdim=True), dim=1)
+    return functional.normalize(tokens - picture_mean(tokens), dim=1)
 
 
 def with_prior(
@@ -57,7 +58,7 @@ def with_prior(
         (B, d + 3, H, W).
     """
     grid = token_grid(tokens, stride)
-    grid = (grid - grid.mean(dim=(2, 3), keepdim=True)) * torch.exp(-log_width)
+    grid = (grid - picture_mean(grid)) * torch.exp(-log_width)
     grid = grid.expand(tokens.shape[0], -1, -1, -1)
     length = -0.5 * grid.square().sum(dim=1, keepdim=True)
     last = torch.ones_like(length) if is_query else length

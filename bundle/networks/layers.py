@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from bundle.networks.precision import picture_mean
+
 
 class ResidualBlock(nn.Module):
     """x + conv(act(conv(act(x)))), 3 x 3, without normalisation.
@@ -31,6 +33,31 @@ class ResidualBlock(nn.Module):
         return features + self.body(features)
 
 
+class InstanceNorm(nn.InstanceNorm2d):
+    """PyTorch's, whose mean and variance an exported ONNX graph takes with :func:`picture_mean`.
+
+    Args:
+        channels: channels in and out.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, affine=True)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Map (B, C, H, W) to (B, C, H, W)."""
+        if not torch.jit.is_scripting():  # noqa: SIM102 (scripting skips the body of this form)
+            if torch.onnx.is_in_onnx_export():
+                return self._exported(features)
+        return nn.functional.instance_norm(
+            features, weight=self.weight, bias=self.bias, eps=self.eps
+        )
+
+    def _exported(self, features: torch.Tensor) -> torch.Tensor:
+        centred = features - picture_mean(features)
+        spread = (picture_mean(centred * centred) + self.eps).sqrt()
+        return centred / spread * self.weight[:, None, None] + self.bias[:, None, None]
+
+
 class NormedConv(nn.Sequential):
     """3 x 3 convolution, instance normalisation, leaky ReLU: contrast-invariant features.
 
@@ -43,7 +70,7 @@ class NormedConv(nn.Sequential):
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__(
             nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False),
-            nn.InstanceNorm2d(out_channels, affine=True),
+            InstanceNorm(out_channels),
             nn.LeakyReLU(0.1),
         )
 

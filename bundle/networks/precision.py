@@ -30,6 +30,18 @@ def fast_in_bfloat16(device: torch.device) -> bool:
     return True
 
 
+def picture_mean(picture: torch.Tensor) -> torch.Tensor:
+    """Mean of each channel over the picture, (B, C, H, W) to (B, C, 1, 1).
+
+    ONNX Runtime adds one value after the other in float32: over a whole picture that loses three
+    digits. So an exported graph takes the mean of each row first.
+    """
+    if not torch.jit.is_scripting():  # noqa: SIM102 (scripting skips the body of this form)
+        if torch.onnx.is_in_onnx_export():
+            return picture.mean(dim=3, keepdim=True).mean(dim=2, keepdim=True)
+    return picture.mean(dim=(2, 3), keepdim=True)
+
+
 def float32_product(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """Matrix product in float32, within autocast too: bfloat16 has three digits, fields need more.
 

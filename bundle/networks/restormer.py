@@ -9,7 +9,7 @@ from monai.networks.nets.restormer import MDTATransformerBlock
 from torch import nn
 from torch.nn import functional
 
-from bundle.networks.precision import float32_product
+from bundle.networks.precision import float32_product, picture_mean
 
 
 class RestormerBlock(nn.Module):
@@ -100,7 +100,8 @@ def normed_linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """
     batch, channels, height, width = x.shape
     tokens = as_tokens(x)
-    centred = tokens - tokens.float().mean(dim=1, keepdim=True).to(tokens.dtype)
+    mean = picture_mean(x.float()).reshape(batch, 1, channels)
+    centred = tokens - mean.to(tokens.dtype)
     variance = torch.einsum("bcc->bc", gram_matrix(centred)) / (height * width)
     linear = weight.reshape(-1, channels).float().transpose(0, 1)
     linear = linear * (variance + 1e-5).rsqrt()[:, :, None]

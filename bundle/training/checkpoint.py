@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import itertools
 import logging
 import os
@@ -14,11 +16,14 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
-from bundle.errors import InputError, one_line
+from bundle.errors import InputError
 from bundle.workflow.parallel import is_main_process
 
 logger = logging.getLogger(__name__)
 LAST = "last.pt"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a disk, a quota or a limit that leaves no room."""
+
 EQUAL = 1e-3
 """px; of two errors no further apart the newer is taken."""
 
@@ -111,17 +116,21 @@ def write_state(state: dict[str, Any], path: Path) -> None:
     Raises:
         InputError: it cannot be written; ``path`` is as before.
     """
+    content = io.BytesIO()  # torch does not say why it cannot write a file
+    torch.save(state, content)
     staging = path.with_suffix(".tmp")
     try:
-        torch.save(state, staging)
-        with staging.open("rb+") as file:
+        with staging.open("wb") as file:
+            file.write(content.getbuffer())
+            file.flush()
             os.fsync(file.fileno())
         staging.replace(path)
-    except (OSError, RuntimeError) as error:  # torch raises the latter on a full disk
+    except OSError as error:
         staging.unlink(missing_ok=True)
+        remedy = "make room" if error.errno in FULL else "make its folder writable"
         raise InputError(
-            f"{path}: cannot be written ({one_line(error)}); make room, then go on with "
-            "--resume true from the last complete checkpoint"
+            f"{path}: cannot be written ({error.strerror}); {remedy}, then the same command with "
+            "--resume true goes on from the last complete checkpoint"
         ) from error
 
 

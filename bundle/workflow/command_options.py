@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,9 @@ from monai.utils import optional_import
 from bundle.errors import InputError, one_line
 from bundle.networks import usable_device
 from bundle.options import check_value
+
+ENVIRONMENT = "MLFLOW_TRACKING_URI"
+"""The variable that names a tracking store, of MLflow's own."""
 
 
 def refuse_unknown_options(arguments: Sequence[str] | None = None) -> None:
@@ -72,9 +76,9 @@ def check_store(uri: str) -> None:
     """
     known = "://" in uri or uri.split("-")[0] == "databricks"
     if not known or uri.startswith("file:"):
+        name = ENVIRONMENT if uri == os.environ.get(ENVIRONMENT) else "--tracking_uri"
         raise InputError(
-            f"--tracking_uri {uri}: MLflow no longer keeps records in folders; "
-            "give sqlite:///FILE.db"
+            f"{name} {uri}: MLflow no longer keeps records in folders; give sqlite:///FILE.db"
         )
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ from PIL import Image
 
 from bundle.export import load_onnx, onnx
 from bundle.networks import BiMSRec, load_weights
+from bundle.networks.layers import InstanceNorm
+from bundle.networks.precision import picture_mean
+from bundle.results import whole_file
 from scripts import export
 from tests.inference.images import write_grey
 
@@ -70,11 +74,44 @@ def test_torchscript_has_what_volumes_need(folder):
 def test_onnx_takes_any_batch_and_size(folder):
     network = load_weights(BiMSRec(), ROOT / "models" / "model.pt")
     model = load_onnx(folder / "model.onnx")
-    for shape in [(2, 2, 72, 130), (1, 2, 128, 64), (3, 2, 33, 32)]:
+    for shape in [(2, 2, 72, 130), (1, 2, 128, 64), (3, 2, 33, 32), (1, 2, 257, 700)]:
         image = torch.rand(shape)
         with torch.no_grad():
             expected = network(image)
         torch.testing.assert_close(model(image), expected, atol=1e-3, rtol=0)
+
+
+def exported(layer, values, path):
+    """A layer by ONNX Runtime."""
+    torch.onnx.export(layer, (values,), str(path), input_names=["image"], dynamo=False)
+    return load_onnx(path)(values)
+
+
+class Mean(torch.nn.Module):
+    def forward(self, picture):
+        return picture_mean(picture)
+
+
+@pytest.mark.filterwarnings("ignore")  # of the exporter
+@pytest.mark.parametrize("layer", [Mean(), InstanceNorm(4)])
+def test_means_of_large_pictures_are_exact_to_six_digits_in_onnx(layer, tmp_path):
+    values = torch.rand(1, 4, 256, 704, generator=torch.Generator().manual_seed(0))
+    values[..., 128:, :] = 0.7  # as behind a padding: what is alike is rounded alike
+    found = exported(layer, values, tmp_path / "layer.onnx")
+    torch.testing.assert_close(found.double(), layer.double()(values.double()), atol=5e-6, rtol=0)
+
+
+def test_both_ends_of_the_sizes_are_compared():
+    asked = []
+
+    def model(image):
+        asked.append(tuple(image.shape[-2:]))
+        return network(image)
+
+    network = torch.nn.Conv2d(2, 3, 1)
+    said = export._compare(Path("x.ts"), model, network, seed=0)
+    assert {(32, 32), (257, 700)} < set(asked) and len(asked) == 7
+    assert "on 7 sizes" in said
 
 
 def test_the_example_of_the_docs_works(folder, tmp_path, monkeypatch):
@@ -97,25 +134,55 @@ def test_missing_packages_are_named_before_anything_is_written(tmp_path, monkeyp
 
 def test_times_are_a_table(folder, capsys):
     options = ["--output_dir", str(folder), "--formats", "torchscript", "--time"]
-    export.main([*options, "--image_size", "32", "--threads", "1", "--repeats", "2"])
+    with pytest.raises(SystemExit, match=r"model\.ts: exists already; name another"):
+        export.main(options)
+    export.main([*options, "--overwrite", "--image_size", "32", "--threads", "1", "--repeats", "2"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[-3] == "| threads | PyTorch | TorchScript |"
     assert lines[-1].startswith("| 1 | ")
 
 
-def test_a_file_that_differs_is_refused_and_removed(tmp_path):
-    network = torch.nn.Conv2d(2, 3, 1)
-    path = tmp_path / "x.ts"
-    path.touch()
-    with pytest.raises(export.InputError, match="differs from PyTorch"):
-        export._compare(path, lambda x: network(x) + 1, network, seed=0)
-    assert not path.exists()
+@pytest.fixture
+def old(tmp_path):
+    """A folder with a file of an earlier export."""
+    (tmp_path / "model.ts").write_text("old")
+    return tmp_path
 
 
-def test_a_file_that_cannot_be_written_is_one_line(tmp_path):
+def refused(folder, line, *words):
+    """Nothing beside the earlier file is left, and that as it was."""
+    with pytest.raises(SystemExit, match=line):
+        export.main(["--output_dir", str(folder), "--formats", "torchscript", *words])
+    (path,) = folder.iterdir()
+    assert path.read_text(encoding="utf-8") == "old"
+
+
+def test_a_file_that_differs_is_not_written(old, monkeypatch):
+    monkeypatch.setattr(export, "load_torchscript", lambda path: lambda image: image[:, :1] + 1)
+    refused(old, r"model\.ts: would differ from PyTorch \(.*\); not written", "--overwrite")
+
+
+@pytest.mark.parametrize("reserved", [True, False])
+def test_a_full_disk_leaves_the_older_file(old, reserved, monkeypatch):
+    if not reserved:  # the disk fills up while the file is written
+        monkeypatch.setattr(whole_file, "require_space", lambda *_: None)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # stands for a full disk
+    try:
+        refused(old, r"model\.ts: cannot be written \(File too large\); make room", "--overwrite")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_what_is_there_is_not_replaced_unasked(old):
+    refused(old, r"model\.ts: exists already; name another --output_dir or add --overwrite$")
+
+
+def test_a_folder_in_the_place_of_a_file_is_one_line(tmp_path):
     (tmp_path / "model.ts").mkdir()
-    with pytest.raises(SystemExit, match=r"model\.ts: cannot be written; choose another"):
-        export.main(["--output_dir", str(tmp_path), "--formats", "torchscript"])
+    with pytest.raises(SystemExit, match=r"model\.ts: exists already; name another"):
+        words = ["--output_dir", str(tmp_path), "--formats", "torchscript", "--overwrite"]
+        export.main(words)
 
 
 def test_options_that_make_no_sense_are_refused(tmp_path):

@@ -318,3 +318,9 @@ def test_a_parent_that_the_store_does_not_know_is_made_anew(made, tmp_path):
     end(store, "0" * 32)  # nothing to close
     end(store, first)
     assert client.get_run(first).info.status == "FINISHED"
+
+
+def test_records_go_to_the_store_of_the_environment(tmp_path, monkeypatch):
+    assert weights._tracking(tmp_path)[-1] == f"sqlite:///{tmp_path / 'mlruns.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////elsewhere/runs.db")
+    assert weights._tracking(tmp_path)[-1] == "sqlite:////elsewhere/runs.db"

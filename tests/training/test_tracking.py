@@ -31,7 +31,7 @@ def pairs(tmp_path_factory):
     return folder
 
 
-def train(pairs, folder, **overrides):
+def run(pairs, folder, **overrides):
     create_workflow(
         config_file=str(ROOT / "configs" / "train.json"),
         workflow_type="train",
@@ -48,9 +48,17 @@ def train(pairs, folder, **overrides):
         stage="registration",
         **overrides,
     ).run()
-    client = MlflowClient(f"sqlite:///{folder / 'mlruns.db'}")
+
+
+def records(store):
+    client = MlflowClient(store)
     experiment = client.get_experiment_by_name("bimsrec")
     return client, client.search_runs([experiment.experiment_id])
+
+
+def train(pairs, folder, **overrides):
+    run(pairs, folder, **overrides)
+    return records(f"sqlite:///{folder / 'mlruns.db'}")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Training through the bundle's own configuration, on tiny phantom pairs."""
 
+import errno
 import json
 import os
 import re
@@ -283,12 +284,13 @@ def test_a_crash_while_writing_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     save_state({"network": layer}, tmp_path / "last.pt")
     before = (tmp_path / "last.pt").read_bytes()
 
-    def fail(state, path):
-        Path(path).write_bytes(b"half")
-        raise OSError("no space left on device")
+    def fail(_):
+        assert (tmp_path / "last.tmp").is_file()
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(torch, "save", fail)
-    with pytest.raises(InputError, match="last.pt: cannot be written .*no space left"):
+    monkeypatch.setattr(os, "fsync", fail)
+    line = r"last.pt: cannot be written \(No space left on device\); make room, .* --resume true"
+    with pytest.raises(InputError, match=line):
         save_state({"network": layer}, tmp_path / "last.pt")
     assert (tmp_path / "last.pt").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from bundle.errors import InputError
-from bundle.workflow.command_options import check_expression, refuse_unknown_options
+from bundle.workflow.command_options import (
+    ENVIRONMENT,
+    check_expression,
+    check_store,
+    refuse_unknown_options,
+)
 
 ROOT = Path(__file__).parents[2]
 COMMAND = ["/x/monai/bundle/__main__.py", "run", "training", "--config_file"]
@@ -119,8 +124,12 @@ def test_a_range_that_is_none_is_one_line(option, value, message):
 
 
 @pytest.mark.parametrize("uri", ["file:///my/runs", "file:runs", "/my/runs", "runs"])
-def test_a_folder_as_a_tracking_store_is_one_line(uri):
+def test_a_folder_as_a_tracking_store_is_one_line(uri, monkeypatch):
     words = [*COMMAND, "configs/train.json", "--tracking", "configs/tracking.json"]
+    with monkeypatch.context() as environment:
+        environment.setenv(ENVIRONMENT, uri)
+        with pytest.raises(InputError, match=f"^{ENVIRONMENT} {uri}: MLflow no longer"):
+            check_store(uri)
     with pytest.raises(InputError, match=f"^--tracking_uri {uri}: .*; give sqlite:///FILE.db$"):
         refuse_unknown_options([*words, "--tracking_uri", uri])
     for sound in ("sqlite:////my/runs.db", "http://localhost:5000"):

@@ -2,7 +2,7 @@
 
 from bundle.training.combiner.load import LoadSample, RandSample, sample_records
 from bundle.training.combiner.make import make_sample
-from bundle.training.combiner.plan import Plan, plans
+from bundle.training.combiner.plan import Plan, heads_digest, plans
 from bundle.training.combiner.prepare import prepare, read_prepared, write_arrays, write_prepared
 from bundle.training.combiner.steps import validate_step
 
@@ -10,6 +10,7 @@ __all__ = [
     "LoadSample",
     "Plan",
     "RandSample",
+    "heads_digest",
     "make_sample",
     "plans",
     "prepare",

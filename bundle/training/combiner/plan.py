@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from bundle import __version__
 from bundle.errors import InputError
 from bundle.registration.combined import LEARNT
 from bundle.training.heads.scans import SLAB, THICK, WHOLE
@@ -67,6 +69,22 @@ def name_parts(path: Path) -> tuple[str, str]:
     """
     _, modality, _, _, level = path.stem.split("_", 4)
     return modality, level
+
+
+def heads_digest(heads: Path) -> str:
+    """What samples depend on that no :class:`Plan` says.
+
+    Args:
+        heads: folder of ``head_NN.nii.gz``.
+
+    Returns:
+        SHA-256 of the version, which paints and starts, and of the maps' names and contents.
+    """
+    digest = hashlib.sha256(__version__.encode())
+    for path in maps_of(heads):
+        digest.update(f"{path.name}\n".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def plans(heads: Path, split: str, rounds: int | None = None) -> list[Plan]:

@@ -6,6 +6,7 @@ import os
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 from bundle.training.tracking.panel import PhantomPanel  # noqa: E402
+from bundle.training.tracking.store import store_of  # noqa: E402
 from bundle.training.tracking.tracker import RunTracker  # noqa: E402
 
-__all__ = ["PhantomPanel", "RunTracker"]
+__all__ = ["PhantomPanel", "RunTracker", "store_of"]

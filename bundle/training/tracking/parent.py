@@ -9,13 +9,15 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 EXPERIMENT = "bimsrec"
 
 
-def parent_run(tracking_uri: str, name: str, artifacts: str, before: str | None = None) -> str:
+def parent_run(
+    tracking_uri: str, name: str, artifacts: str | None, before: str | None = None
+) -> str:
     """Make a run that others name as their parent.
 
     Args:
         tracking_uri: the store.
         name: of the run.
-        artifacts: place of the experiment's files, a URI.
+        artifacts: place of the experiment's files, a URI; None for the store's own.
         before: id of the run that a command made earlier: it goes on, if the store has it.
 
     Returns:

@@ -2,28 +2,63 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
 from shutil import copy
-from typing import Any
-from urllib.parse import unquote
+from typing import Any, TypeVar
 
 import torch
 from ignite.engine import Engine, Events
 from mlflow.entities import Run
 from mlflow.models import Model
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from monai.handlers import MLFlowHandler
 from monai.utils import str2bool
 
 from bundle.training.tracking.panel import PhantomPanel
 from bundle.training.tracking.record import executed_config, fingerprint, read_settings, signature
+from bundle.training.tracking.store import (
+    FAILURES,
+    artifacts_of,
+    environment_left_out,
+    reason,
+    untraced,
+    usable,
+)
 from bundle.workflow.command_options import check_store
 from bundle.workflow.parallel import unwrap, world_size
 
 CKPT_TAG = "ckpt_dir"
 PARAMS_AT_ONCE = 100  # MLflow's limit of one call
+
+
+logger = logging.getLogger(__name__)
+Handler = TypeVar("Handler", bound=Callable[..., None])
+
+
+def while_kept(handler: Handler) -> Handler:
+    """Record as long as the store takes it; when it no longer does, say so once, and train on."""
+
+    @wraps(handler)
+    def record(self: RunTracker, *args: Any) -> None:
+        if self.lost:
+            return
+        try:
+            with untraced():
+                handler(self, *args)
+        except FAILURES as error:
+            self.lost = True
+            logger.warning(
+                "%s: MLflow can no longer keep records there (%s); training goes on without",
+                self.tracking_uri,
+                reason(error),
+            )
+
+    return record  # type: ignore[return-value]
 
 
 class RunTracker(MLFlowHandler):
@@ -49,7 +84,7 @@ class RunTracker(MLFlowHandler):
         parent_run: id of the run that this one is a part of, in the same store.
 
     Raises:
-        InputError: the store is a folder.
+        InputError: the store is a folder, or cannot be used.
     """
 
     def __init__(
@@ -67,14 +102,17 @@ class RunTracker(MLFlowHandler):
         parent_run: str | None = None,
     ) -> None:
         check_store(tracking_uri)
-        super().__init__(
-            tracking_uri,
-            iteration_log=False,
-            experiment_name=experiment_name,
-            run_name=run_name,
-            close_on_complete=True,
-            artifact_location=_beside(tracking_uri),
-        )
+        with usable(tracking_uri), environment_left_out():
+            super().__init__(
+                tracking_uri,
+                iteration_log=False,
+                experiment_name=experiment_name,
+                run_name=run_name,
+                close_on_complete=True,
+                artifact_location=artifacts_of(tracking_uri),
+            )
+        self.tracking_uri = tracking_uri
+        self.lost = False
         self.evaluator = evaluator
         self.pairs = pairs
         self.ckpt_dir = Path(ckpt_dir)
@@ -92,7 +130,17 @@ class RunTracker(MLFlowHandler):
         self.evaluator.add_event_handler(Events.EPOCH_COMPLETED, self._validated)
 
     def start(self, engine: Engine) -> None:
-        """Open the run and record what does not change."""
+        """Open the run and record what does not change.
+
+        Raises:
+            InputError: the store cannot be used.
+        """
+        config = executed_config(self.output_dir)
+        settings = read_settings(config) | self._facts(engine)
+        with usable(self.tracking_uri):
+            self._open(engine, config, settings)
+
+    def _open(self, engine: Engine, config: Path | None, settings: dict[str, str]) -> None:
         self._set_experiment()
         run: Any = self._stopped_run() if self.resume else None
         if run is None:
@@ -104,11 +152,11 @@ class RunTracker(MLFlowHandler):
         if self.parent_run:
             self.client.set_tag(self._id, MLFLOW_PARENT_RUN_ID, self.parent_run)
         super().start(engine)
-        config = executed_config(self.output_dir)
         if config:
             self.client.log_artifact(self._id, str(config))
-        self._log_settings(read_settings(config) | self._facts(engine))
+        self._log_settings(settings)
 
+    @while_kept
     def epoch_completed(self, engine: Engine) -> None:
         """Record an epoch of training."""
         epoch = engine.state.epoch
@@ -158,6 +206,12 @@ class RunTracker(MLFlowHandler):
             part = names[first : first + PARAMS_AT_ONCE]
             self._log_params({name: settings[name] for name in part})
 
+    @while_kept
+    def close(self) -> None:
+        """End the run."""
+        super().close()
+
+    @while_kept
     def _validated(self, evaluator: Engine) -> None:
         """Record a validation, and the weights if they are better than before."""
         if self.cur_run is None:
@@ -175,18 +229,19 @@ class RunTracker(MLFlowHandler):
             model = Model(artifact_path="weights", run_id=self._id, signature=signature())
             model.add_flavor("state_dict", data=weights.name, network="bundle.networks.BiMSRec")
             model.save(str(Path(folder) / "MLmodel"))
-            self.client.log_artifacts(self._id, folder, "weights")
+            try:
+                self.client.log_artifacts(self._id, folder, "weights")
+            except OSError:  # leave no half of a file
+                run: Any = self.cur_run
+                get_artifact_repository(run.info.artifact_uri).delete_artifacts("weights")
+                raise
 
     def _fail(self, _: Engine, error: BaseException) -> None:
         """Close the run as failed; ignite leaves raising the error to the last handler."""
-        if self.cur_run is not None:
-            self.client.set_terminated(self._id, "FAILED")
+        self._close_as_failed()
         raise error
 
-
-def _beside(tracking_uri: str) -> str | None:
-    """The folder ``mlruns`` beside a database: MONAI escapes the spaces of its path twice."""
-    if not tracking_uri.startswith("sqlite:///"):
-        return None
-    database = Path(unquote(tracking_uri.removeprefix("sqlite:///")))
-    return (database.absolute().parent / "mlruns").as_uri()
+    @while_kept
+    def _close_as_failed(self) -> None:
+        if self.cur_run is not None:
+            self.client.set_terminated(self._id, "FAILED")
