@@ -1,8 +1,9 @@
 """MONAI Label's server with the checks that let a bad request fail with one sentence.
 
 Started by ``monailabel start_server --uvicorn_app scripts.monailabel_app.serve:app``. It is
-MONAI Label's own FastAPI application; only the route of inference is replaced, since the stock
-one reads any file of the server that ``image`` names, and answers 500 to a slip in ``params``.
+MONAI Label's own FastAPI application, without what :mod:`scripts.monailabel_app.offered` takes
+away. The route of inference is replaced, since the stock one reads any file of the server that
+``image`` names, and answers 500 to a slip in ``params``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from monailabel.interfaces.exception import MONAILabelException
 from monailabel.interfaces.utils.app import app_instance
 
 from scripts.monailabel_app.datastore import SUFFIXES, require_image
+from scripts.monailabel_app.offered import close_to_web_pages
 from scripts.monailabel_app.pipeline import OPTIONS
 from scripts.monailabel_app.upload_limit import UploadLimit
 
@@ -95,6 +97,7 @@ def _not_json(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": f"params is not JSON: {error}"}, status_code=400)
 
 
+close_to_web_pages(app)
 app.add_exception_handler(MONAILabelException, _not_found)
 app.add_exception_handler(json.JSONDecodeError, _not_json)
 app.add_middleware(UploadLimit, megabytes=MEGABYTES)

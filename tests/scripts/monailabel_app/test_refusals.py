@@ -135,3 +135,16 @@ def test_a_huge_upload_of_undeclared_size_is_refused(server):
     else:
         assert answer.status_code in (400, 413)
     assert requests.get(f"{server}/info/").status_code == 200
+
+
+def test_a_web_page_is_not_allowed_to_read_the_answers(server):
+    page = {"Origin": "http://evil.example"}
+    answers = [
+        requests.get(f"{server}/datastore/image?image=head_fixed", headers=page),
+        requests.options(
+            f"{server}/info/", headers={**page, "Access-Control-Request-Method": "GET"}
+        ),
+    ]
+    assert answers[0].status_code == 200
+    for answer in answers:
+        assert not [name for name in answer.headers if name.lower().startswith("access-control")]
