@@ -148,3 +148,26 @@ def test_a_web_page_is_not_allowed_to_read_the_answers(server):
     assert answers[0].status_code == 200
     for answer in answers:
         assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
+@pytest.mark.parametrize("twin", ["tracer.nrrd", "series.png"])  # beside a file, and a folder
+def test_an_id_that_two_images_share_is_refused(twin, server, studies):
+    name = Path(twin).stem
+    (other,) = studies.glob(f"{name}*")
+    (studies / twin).write_bytes(b"x")
+    upload = {"label": ("x.nii.gz", b"x")}
+    try:
+        answers = [
+            infer(server, name, {"moving": "head_moving"}),
+            infer(server, "head_fixed", {"moving": name}),
+            requests.get(f"{server}/datastore/image?image={name}"),
+            requests.delete(f"{server}/datastore/image?id={name}"),
+            requests.put(f"{server}/datastore/label?image={name}&tag=x", files=upload),
+        ]
+        assert other.exists() and (studies / twin).exists()
+    finally:
+        (studies / twin).unlink()
+    for answer in answers:
+        assert answer.status_code == 409, answer.text
+        assert all(file in answer.json()["detail"] for file in (other.name, twin))
+    assert requests.head(f"{server}/datastore/image?image=tracer").status_code == 200
