@@ -13,17 +13,18 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import BackgroundTasks, File, Form, HTTPException, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from monailabel.app import app
-from monailabel.endpoints.infer import ResultType, send_response
+from monailabel.endpoints.infer import send_response
 from monailabel.interfaces.exception import MONAILabelException
 from monailabel.interfaces.utils.app import app_instance
 
 from scripts.monailabel_app.datastore import SUFFIXES, require_image
-from scripts.monailabel_app.offered import close_to_web_pages
+from scripts.monailabel_app.offered import close_to_web_pages, refuse_others
 from scripts.monailabel_app.pipeline import OPTIONS
 from scripts.monailabel_app.upload_limit import UploadLimit
 
@@ -40,7 +41,7 @@ def infer(
     params: Annotated[str, Form()] = "{}",
     file: Annotated[UploadFile | None, File()] = None,
     label: Annotated[UploadFile | None, File()] = None,
-    output: ResultType | None = None,
+    output: Literal["image", "json", "all"] = "all",
 ) -> Any:
     """Register and fuse two images.
 
@@ -48,8 +49,6 @@ def infer(
     ``file`` and ``label`` are uploads: the fixed image where ``image`` is not given, and the
     moving one. ``output`` is ``image``, ``json`` or ``all``.
     """
-    if output == ResultType.dicom_seg:
-        raise HTTPException(400, "a fused image is no segmentation; ask for image, json or all")
     folder = Path(tempfile.mkdtemp(prefix="bimsrec-upload-"))
     try:
         uploads = [_saved(u, folder / str(n)) for n, u in enumerate((file, label)) if u]
@@ -97,9 +96,19 @@ def _not_json(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": f"params is not JSON: {error}"}, status_code=400)
 
 
+def _not_valid(request: Request, error: Exception) -> JSONResponse:
+    """FastAPI lists what is wrong with each value; the first is told, in one sentence."""
+    assert isinstance(error, RequestValidationError)
+    problem = error.errors()[0]
+    reason = problem["msg"][:1].lower() + problem["msg"][1:]
+    return JSONResponse({"detail": f"{problem['loc'][-1]}: {reason}"}, status_code=400)
+
+
 close_to_web_pages(app)
 app.add_exception_handler(MONAILabelException, _not_found)
+app.add_exception_handler(RequestValidationError, _not_valid)
 app.add_exception_handler(json.JSONDecodeError, _not_json)
 app.add_middleware(UploadLimit, megabytes=MEGABYTES)
 app.add_api_route("/infer/{model}", infer, methods=["POST"], tags=["Infer"])
 app.router.routes.insert(0, app.router.routes.pop())  # the first route that fits is taken
+refuse_others(app)

@@ -76,6 +76,9 @@ def test_a_bad_request_is_answered_with_one_sentence(name, server, studies):
         ("put", "/datastore/label?image=no&tag=x", {"files": {"label": ("x.nii", b"x")}}, 404),
         ("get", "/datastore/label?label=tracer&tag=../../x", {}, 404),
         ("delete", "/datastore/image?id=nobody", {}, 404),
+        ("post", "/infer/bimsrec?image=head_fixed&output=xxx", {}, 400),
+        ("post", "/infer/bimsrec?image=head_fixed&output=dicom_seg", {}, 400),
+        ("put", "/datastore/image?image=evil", {}, 400),
     ],
 )
 def test_other_requests_that_are_refused(method, path, arguments, status, server, studies):
@@ -171,3 +174,31 @@ def test_an_id_that_two_images_share_is_refused(twin, server, studies):
         assert answer.status_code == 409, answer.text
         assert all(file in answer.json()["detail"] for file in (other.name, twin))
     assert requests.head(f"{server}/datastore/image?image=tracer").status_code == 200
+
+
+UPLOAD = {"files": ("x.nii.gz", b"of a patient")}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("get", "/train/"),
+        ("post", "/train/bimsrec"),
+        ("post", "/train/"),
+        ("post", "/scoring/x"),
+        ("post", "/batch/infer/bimsrec"),
+        ("put", "/session/"),
+        ("put", "/session"),
+        ("get", "/model/bimsrec"),
+        ("post", "/infer/wsi/bimsrec"),
+        ("post", "/infer/wsi_v2/bimsrec"),
+    ],
+)
+def test_what_is_not_offered_does_nothing(method, path, server):
+    kept = Path.home() / ".cache" / "monailabel" / "sessions"
+    before = set(kept.glob("*"))
+    answer = requests.request(method, server + path, files=UPLOAD if method == "put" else None)
+    assert answer.status_code == 404
+    name = path.strip("/").removesuffix("/bimsrec").partition("/x")[0]
+    assert answer.json()["detail"].startswith(f"{name.removesuffix('/infer')} is not offered here")
+    assert set(kept.glob("*")) == before
