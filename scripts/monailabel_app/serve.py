@@ -25,11 +25,8 @@ from monailabel.interfaces.utils.app import app_instance
 
 from scripts.monailabel_app.datastore import SUFFIXES, require_image
 from scripts.monailabel_app.offered import close_to_web_pages, refuse_others
-from scripts.monailabel_app.pipeline import OPTIONS
+from scripts.monailabel_app.params import texts_of
 from scripts.monailabel_app.upload_limit import UploadLimit
-
-TEXTS = ("moving", *OPTIONS, "tag")
-"""What ``params`` may say; anything else in it, such as ``client_id``, is left aside."""
 
 MEGABYTES = int(os.environ.get("BIMSREC_MAX_UPLOAD_MB", "2048"))
 
@@ -52,26 +49,12 @@ def infer(
     folder = Path(tempfile.mkdtemp(prefix="bimsrec-upload-"))
     try:
         uploads = [_saved(u, folder / str(n)) for n, u in enumerate((file, label)) if u]
-        request = {"model": model, "image": image, "uploads": uploads, **_options(params)}
+        request = {"model": model, "image": image, "uploads": uploads, **texts_of(params)}
         instance = app_instance()
         result = instance.infer(request)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return send_response(instance.datastore(), result, output, background_tasks)
-
-
-def _options(params: str) -> dict[str, str]:
-    try:
-        given = json.loads(params or "{}")
-    except ValueError as error:
-        raise HTTPException(400, f"params is not JSON: {error}") from error
-    if not isinstance(given, dict):
-        raise HTTPException(400, 'params has to be an object such as {"moving": "ID"}')
-    options = {key: given[key] for key in TEXTS if given.get(key) is not None}
-    for key, value in options.items():
-        if not isinstance(value, str):
-            raise HTTPException(400, f"params: {key} has to be a text")
-    return options
 
 
 def _saved(upload: UploadFile, stem: Path) -> str:

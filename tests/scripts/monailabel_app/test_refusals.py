@@ -33,6 +33,17 @@ BAD = {
     "unknown suffix": (("head_fixed", {}, {"label": ("x.exe", b"MZ")}), 415, ".nii.gz"),
     "params a list": (("head_fixed", ["moving"], None), 400, "has to be an object"),
     "params of a wrong kind": (("head_fixed", {"moving": ["tracer"]}, None), 400, "be a text"),
+    "a slip in a name": (("head_fixed", {"modalty": "CT"}, None), 400, "did you mean modality?"),
+    "an unknown name": (
+        ("head_fixed", {"colour\n": None}, None),
+        400,
+        "colour is unknown; there are",
+    ),
+    "an option of the command": (
+        ("head_fixed", {"refine": "bspline"}, None),
+        400,
+        "refine is not offered here",
+    ),
     "unknown modality": (("head_fixed", {"modality": "XA"}, None), 422, "modality"),
     "unknown init": (("head_fixed", {"init": "magic"}, None), 422, "init"),
     "a picture": (
