@@ -17,13 +17,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bundle import __version__
-from bundle.paths import ROOT
+from bundle.paths import IN_CHECKOUT, ROOT
 
 HELPERS = (
     "cli", "collector", "command", "ending", "messages", "monailabel_app", "progress",
     "run_pairs", "slicer_client", "streams",
 )  # fmt: skip
 """Modules and folders of ``scripts`` that are no commands."""
+
+DEVELOPERS = ("reference_pages",)
+"""Commands that write into the repository: the installed package does not have them."""
 
 MAIN = {
     "fuse": "register and fuse a pair of images, or many",
@@ -122,7 +125,7 @@ def _run_module(name: str, words: Sequence[str]) -> None:
 
 def _scripts() -> list[str]:
     found = {one.name for one in pkgutil.iter_modules([str(ROOT / "scripts")])}
-    return sorted(found - set(HELPERS))
+    return sorted(found - set(HELPERS) - set(() if IN_CHECKOUT else DEVELOPERS))
 
 
 def _help() -> str:

@@ -76,6 +76,13 @@ def test_the_commands_of_users_come_first_with_a_line_on_each(capsys):
     assert "reference_pages" in others and "bids" not in others
 
 
+def test_the_installed_package_has_no_command_that_writes_into_the_repository(monkeypatch, capsys):
+    monkeypatch.setattr("scripts.cli.IN_CHECKOUT", False)
+    with pytest.raises(SystemExit):
+        main(["reference_pages", "--help"])
+    assert capsys.readouterr().err.startswith("bimsrec reference_pages: no such command")
+
+
 def test_label_needs_a_folder():
     with pytest.raises(
         SystemExit, match=r"^error: bimsrec label STUDIES \[PORT\]; name the folder"
