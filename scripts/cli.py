@@ -12,6 +12,7 @@ import importlib.util
 import pkgutil
 import re
 import runpy
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,10 +113,20 @@ def _label(words: Sequence[str]) -> None:
         raise SystemExit("error: bimsrec label STUDIES [PORT]; name the folder of the images")
     if importlib.util.find_spec("monailabel") is None:
         raise SystemExit(NO_LABEL)
+    port = words[1] if len(words) > 1 else "8000"
+    _require_free(port)
     app = ["--app", str(ROOT / "scripts/monailabel_app"), "--studies", words[0]]
     route = ["--uvicorn_app", "scripts.monailabel_app.serve:app", "--log_level", "warning"]
-    address = ["--host", "127.0.0.1", "--port", words[1] if len(words) > 1 else "8000"]
+    address = ["--host", "127.0.0.1", "--port", port]
     _run_module("monailabel.main", ["start_server", *app, *route, *address])
+
+
+def _require_free(port: str) -> None:
+    """The server itself would load everything first, and then end with a traceback."""
+    try:
+        socket.create_server(("127.0.0.1", int(port))).close()
+    except (OSError, OverflowError, ValueError):
+        raise SystemExit(f"error: port {port}: in use, or no port; choose another PORT") from None
 
 
 def _run_module(name: str, words: Sequence[str]) -> None:

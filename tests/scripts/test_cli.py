@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 
 import pytest
@@ -88,3 +89,11 @@ def test_label_needs_a_folder():
         SystemExit, match=r"^error: bimsrec label STUDIES \[PORT\]; name the folder"
     ):
         main(["label", "nowhere"])
+
+
+def test_label_needs_a_port_that_is_free(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)  # as if it were installed
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for port in (str(taken.getsockname()[1]), "65536", "http"):
+            with pytest.raises(SystemExit, match=f"^error: port {port}: .*; choose another PORT$"):
+                main(["label", str(tmp_path), port])
