@@ -40,9 +40,7 @@ label-setup: $(LABEL)/installed
 # make label STUDIES=DIR [PORT=8000]: serves the folder's images on this machine only
 label: $(LABEL)/installed
 	@test -d "$(STUDIES)" || { echo "error: STUDIES=$(STUDIES): no such folder; name the folder of the images"; exit 1; }
-	$(LABEL)/bin/python -m monailabel.main start_server --app scripts/monailabel_app \
-		--uvicorn_app scripts.monailabel_app.serve:app --studies "$(STUDIES)" \
-		--host 127.0.0.1 --port $(PORT) --log_level warning
+	$(LABEL)/bin/python -m scripts.cli label "$(STUDIES)" $(PORT)
 
 test-label: $(LABEL)/installed
 	$(LABEL)/bin/python -m pytest tests/scripts/monailabel_app

@@ -12,18 +12,22 @@ import importlib.util
 import pkgutil
 import re
 import runpy
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from bundle import __version__
-from bundle.paths import ROOT
+from bundle.paths import IN_CHECKOUT, ROOT
 
 HELPERS = (
     "cli", "collector", "command", "ending", "messages", "monailabel_app", "progress",
     "run_pairs", "slicer_client", "streams",
 )  # fmt: skip
 """Modules and folders of ``scripts`` that are no commands."""
+
+DEVELOPERS = ("reference_pages",)
+"""Commands that write into the repository: the installed package does not have them."""
 
 MAIN = {
     "fuse": "register and fuse a pair of images, or many",
@@ -109,10 +113,20 @@ def _label(words: Sequence[str]) -> None:
         raise SystemExit("error: bimsrec label STUDIES [PORT]; name the folder of the images")
     if importlib.util.find_spec("monailabel") is None:
         raise SystemExit(NO_LABEL)
+    port = words[1] if len(words) > 1 else "8000"
+    _require_free(port)
     app = ["--app", str(ROOT / "scripts/monailabel_app"), "--studies", words[0]]
     route = ["--uvicorn_app", "scripts.monailabel_app.serve:app", "--log_level", "warning"]
-    address = ["--host", "127.0.0.1", "--port", words[1] if len(words) > 1 else "8000"]
+    address = ["--host", "127.0.0.1", "--port", port]
     _run_module("monailabel.main", ["start_server", *app, *route, *address])
+
+
+def _require_free(port: str) -> None:
+    """The server itself would load everything first, and then end with a traceback."""
+    try:
+        socket.create_server(("127.0.0.1", int(port))).close()
+    except (OSError, OverflowError, ValueError):
+        raise SystemExit(f"error: port {port}: in use, or no port; choose another PORT") from None
 
 
 def _run_module(name: str, words: Sequence[str]) -> None:
@@ -122,7 +136,7 @@ def _run_module(name: str, words: Sequence[str]) -> None:
 
 def _scripts() -> list[str]:
     found = {one.name for one in pkgutil.iter_modules([str(ROOT / "scripts")])}
-    return sorted(found - set(HELPERS))
+    return sorted(found - set(HELPERS) - set(() if IN_CHECKOUT else DEVELOPERS))
 
 
 def _help() -> str:

@@ -22,7 +22,7 @@ from PIL import Image
 
 from bundle.domain import CT_WINDOW
 from bundle.errors import InputError
-from bundle.evaluation.demo_pairs import Pair, picture_pair, volume_pairs
+from bundle.evaluation.demo_pairs import LARGEST_SEED, Pair, picture_pair, volume_pairs
 from bundle.evaluation.tables.overview import draw_overview
 from bundle.geometry.slices import to_slices
 from bundle.geometry.transform import displacement_field
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         "--output_dir", type=Path, default=Path("out/demo"),
         help="the demo's own folder: what an earlier demo left in it is replaced",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="of the head, 0 or more")
+    parser.add_argument("--seed", type=int, default=0, help=f"of the head, 0 to {LARGEST_SEED}")
     parser.add_argument("--checkpoint", type=Path, default=MODEL, help="trained weights")
     return parser
 
@@ -79,8 +79,8 @@ def _run(options: argparse.Namespace, overrides: dict[str, Any]) -> None:
     folder, seed = options.output_dir, options.seed
     if not Path(overrides["checkpoint"]).is_file():
         raise InputError(f"{overrides['checkpoint']}: no such file; {REMEDY}")
-    if seed < 0:
-        raise InputError(f"--seed {seed}: give a whole number of 0 or more")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise InputError(f"--seed {seed}: give a whole number from 0 to {LARGEST_SEED}")
     _require_own(folder)
     try:
         print(f"making the phantom (seed {seed}) in {folder}", flush=True)

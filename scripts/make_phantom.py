@@ -16,9 +16,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from bundle.domain import LONGEST, SHORTEST
 from bundle.errors import InputError
 from bundle.phantom.bids import write_bids
 from bundle.phantom.pairs import write_pairs, write_volumes
+from bundle.training.new_folder import new_folder
 from scripts.command import or_exit, program
 
 
@@ -44,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pairs", type=int, help=pairs)
     parser.add_argument("--volumes", action="store_true", help="write the volumes of one head")
     parser.add_argument("--bids", type=int, default=0, help="subjects of a BIDS dataset to write")
-    parser.add_argument("--size", type=int, default=256, help="pixels per side of the pairs")
+    size = f"pixels per side of the pairs, {SHORTEST} to {LONGEST}"
+    parser.add_argument("--size", type=int, default=256, help=size)
     parser.add_argument("--seed", type=int, default=0, help="whole number, 0 or more")
     return parser
 
@@ -54,16 +57,12 @@ def _write(options: argparse.Namespace) -> None:
     pairs = options.pairs if options.pairs is not None else 0 if others else 50
     if pairs < 0 or options.bids < 0 or (pairs == 0 and not others):
         raise InputError(f"--pairs {pairs}: give at least 1 pair, or --volumes, or --bids 1")
-    if options.seed < 0 or options.size < 32:
+    if options.seed < 0 or not SHORTEST <= options.size <= LONGEST:
         raise InputError(
             f"--seed {options.seed} --size {options.size}: give a seed of 0 or more "
-            "and a size of at least 32"
+            f"and a size of {SHORTEST} to {LONGEST}"
         )
-    folder = options.output_dir
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise InputError(f"{folder}: not empty; name a new or an empty folder")
+    with new_folder(options.output_dir) as folder:
         if pairs:
             write_pairs(folder, pairs, options.seed, options.size, "train")
             write_pairs(folder, max(1, pairs // 8), options.seed, options.size, "val")
@@ -71,8 +70,6 @@ def _write(options: argparse.Namespace) -> None:
             write_volumes(folder, options.seed)
         if options.bids:
             write_bids(folder, options.bids, options.seed)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot write here ({error.strerror or error})") from error
 
 
 if __name__ == "__main__":

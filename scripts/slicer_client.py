@@ -46,14 +46,14 @@ query = urllib.parse.urlencode({"image": FIXED, "output": "json"})
 figures = json.loads(ask("/infer/bimsrec?" + query, form)[0])
 print(json.dumps(figures, indent=1))
 
-folder = tempfile.mkdtemp()
-warped = slicer.util.loadVolume(fetch(FIXED, "warped", folder))
-fused = slicer.util.loadVolume(fetch(FIXED, "fused", folder))
-transform = slicer.util.loadTransform(fetch(FIXED, "ddf", folder))
-try:
-    fixed = slicer.util.loadVolume(fetch(FIXED, "", folder))
-except RuntimeError:  # the server cannot send the folder of a DICOM series: open it yourself
-    fixed = fused
+with tempfile.TemporaryDirectory() as folder:  # no image of a patient stays on the disk
+    warped = slicer.util.loadVolume(fetch(FIXED, "warped", folder))
+    fused = slicer.util.loadVolume(fetch(FIXED, "fused", folder))
+    transform = slicer.util.loadTransform(fetch(FIXED, "ddf", folder))
+    try:
+        fixed = slicer.util.loadVolume(fetch(FIXED, "", folder))
+    except RuntimeError:  # the server cannot send the folder of a DICOM series: open it yourself
+        fixed = fused
 
 transform.CreateDefaultDisplayNodes()
 display = transform.GetDisplayNode()

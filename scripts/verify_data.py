@@ -16,7 +16,7 @@ import argparse
 from collections.abc import Sequence
 
 from bundle.training.verify import summary, verify_folder
-from scripts.command import program
+from scripts.command import or_exit, program
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,11 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(prog=program("verify_data"), description=__doc__)
     parser.add_argument("folder", help="of picture pairs, stacks or tissue maps")
-    options = parser.parse_args(arguments)
-    findings = verify_folder(options.folder)
+    or_exit(_verify, parser.parse_args(arguments).folder)
+
+
+def _verify(folder: str) -> None:
+    findings = verify_folder(folder)
     for finding in findings:
         print(f"{'error' if finding.error else 'warning'}: {finding.message}")
-    for line in summary(options.folder):
+    for line in summary(folder):
         print(line)
     errors = sum(finding.error for finding in findings)
     print(f"{errors} errors, {len(findings) - errors} warnings")

@@ -24,6 +24,9 @@ from bundle.transforms.draw_monai import affine_matrix, elastic_displacement
 from bundle.transforms.maps import Maps
 
 LEVEL = "medium"
+LARGEST_SEED = 2**31 - 1
+"""NumPy takes 32 bits, and every head needs two seeds."""
+
 GRID: dict[str, Any] = {
     "shape": (160, 192, 40),
     "spacing": (1.2, 1.2, 3.5),

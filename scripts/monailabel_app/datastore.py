@@ -28,7 +28,8 @@ class FolderDatastore(LocalDatastore):
     """MONAI Label's local datastore, made safe and aware of DICOM folders.
 
     Every image file of the folder is an image, and so is every subfolder that holds a DICOM
-    series; the id is the name without the suffix. The folder is read anew on each request
+    series; the id is the name without the suffix, and an id that two of them share is refused with
+    HTTP 409. The folder is read anew on each request
     instead of by a watching thread, so that a new file is found at once and requests never meet
     a half-built index. Ids and tags that could name a file elsewhere are refused with HTTP 400.
 
@@ -42,15 +43,29 @@ class FolderDatastore(LocalDatastore):
 
     def _list_files(self, path: str, patterns: list[str]) -> dict[str, str]:
         """Images and, among the studies themselves, the folders of DICOM series."""
-        files = {
-            file.name: file.name
-            for file in Path(path).iterdir()
-            if file.is_file() and _is_image(file.name)
-        }
-        if Path(path).resolve() != Path(self._datastore.image_path()).resolve():
-            return files
-        folders = (p.name for p in Path(path).iterdir() if p.is_dir() and _holds_dicom(p))
-        return {**files, **{name: name for name in folders if name != self._datastore.labels_dir}}
+        studies = Path(path).resolve() == Path(self._datastore.image_path()).resolve()
+        found = (
+            p for p in Path(path).iterdir() if _is_image(p) or (studies and self._is_series(p))
+        )
+        return {one.name: one.name for one in found}
+
+    def _is_series(self, path: Path) -> bool:
+        return path.is_dir() and path.name != self._datastore.labels_dir and _holds_dicom(path)
+
+    def _require_one(self, image_id: str) -> None:
+        """Refuse an id that two images share: which one is meant cannot be told.
+
+        Raises:
+            HTTPException: status 409.
+        """
+        alike = [
+            path.name
+            for path in sorted(Path(self._datastore.image_path()).iterdir())
+            if self._to_id(path.name)[0] == image_id and (_is_image(path) or self._is_series(path))
+        ]
+        if len(alike) > 1:
+            names = " and ".join(alike)
+            raise HTTPException(409, f"{names} have the same id '{image_id}'; rename all but one")
 
     def _to_id(self, file: str) -> tuple[str, str]:
         """Id and suffix; what is no image (a page, a transform) keeps its last suffix."""
@@ -66,8 +81,9 @@ class FolderDatastore(LocalDatastore):
             super().refresh()
 
     def get_image_uri(self, image_id: str) -> str:
-        """Path of an image, or an empty string."""
+        """Path of an image, or an empty string; raises ``HTTPException`` if two have the id."""
         with self._guard:
+            self._require_one(image_id)
             self.refresh()
             return super().get_image_uri(image_id)
 
@@ -96,9 +112,10 @@ class FolderDatastore(LocalDatastore):
     def save_label(
         self, image_id: str, label_filename: str, label_tag: str, label_info: dict[str, Any]
     ) -> str:
-        """Store a result; raises ``HTTPException`` if the tag will not do."""
+        """Store a result; raises ``HTTPException`` if the tag or the image's id will not do."""
         with _discarded_if_refused(label_filename), self._guard:
             require_plain(label_tag, "tag")
+            self._require_one(image_id)
             return super().save_label(image_id, label_filename, label_tag, label_info)
 
     def get_label_uri(self, label_id: str, label_tag: str) -> str:
@@ -107,8 +124,9 @@ class FolderDatastore(LocalDatastore):
             return super().get_label_uri(label_id, label_tag)
 
     def remove_image(self, image_id: str) -> None:
-        """Remove an image and its results."""
+        """Remove an image and its results; raises ``HTTPException`` if two have the id."""
         with self._guard:
+            self._require_one(image_id)
             super().remove_image(image_id)
 
     def remove_label(self, label_id: str, label_tag: str) -> None:
@@ -117,9 +135,10 @@ class FolderDatastore(LocalDatastore):
             super().remove_label(label_id, label_tag)
 
 
-def _is_image(name: str) -> bool:
+def _is_image(path: Path) -> bool:
     """By its suffix; what is hidden, such as the ``._NAME.png`` of macOS, is none."""
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+    name = path.name
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".") and path.is_file()
 
 
 def require_plain(name: Any, what: str) -> None:

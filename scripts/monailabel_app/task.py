@@ -107,7 +107,8 @@ class PairTask(InferTask):
         folder = Path(tempfile.mkdtemp(prefix="bimsrec-"))
         try:
             report = self._pipeline.run(request, folder, self.model.moves)
-            figures = json.loads(json.dumps(report.as_json())) if report.unit == "mm" else {}
+            written = folder / "report.json"
+            figures = json.loads(written.read_text(encoding="utf-8")) if report.unit == "mm" else {}
             return str(next(folder.glob(f"{self.model.answer}.*"))), figures
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

@@ -250,11 +250,27 @@ def test_command_refuses_what_it_cannot_do(tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
     with pytest.raises(SystemExit, match=f"{tmp_path}: not empty; name a new or an empty folder"):
         main(["--output_dir", str(tmp_path)])
-    with pytest.raises(SystemExit, match=r"mine.txt: cannot write here"):
+    with pytest.raises(SystemExit, match=r"mine.txt: not empty; name a new"):
         main(["--output_dir", str(tmp_path / "mine.txt")])
+    with pytest.raises(SystemExit, match=r"mine.txt.*: cannot be written"):
+        main(["--output_dir", str(tmp_path / "mine.txt" / "new")])
+    for size in ("31", "100000"):
+        with pytest.raises(SystemExit, match="and a size of 32 to 2048"):
+            main(["--output_dir", str(tmp_path / "new"), "--size", size])
     with pytest.raises(SystemExit, match="at least 1 pair"):
         main(["--output_dir", str(tmp_path / "new"), "--pairs", "0"])
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_command_leaves_nothing_where_it_is_stopped(tmp_path, monkeypatch):
+    def stopped(folder, *_):
+        (folder / "half.png").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scripts.make_phantom.write_pairs", stopped)
+    with pytest.raises(SystemExit):
+        main(["--output_dir", str(tmp_path / "new"), "--pairs", "1"])
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_bids_dataset_of_different_heads_away_from_their_t1w(tmp_path):

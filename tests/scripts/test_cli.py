@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 
 import pytest
@@ -76,8 +77,23 @@ def test_the_commands_of_users_come_first_with_a_line_on_each(capsys):
     assert "reference_pages" in others and "bids" not in others
 
 
+def test_the_installed_package_has_no_command_that_writes_into_the_repository(monkeypatch, capsys):
+    monkeypatch.setattr("scripts.cli.IN_CHECKOUT", False)
+    with pytest.raises(SystemExit):
+        main(["reference_pages", "--help"])
+    assert capsys.readouterr().err.startswith("bimsrec reference_pages: no such command")
+
+
 def test_label_needs_a_folder():
     with pytest.raises(
         SystemExit, match=r"^error: bimsrec label STUDIES \[PORT\]; name the folder"
     ):
         main(["label", "nowhere"])
+
+
+def test_label_needs_a_port_that_is_free(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)  # as if it were installed
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for port in (str(taken.getsockname()[1]), "65536", "http"):
+            with pytest.raises(SystemExit, match=f"^error: port {port}: .*; choose another PORT$"):
+                main(["label", str(tmp_path), port])

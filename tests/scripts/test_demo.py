@@ -92,6 +92,7 @@ def test_before_is_the_mean_length_of_the_true_field_in_mm(still, tmp_path, caps
     [
         (["--checkpoint", "missing.pt"], "missing.pt: no such file"),
         (["--seed", "-1"], "--seed -1: "),
+        (["--seed", "2147483648"], "--seed 2147483648: give a whole number from 0 to 2147483647"),
     ],
 )
 def test_failure_is_one_line(still, tmp_path, option, message):
@@ -99,6 +100,12 @@ def test_failure_is_one_line(still, tmp_path, option, message):
     with pytest.raises(SystemExit, match=f"^error: {message}[^\n]*$"):
         demo.main(["--output_dir", str(tmp_path / "out"), *checkpoint, *option], **overrides)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_largest_seed_makes_a_misalignment():
+    # the second volume of a head has the larger seed
+    _, ddf = demo_pairs.misalign(torch.zeros(1, 32, 32, 2), 2 * demo_pairs.LARGEST_SEED + 1)
+    assert ddf.isfinite().all()
 
 
 @pytest.mark.parametrize("beside", [[], ["phantom", "notes"]])

@@ -72,6 +72,29 @@ def test_an_unknown_layout_is_an_error(tmp_path, capsys):
     assert "no such folder" in findings(tmp_path / "none", capsys, status=1)
 
 
+def test_a_folder_or_a_link_to_nothing_in_a_pictures_place_is_named(folder, capsys):
+    val = folder / "CT-MRI" / "val"
+    (val / "MRI" / "2001.png").unlink()
+    (val / "MRI" / "2001.png").mkdir()
+    (val / "CT" / "2001.png").unlink()
+    (val / "CT" / "2001.png").symlink_to(folder / "nowhere.png")
+    (folder / "CT-MRI" / "train" / "MRI" / "1003.png").mkdir()
+    said = findings(folder, capsys, status=1)
+    assert "MRI/2001.png: cannot be read, it is a folder" in said
+    assert "CT/2001.png: cannot be read, it is a folder or a link to nothing; remove it" in said
+    assert "1003.png: has no partner" in said
+    assert "3 errors, 0 warnings" in said
+
+
+def test_what_the_system_refuses_is_one_line(folder, monkeypatch):
+    def refused(*_):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("scripts.verify_data.verify_folder", refused)
+    with pytest.raises(SystemExit, match="^error: .*: Permission denied; check the path"):
+        main([str(folder)])
+
+
 def picture(path, seed=5, shape=(40, 40)):
     values = np.random.default_rng(seed).integers(0, 255, shape, dtype=np.uint8)
     Image.fromarray(values).save(path)

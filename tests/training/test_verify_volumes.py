@@ -72,6 +72,16 @@ def test_every_error_of_a_stack_is_one_line(stacks, capsys):
         require_usable(stacks, "train")
 
 
+def test_a_folder_or_a_link_to_nothing_in_a_volumes_place_is_named(stacks, capsys):
+    series = stacks / "val/cora/CT_1.nii.gz"
+    series.unlink()
+    series.symlink_to(stacks / "nowhere.nii.gz")
+    (stacks / "head_01.nii.gz").mkdir()
+    said = findings(stacks, capsys, status=1)
+    for path in (series, stacks / "head_01.nii.gz"):
+        assert f"{path}: cannot be read as a volume; copy it anew" in said
+
+
 def test_what_a_stack_does_not_use_is_warned_of(stacks, capsys):
     write(stacks / "train/anna/MR-T1_1.nii.gz", np.zeros((4, 64, 64), np.uint8))
     write(stacks / "train/anna/US_1.nii.gz", stack(40))

@@ -23,15 +23,23 @@ class Finding:
     error: bool = True
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def digest(path: Path) -> str | None:
+    """SHA-256 of a file; None where it cannot be read, which is told as a finding."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def digests(paths: Iterable[Path]) -> dict[str, Path]:
+    """The files that can be read, by their SHA-256."""
+    return {found: path for path in paths if (found := digest(path))}
 
 
 def same_files(train: Iterable[Path], val: Iterable[Path]) -> Iterator[Finding]:
     """Files of the validation that are training files too."""
-    contents = {digest(path): path for path in train}
+    contents = digests(train)
     for path in val:
-        same = contents.get(digest(path))
+        same = contents.get(digest(path) or "")
         if same:
             yield Finding(f"{path}: is the same as {same} in train; keep it in one", error=False)

@@ -12,7 +12,7 @@ from bundle.domain import MODALITIES, SHORTEST
 from bundle.errors import InputError
 from bundle.images.kinds import PICTURES, visible
 from bundle.images.pictures import read_picture
-from bundle.training.verify.findings import SPLITS, Finding, digest
+from bundle.training.verify.findings import SPLITS, Finding, digest, digests
 
 NUMBER = re.compile(r"\d{4,}\.png")
 """Case number x 1000 + slice number."""
@@ -125,6 +125,9 @@ def _is_square(path: Path) -> bool:
 def _pair(folder: Path, modality: str, name: str) -> Iterator[Finding]:
     pictures = []
     for path in (folder / "MRI" / name, folder / modality / name):
+        if not path.is_file():
+            yield Finding(f"{path}: cannot be read, it is a folder or a link to nothing; remove it")
+            continue
         try:
             picture = read_picture(path)
         except InputError as error:
@@ -150,12 +153,12 @@ def _shared(root: Path, modality: str) -> Iterator[Finding]:
     twice = [path.name for path in val if path.name in known]
     for name in twice:
         yield Finding(f"{modality}-MRI: {name} is in train and in val; keep it in one", error=False)
-    contents = {digest(path): path.name for path in train}
+    contents = digests(train)
     for path in val:
-        same = contents.get(digest(path))
+        same = contents.get(digest(path) or "")
         if same and path.name not in twice:
             yield Finding(
-                f"{path}: is the same picture as {same} in train; keep it in one", error=False
+                f"{path}: is the same picture as {same.name} in train; keep it in one", error=False
             )
     cases = ({p.stem[:-3] for p in part if NUMBER.fullmatch(p.name)} for part in (train, val))
     for case in sorted(set.intersection(*cases)):

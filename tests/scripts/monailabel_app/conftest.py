@@ -83,7 +83,7 @@ def server(studies, server_log):
     recipe = subprocess.run(
         command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True
     ).stdout
-    recipe = recipe[recipe.index(".venv-label/bin/python -m monailabel") :]
+    recipe = recipe[recipe.index(".venv-label/bin/python -m scripts.cli") :]
     recipe = recipe.replace(".venv-label/bin/python", f"exec {sys.executable}", 1)
     environment = {**os.environ, "BIMSREC_MAX_UPLOAD_MB": str(MAX_UPLOAD_MB)}
     with server_log.open("w") as log:

@@ -75,20 +75,25 @@ def test_the_client_says_in_one_line_what_went_wrong(arguments, words, server, t
     assert not out.exists()
 
 
-def test_the_slicer_script_loads_what_simpleitk_can_read(server, tmp_path, monkeypatch):
+def test_the_slicer_script_loads_what_simpleitk_can_read_and_keeps_no_file(
+    server, tmp_path, monkeypatch
+):
+    loaded = {}
+
+    def load(path):
+        loaded[Path(path)] = sitk.ReadImage(path)
+        return MagicMock()
+
     slicer = MagicMock()
+    slicer.util.loadVolume = slicer.util.loadTransform = load
     monkeypatch.setitem(sys.modules, "slicer", slicer)
     text = (ROOT / "scripts" / "slicer_client.py").read_text(encoding="utf-8")
     script = tmp_path / "slicer_client.py"
     script.write_text(text.replace("http://127.0.0.1:8000", server))
     runpy.run_path(str(script))
-    loaded = [call.args[0] for call in slicer.util.loadVolume.call_args_list]
-    assert [Path(path).name for path in loaded] == [
-        "warped.nii.gz",
-        "fused.nii.gz",
-        "fixed.nii.gz",
-    ]
-    sizes = {sitk.ReadImage(path).GetSize() for path in loaded}
-    assert len(sizes) == 1
-    field = sitk.ReadImage(slicer.util.loadTransform.call_args.args[0])
-    assert field.GetNumberOfComponentsPerPixel() == 3
+    names = {path.name: image for path, image in loaded.items()}
+    assert set(names) == {"warped.nii.gz", "fused.nii.gz", "ddf.nii.gz", "fixed.nii.gz"}
+    assert names["ddf.nii.gz"].GetNumberOfComponentsPerPixel() == 3
+    del names["ddf.nii.gz"]
+    assert len({image.GetSize() for image in names.values()}) == 1
+    assert not [path for path in loaded if path.parent.exists()]

@@ -33,6 +33,17 @@ BAD = {
     "unknown suffix": (("head_fixed", {}, {"label": ("x.exe", b"MZ")}), 415, ".nii.gz"),
     "params a list": (("head_fixed", ["moving"], None), 400, "has to be an object"),
     "params of a wrong kind": (("head_fixed", {"moving": ["tracer"]}, None), 400, "be a text"),
+    "a slip in a name": (("head_fixed", {"modalty": "CT"}, None), 400, "did you mean modality?"),
+    "an unknown name": (
+        ("head_fixed", {"colour\n": None}, None),
+        400,
+        "colour is unknown; there are",
+    ),
+    "an option of the command": (
+        ("head_fixed", {"refine": "bspline"}, None),
+        400,
+        "refine is not offered here",
+    ),
     "unknown modality": (("head_fixed", {"modality": "XA"}, None), 422, "modality"),
     "unknown init": (("head_fixed", {"init": "magic"}, None), 422, "init"),
     "a picture": (
@@ -76,6 +87,9 @@ def test_a_bad_request_is_answered_with_one_sentence(name, server, studies):
         ("put", "/datastore/label?image=no&tag=x", {"files": {"label": ("x.nii", b"x")}}, 404),
         ("get", "/datastore/label?label=tracer&tag=../../x", {}, 404),
         ("delete", "/datastore/image?id=nobody", {}, 404),
+        ("post", "/infer/bimsrec?image=head_fixed&output=xxx", {}, 400),
+        ("post", "/infer/bimsrec?image=head_fixed&output=dicom_seg", {}, 400),
+        ("put", "/datastore/image?image=evil", {}, 400),
     ],
 )
 def test_other_requests_that_are_refused(method, path, arguments, status, server, studies):
@@ -135,3 +149,68 @@ def test_a_huge_upload_of_undeclared_size_is_refused(server):
     else:
         assert answer.status_code in (400, 413)
     assert requests.get(f"{server}/info/").status_code == 200
+
+
+def test_a_web_page_is_not_allowed_to_read_the_answers(server):
+    page = {"Origin": "http://evil.example"}
+    answers = [
+        requests.get(f"{server}/datastore/image?image=head_fixed", headers=page),
+        requests.options(
+            f"{server}/info/", headers={**page, "Access-Control-Request-Method": "GET"}
+        ),
+    ]
+    assert answers[0].status_code == 200
+    for answer in answers:
+        assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    ("twin", "other"), [("tracer.nrrd", "tracer.nii.gz"), ("series.png", "series")]
+)
+def test_an_id_that_two_images_share_is_refused(twin, other, server, studies):
+    name = Path(twin).stem
+    (studies / twin).write_bytes(b"x")
+    upload = {"label": ("x.nii.gz", b"x")}
+    try:
+        answers = [
+            infer(server, name, {"moving": "head_moving"}),
+            infer(server, "head_fixed", {"moving": name}),
+            requests.get(f"{server}/datastore/image?image={name}"),
+            requests.delete(f"{server}/datastore/image?id={name}"),
+            requests.put(f"{server}/datastore/label?image={name}&tag=x", files=upload),
+        ]
+        assert (studies / other).exists() and (studies / twin).exists()
+    finally:
+        (studies / twin).unlink()
+    for answer in answers:
+        assert answer.status_code == 409, answer.text
+        assert all(file in answer.json()["detail"] for file in (other, twin))
+    assert requests.head(f"{server}/datastore/image?image=tracer").status_code == 200
+
+
+UPLOAD = {"files": ("x.nii.gz", b"of a patient")}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("get", "/train/"),
+        ("post", "/train/bimsrec"),
+        ("post", "/train/"),
+        ("post", "/scoring/x"),
+        ("post", "/batch/infer/bimsrec"),
+        ("put", "/session/"),
+        ("put", "/session"),
+        ("get", "/model/bimsrec"),
+        ("post", "/infer/wsi/bimsrec"),
+        ("post", "/infer/wsi_v2/bimsrec"),
+    ],
+)
+def test_what_is_not_offered_does_nothing(method, path, server):
+    kept = Path.home() / ".cache" / "monailabel" / "sessions"
+    before = set(kept.glob("*"))
+    answer = requests.request(method, server + path, files=UPLOAD if method == "put" else None)
+    assert answer.status_code == 404
+    name = path.strip("/").removesuffix("/bimsrec").partition("/x")[0]
+    assert answer.json()["detail"].startswith(f"{name.removesuffix('/infer')} is not offered here")
+    assert set(kept.glob("*")) == before
