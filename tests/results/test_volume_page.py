@@ -78,6 +78,33 @@ def test_grid_lines_lie_where_the_moving_volume_is_found():
     assert np.flatnonzero(lines[:, 5]).tolist() == [5]  # the lowest slice, head up
 
 
+@pytest.mark.parametrize("slices", [5.0, 30.0])
+def test_grid_lines_are_a_pixel_wide_whatever_the_slices(slices):
+    """Along x the displacement grows by a tenth of the height: straight, oblique lines."""
+    vectors = np.zeros((6, 40, 60, 3), np.float32)
+    vectors[..., 0] = (0.1 * slices * np.arange(6)).reshape(6, 1, 1)
+    field = sitk.GetImageFromArray(vectors, isVector=True)
+    field.SetSpacing((1.0, 1.0, slices))
+    coronal = views(np.ones((40, 60, 6), bool), field.GetSpacing())[1]
+    lines = grid_lines(coronal, field, field)
+    assert lines.shape == (6 * slices, 60)
+    horizontal = lines.all(axis=1)
+    assert np.diff(np.flatnonzero(horizontal)).tolist() == [10] * (round(6 * slices / 10) - 1)
+    between = lines[~horizontal]
+    assert set(np.count_nonzero(between, axis=1)) == {6}  # one pixel of each of six lines
+    first = np.flatnonzero(lines[lines.shape[0] // 2 + 3])[:1]
+    higher = np.flatnonzero(lines[lines.shape[0] // 2 - 7])[:1]  # ten rows higher
+    assert (first - higher) % 10 == 1
+
+
+def test_grid_lines_of_coarse_voxels_are_further_apart():
+    field = sitk.GetImageFromArray(np.zeros((20, 20, 20, 3), np.float32), isVector=True)
+    field.SetSpacing((12.0, 12.0, 12.0))
+    axial = views(np.ones((20, 20, 20), bool), field.GetSpacing())[0]
+    assert axial.lines == 60.0
+    assert np.flatnonzero(grid_lines(axial, field, field)[1]).tolist() == [0, 5, 10, 15]
+
+
 def test_views_go_through_the_head_with_square_pixels():
     head = np.zeros((40, 30, 10), bool)
     head[10:21, 4:9, 2:5] = True
