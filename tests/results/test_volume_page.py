@@ -167,6 +167,12 @@ if (state === "ready") {
   change("above", "uncertainty");
   told.hovered = find("place").textContent;
   change("above", "moving");
+  told.inside = find("place").textContent;
+  const middle = nv.scene.crosshairPos;
+  nv.scene.crosshairPos = [0.05, 0.05, 0.05];
+  nv.createOnLocationChange();
+  told.outside = find("place").textContent;
+  nv.scene.crosshairPos = middle;
   change("opacity", 25, "input");
   told.opacity = nv.volumes[1].opacity;
   change("below", "fixed");
@@ -245,6 +251,8 @@ def test_the_viewer_shows_scrolls_and_switches(ball, tmp_path):
         ["above", "fused", "uncertainty"],
     ]
     assert "uncertainty 2 mm" in told["hovered"] and "mm (RAS)" in told["hovered"]
+    assert told["inside"].endswith("; fused 0.902; PET, warped ≥ 300 arbitrary units")
+    assert told["outside"].endswith("; fused 0; PET, warped ≤ 100 arbitrary units")
     assert told["opacity"] == 0.25
     assert told["window"] == [0, 0.5]
     assert told["colormap"] == "bundle gray"
@@ -268,6 +276,7 @@ def test_warnings_come_first_and_the_colour_bar_has_its_unit(ball, tmp_path):
     words = ["It &lt;folds&gt;.", "A note.", "PET onto MRI", 'id="canvas"', "mutual information"]
     places = [page.index(word) for word in words]
     assert places == sorted(places)
+    assert "uncertainty, 0 to 5 mm and more" in page
     for word in ("<b>0.", "300 arbitrary units", "fused.nii.gz", "<b>2001-09-0"):
         assert word in page
     outside = page.replace(NIIVUE.read_text(encoding="utf-8"), "")
