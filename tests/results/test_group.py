@@ -94,6 +94,8 @@ def test_values_are_words_and_short_numbers():
     assert shown({"mi_after": 0.301583}, "mi_after") == "0.302"
     assert shown({"outlier_measure": "mi_after"}, "outlier_measure") == "mutual information, after"
     assert shown({}, "seconds") == ""
+    assert shown({"seconds": 2860.4}, "seconds") == "2860"
+    assert shown({"outlier_score": 1234.56}, "outlier_score") == "1235"
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium")
