@@ -119,6 +119,7 @@ def test_the_command_writes_table_and_page(data, tmp_path):
     text = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "--dataset_dir DIR" in text and str(data) not in text
     assert "| SimpleITK affine + B-spline | large | 1 |" in text
+    assert "\n\nCT: 1 pair of 1 case. Nothing here says how" in text and "PET" not in text
     with pytest.raises(SystemExit, match="exists already"):
         main(options)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from bundle.domain import LEVELS, MODALITIES
 from bundle.evaluation.baselines.compare import methods_in
+from bundle.evaluation.files import case_notes
 from bundle.evaluation.tables.page import Results, number, table
 
 REGISTRATION = {"EPE": 2, "RES": 2, "MAE": 1, "NCC": 3, "folding": 4, "seconds": 2}
@@ -31,8 +32,8 @@ def page(summary: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
         made,
         "Means over the pairs; measures as in `summary.md` of the evaluation (EPE and RES in px; "
         "`_A`: against the fixed image, `_B`: against the aligned moving image). `seconds`: "
-        "processor time of registering one pair on one thread. PET is one subject and CT's "
-        "validation pairs are one patient: their figures say little about other patients.",
+        "processor time of registering one pair on one thread.",
+        *case_notes(rows),
         "## Registration",
     ]
     registered = [name.removesuffix(RULE) for name in names if name.endswith(RULE)]
