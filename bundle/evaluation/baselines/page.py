@@ -15,13 +15,19 @@ FUSION = {"SD": 1, "Q": 3, "VIF": 3, "SSIM": 3, "VIF_A": 3, "VIF_B": 3, "SSIM_A"
 RULE = " + maximum"
 
 
-def page(summary: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], made: str) -> str:
+def page(
+    summary: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
+    made: str,
+    image_size: int,
+) -> str:
     """Tables of registration and fusion by modality and level.
 
     Args:
         summary: from :func:`bundle.metrics.summary.summarise` of the rows.
         rows: of :func:`bundle.evaluation.baselines.compare.compare`.
         made: how, when and out of what the figures were made.
+        image_size: pixels per side of the pictures, in which errors are given.
 
     Returns:
         Markdown.
@@ -30,9 +36,9 @@ def page(summary: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
     blocks = [
         "# Baselines",
         made,
-        "Means over the pairs; measures as in `summary.md` of the evaluation (EPE and RES in px; "
-        "`_A`: against the fixed image, `_B`: against the aligned moving image). `seconds`: "
-        "processor time of registering one pair on one thread.",
+        "Means over the pairs; measures as in `summary.md` of the evaluation (EPE and RES in px of "
+        f"{image_size}; `_A`: against the fixed image, `_B`: against the aligned moving image). "
+        "`seconds`: processor time of registering one pair on one thread.",
         *case_notes(rows),
         "## Registration",
     ]
