@@ -109,9 +109,9 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     write_csv(rows, path)
     print(f"{len(rows)} rows in {path}")
     if options.page:
-        Path(options.page).write_text(
-            page(summarise(rows), rows, _made(arguments, len(rows), options)), encoding="utf-8"
-        )
+        made = _made(arguments, len(rows), options)
+        text = page(summarise(rows), rows, made, options.image_size)
+        Path(options.page).write_text(text, encoding="utf-8")
         print(f"{options.page} written")
 
 
@@ -141,13 +141,20 @@ def _methods(options: argparse.Namespace) -> dict[str, Registration]:
 
 def _made(arguments: Sequence[str], count: int, options: argparse.Namespace) -> str:
     """Command (without the place of the data), date, number of rows and seed, for the page."""
-    shown = ["DIR" if word == options.dataset_dir else word for word in arguments]
+    shown = [_without_place(word, options.dataset_dir) for word in arguments]
     every = "every pair" if options.stride == 1 else f"one pair in {options.stride}"
     return (
         f"```bash\npython -m scripts.baselines {shlex.join(shown)}\n```\n\n"
         f"{datetime.date.today().isoformat()}, {count} rows: {every} of the evaluation, "
         "with its own deformations (seed 1, as in `configs/train.json`)."
     )
+
+
+def _without_place(word: str, dataset_dir: str | None) -> str:
+    """A word of the command line, where it names the data as ``DIR``, also behind ``=``."""
+    if dataset_dir and (word == dataset_dir or word.endswith(f"={dataset_dir}")):
+        return word.removesuffix(dataset_dir) + "DIR"
+    return word
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from bundle.domain import MOVING
@@ -88,6 +89,16 @@ def _files(args: Sequence[Any]) -> list[object]:
     """What a command was given to work on."""
     given = next((vars(one) for one in args if isinstance(one, argparse.Namespace)), {})
     return [given[name] for name in FILES if given.get(name)]
+
+
+def require_png(path: Path) -> None:
+    """Refuse another kind of picture, before any work.
+
+    Raises:
+        InputError: the name does not end in ``.png``.
+    """
+    if path.suffix.lower() != ".png":
+        raise InputError(f"{path}: the picture will be a PNG; name it .png")
 
 
 def program(name: str) -> str:

@@ -63,7 +63,7 @@ def draw(logs: Sequence[Path], pairs_per_epoch: int, output: Path) -> None:
     figure, axis = plt.subplots(figsize=(8, 3.6))
     right = axis.twinx()
     for target, curve, label, color in (
-        (axis, training, "training: L1 of the ddf, px of 256", "C0"),
+        (axis, training, "training: loss of the ddf\n(weighted L1 in px of 256, and SSIM)", "C0"),
         (right, validation, "validation: EPE, px of the training size", "C3"),
     ):
         pairs = [epoch * pairs_per_epoch for epoch, _ in curve]

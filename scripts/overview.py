@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bundle.errors import InputError
 from bundle.evaluation.tables.overview import draw_overview
-from scripts.command import or_exit, program
+from scripts.command import or_exit, program, require_png
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: the command line, by default the process's own.
 
     Raises:
-        SystemExit: with status 1 and one line on stderr if the demo's results are not there.
+        SystemExit: with status 1 and one line on stderr if the demo's results are not there or the
+            picture is no PNG.
     """
     parser = argparse.ArgumentParser(prog=program("overview"))
     parser.description = "Draw the picture of the README out of the results of make demo."
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    require_png(options.output)
     if not (options.demo / "phantom").is_dir():
         raise InputError(f"{options.demo}: holds no results of the demo; run make demo first")
     draw_overview(options.demo, options.output)

@@ -130,7 +130,7 @@ def write_results(
     run = _facts(summary.with_name(RUN))
     images = output_dir / "images"
     images.mkdir(parents=True, exist_ok=True)
-    plot_fields(results, images / "epe.png")
+    plot_fields(results, images / "epe.png", run.get("image_size"))
     plot_fusion(results, images / "fusion.png")
     pictures = [path.name for path in images.glob("*.png")]
     own = weights_sha256(MODEL)

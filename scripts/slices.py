@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.command import or_exit
+from scripts.command import or_exit, require_png
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(options: argparse.Namespace) -> None:
     from bundle.evaluation.tables.slice_strip import fused_slices, slice_strip
 
+    require_png(options.output)
     slice_strip(fused_slices(options.fixed, options.results), options.output)
     print(f"slices: {options.output}")
 

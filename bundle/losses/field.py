@@ -20,8 +20,9 @@ class FieldLoss(nn.Module):
             to lead.
         ssim_stride: fields are averaged over so many pixels for the SSIM; they are smooth.
         background: weight of pixels outside the head (head: 1).
-        balance: px of 256. A pair counts by balance / (balance + its mean displacement), so
-            that large misalignments do not drown the small ones; 0 = all pairs count alike.
+        balance: px of 256. The L1 of a pair counts by 2 balance / (balance + its mean
+            displacement), so that large misalignments do not drown the small ones; 0 = all
+            pairs count alike.
     """
 
     def __init__(
@@ -48,7 +49,8 @@ class FieldLoss(nn.Module):
             fixed: (B, 1, H, W) in [0, 1], says where the head is.
 
         Returns:
-            scalar, in px of 256.
+            scalar: the L1 (sum of both components) in px of 256, weighted by pixel and pair,
+            plus ``ssim_weight`` (1 - SSIM).
         """
         ratio = REFERENCE_SIZE / max(true_ddf.shape[-2:])
         weight = self.pixel_weight(true_ddf, fixed)

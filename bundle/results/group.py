@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bundle.results.outliers import OUTLIER, worst_scores
+from bundle.results.outliers import OUTLIER, outlier_scores
 from bundle.results.page import write_page
 from bundle.results.summary import COLUMNS, HEADINGS, shown
 
@@ -50,7 +50,7 @@ def write_group(
             thumbnail ``thumbnail`` in place of ``report``.
         folder: for the files; the reports lie below it.
     """
-    scores = worst_scores(rows)
+    scores = outlier_scores(rows)
     entries = [_entry(row, score) for row, score in zip(rows, scores, strict=True)]
     entries.sort(key=_order)
     with (folder / f"{NAME}.tsv").open("w", newline="", encoding="utf-8") as file:
@@ -60,22 +60,32 @@ def write_group(
     said = {name: {"Description": text} for name, text in DESCRIPTIONS.items()}
     (folder / f"{NAME}.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
     images = {name: _links(report, folder) for name, report in reports.items()}
+    outliers = {row["id"]: _above(score) for row, score in zip(rows, scores, strict=True)}
     write_page(
         folder / f"{NAME}.html", "group.html", title="Registrations of a group", columns=TABLE[1:],
-        rows=entries, images=images, outlier=OUTLIER, headings=HEADINGS, shown=shown,
+        rows=entries, images=images, limit=OUTLIER, outliers=outliers,
+        headings=HEADINGS, shown=shown,
         counts={s: sum(e["status"] == s for e in entries) for s in ("done", "skipped", "failed")},
     )  # fmt: skip
 
 
-def _entry(row: Mapping[str, object], score: tuple[float, str] | None) -> dict[str, object]:
-    worst, measure = score or ("", "")
+def _entry(row: Mapping[str, object], scores: Mapping[str, float] | None) -> dict[str, object]:
+    worst: tuple[object, str] = ("", "")
+    if scores is not None:
+        worst = max(((score, name) for name, score in scores.items()), default=(0.0, ""))
     participant = str(row["id"]).partition("_")[0]
     return {
         "participant_id": participant,
         **row,
-        "outlier_score": worst,
-        "outlier_measure": measure,
+        "outlier_score": worst[0],
+        "outlier_measure": worst[1],
     }
+
+
+def _above(scores: Mapping[str, float] | None) -> set[str]:
+    """Columns of the page that are marked: measures that are outliers, and their worst score."""
+    found = {name for name, score in (scores or {}).items() if score > OUTLIER}
+    return found | {"outlier_score"} if found else found
 
 
 def _order(entry: Mapping[str, Any]) -> tuple[int, float, bool, str]:

@@ -79,6 +79,16 @@ def heat(values: np.ndarray, highest: float) -> np.ndarray:
     return np.round(np.stack(channels, axis=-1)).astype(np.uint8)
 
 
+def short(value: float, digits: int = 3) -> str:
+    """A number for people: whole from 100 on, so that no large one has an exponent.
+
+    Args:
+        value: the number.
+        digits: of smaller ones.
+    """
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.{digits}g}"
+
+
 def write_report(path: Path, title: str, introduction: str, cases: Sequence[Case]) -> None:
     """Write the page: HTML with its pictures inside, which needs no other file.
 
@@ -111,6 +121,7 @@ def _templates() -> Environment:
         undefined=StrictUndefined,
     )
     templates.filters["png"] = _png
+    templates.filters["short"] = short
     return templates
 
 

@@ -14,7 +14,7 @@ from bundle.results.page import Case, Panel, write_page
 from bundle.results.report import Report, facts, rounded
 
 LINES = 16.0
-"""Pixels between the lines of a deformation grid."""
+"""Pixels of the page between the lines of a deformation grid."""
 
 LARGEST = 512
 """Pixels per side of the page's pictures: eight, which nothing may compress, are 8 MB."""
@@ -37,7 +37,9 @@ def write_picture_page(path: Path, report: Report, fused: FusedPictures) -> None
         "moving, before": pair.moving,
     }
     pictures = [Panel(name, _pixels(picture)) for name, picture in shown.items()]
-    grid = Panel(f"deformation grid ({LINES:.0f} px)", _pixels(_grid(registration.ddf, pair.fixed)))
+    share = max(1.0, max(pair.fixed.shape[1:]) / LARGEST)
+    caption = f"deformation grid ({round(LINES * share)} px)"
+    grid = Panel(caption, _pixels(_grid(registration.ddf, pair.fixed, share)))
     case = Case("Pictures", _text(report), [*pictures[:3], grid], pictures)
     write_page(
         path,
@@ -50,10 +52,14 @@ def write_picture_page(path: Path, report: Report, fused: FusedPictures) -> None
     )
 
 
-def _grid(ddf: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
-    """Where lines of the moving picture, ``LINES`` apart, are found, over the fixed one."""
+def _grid(ddf: torch.Tensor, fixed: torch.Tensor, share: float) -> torch.Tensor:
+    """Where lines of the moving picture are found, over the fixed one.
+
+    A line is as wide as ``share``, the pixels that one of the page stands for: thinner lines would
+    be lost when the picture is made smaller.
+    """
     rows, columns = torch.meshgrid(*map(torch.arange, ddf.shape[1:]), indexing="ij")
-    lines = (torch.stack([rows, columns]) + ddf) % LINES < 1
+    lines = (torch.stack([rows, columns]) + ddf) % (LINES * share) < share
     return torch.where(lines.any(dim=0, keepdim=True), 255.0, 0.5 * luma(fixed))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bundle.results.page import write_page
+from bundle.results.page import short, write_page
 from bundle.results.whole_file import whole_file
 
 LINE = 10_000
@@ -56,7 +56,9 @@ def shown(row: Mapping[str, object], name: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.1f}" if name.endswith("_mm") else f"{value:.3g}"
+        if name == "seconds":
+            return f"{value:.0f}"
+        return f"{value:.1f}" if name.endswith("_mm") else short(value)
     return HEADINGS.get(str(value), str(value)) if name == "outlier_measure" else str(value)
 
 

@@ -36,6 +36,9 @@ MARGIN = 8.0
 OPAQUE = 32
 """Step of a colour map from which on it hides the MRI wholly: air and noise let it through."""
 
+WHOLE = (False, False)
+"""No values lie beyond the window."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -48,6 +51,7 @@ class Layer:
         window: values shown as the first and the last colour.
         colormap: name of the colours, of :func:`color_maps`; of an RGB volume none.
         unit: of the values.
+        clipped: whether the window's first and last value also stand for those beyond it.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Layer:
     window: Range
     colormap: str
     unit: str
+    clipped: tuple[bool, bool]
 
 
 @dataclass(frozen=True)
@@ -133,14 +138,14 @@ def layers(fused: FusedVolumes, shown: Shown, colormap: str) -> list[Layer]:
         _layer(reduce, "fixed", "fixed (MRI)", small["fixed"], windows[0], "gray", mri),
         _layer(reduce, "start", f"{moving}, start", small["start"], windows[1], colormap, unit),
         _layer(reduce, "warped", f"{moving}, warped", small["warped"], windows[1], colormap, unit),
-        _layer(reduce, "fused", "fused", small["fused"], (0.0, 1.0), "gray", ""),
-        _layer(reduce, "color", "fused, in colours", colors, (0.0, 255.0), "", ""),
+        _layer(reduce, "fused", "fused", small["fused"], (0.0, 1.0), "gray", "", WHOLE),
+        _layer(reduce, "color", "fused, in colours", colors, (0.0, 255.0), "", "", WHOLE),
     ]
     if shown.uncertainty is not None:
         values = sitk.GetArrayFromImage(onto(shown.uncertainty, reduce.grid))
         share = np.clip(values / UNCERTAIN, 0, 1)
-        window = (0.0, UNCERTAIN)
-        found.append(_layer(reduce, "uncertainty", "uncertainty", share, window, "hot", "mm"))
+        drawn = (0.0, UNCERTAIN), "hot", "mm", (False, True)
+        found.append(_layer(reduce, "uncertainty", "uncertainty", share, *drawn))
     return found
 
 
@@ -152,14 +157,15 @@ def _layer(
     window: Range,
     colormap: str,
     unit: str,
+    clipped: tuple[bool, bool] = (True, True),
 ) -> Layer:
     """Of values in [0, 1], which stand for those of the window, or of uint8 RGB."""
     slope = (window[1] - window[0]) / 255
     if values.ndim == 3:
         values = np.rint(255 * values.clip(0, 1)).astype(np.uint8)
     file: Any = nifti_of(values, reduce.affine, (slope, window[0]))
-    packed = gzip.compress(file.to_bytes(), compresslevel=6, mtime=0)
-    return Layer(name, label, base64.b64encode(packed).decode(), window, colormap, unit)
+    packed = base64.b64encode(gzip.compress(file.to_bytes(), compresslevel=6, mtime=0)).decode()
+    return Layer(name, label, packed, window, colormap, unit, clipped)
 
 
 def viewer_data(found: Sequence[Layer], colormap: str) -> Mapping[str, Any]:

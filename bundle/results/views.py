@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
 from PIL import Image, ImageDraw
+from scipy.ndimage import map_coordinates
 
 from bundle.geometry.transform import onto
 from bundle.results.describe import Shown
@@ -18,7 +20,10 @@ FINEST = 1.0
 """Millimetres per pixel of a picture at least: the page has to stay small."""
 
 LINES = 10.0
-"""Millimetres between the lines of a deformation grid."""
+"""Millimetres between the lines of a deformation grid, unless its pixels are too large for it."""
+
+BETWEEN = 5
+"""Pixels from line to line at least: closer lines would whiten the picture."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,35 @@ class View:
 
     def turned(self, view: np.ndarray) -> np.ndarray:
         """A slice that was cut along the axis, head up, with square pixels."""
-        if self.axis != 2:
-            view = np.swapaxes(view, 0, 1)[::-1]
-        step = max(FINEST, min(self.size))
-        rows = np.arange(0, view.shape[0], step / self.size[0]).astype(int)
-        columns = np.arange(0, view.shape[1], step / self.size[1]).astype(int)
+        view = self.upright(view)
+        rows, columns = (
+            (starts / size).astype(int)
+            for starts, size in zip(self.starts(view.shape), self.size, strict=True)
+        )
         return view[rows][:, columns]
+
+    def upright(self, view: np.ndarray) -> np.ndarray:
+        """A slice that was cut along the axis, head up, in its own voxels."""
+        return view if self.axis == 2 else np.swapaxes(view, 0, 1)[::-1]
+
+    @property
+    def pixel(self) -> float:
+        """Millimetres per pixel of the picture."""
+        return max(FINEST, min(self.size))
+
+    @property
+    def lines(self) -> float:
+        """Millimetres between the lines of its deformation grid."""
+        return max(LINES, BETWEEN * self.pixel)
+
+    def starts(self, shape: Sequence[int]) -> list[np.ndarray]:
+        """Where the rows and the columns of the picture begin, mm from its corner.
+
+        Args:
+            shape: of the upright slice.
+        """
+        lengths = [count * size for count, size in zip(shape, self.size, strict=True)]
+        return [self.pixel * np.arange(math.ceil(one / self.pixel - 1e-6)) for one in lengths]
 
 
 def views(head: np.ndarray, spacing: Sequence[float]) -> list[View]:
@@ -89,7 +117,7 @@ def panels(view: View, shown: Shown) -> list[Panel]:
         Panel("fused", grey(view.cut(shown.fused), 0.0, 1.0)),
         Panel("checkerboard of fixed and warped", grey(board, 0.0, 1.0)),
         Panel(
-            f"deformation grid ({LINES:.0f} mm)",
+            f"deformation grid ({view.lines:.0f} mm)",
             grey(np.where(mesh, 1.0, 0.5 * fixed), 0.0, 1.0),
         ),
         Panel("change of volume (black = none, light = half)", heat(np.abs(change), 0.5)),
@@ -116,7 +144,9 @@ def in_plane(smooth: sitk.Image, view: View, grid: sitk.Image) -> np.ndarray:
 
 
 def grid_lines(view: View, field: sitk.Image, grid: sitk.Image) -> np.ndarray:
-    """Where planes of the moving volume, ``LINES`` apart along each axis, cross a plane.
+    """Where planes of the moving volume, equally far apart along each axis, cross a plane.
+
+    Displacements are interpolated between the voxels: else lines would be as thick as a slice.
 
     Args:
         view: the plane.
@@ -127,15 +157,22 @@ def grid_lines(view: View, field: sitk.Image, grid: sitk.Image) -> np.ndarray:
         bool, as large as the plane's pictures: on a line.
     """
     direction = np.reshape(grid.GetDirection(), (3, 3)).astype(np.float32)
-    plane = in_plane(field, view, grid) @ direction  # along x, y, z of the grid
-    found = np.zeros(plane.shape[:2], bool)
-    for k, axis in enumerate(axis for axis in range(3) if axis != view.axis):
-        component = (1, 0, 2)[axis]  # rows are y, columns are x
-        step = grid.GetSpacing()[component]
-        places = np.arange(plane.shape[k], dtype=np.float32) * step
-        moved = np.expand_dims(places, 1 - k) + plane[..., component]
-        found |= moved % LINES < max(step, 1.0)
-    return view.turned(found)
+    plane = view.upright(in_plane(field, view, grid) @ direction)  # along x, y, z of the grid
+    places = [  # of the pixels' middles, mm from that of the first voxel
+        starts + (view.pixel - size) / 2
+        for starts, size in zip(view.starts(plane.shape[:2]), view.size, strict=True)
+    ]
+    voxels = np.meshgrid(*(p / s for p, s in zip(places, view.size, strict=True)), indexing="ij")
+    if view.axis != 2:  # head up: the first row is the last slice
+        places[0] = (plane.shape[0] - 1) * view.size[0] - places[0]
+    found = np.zeros(voxels[0].shape, bool)
+    for k, component in enumerate(((2, 0), (2, 1), (1, 0))[view.axis]):
+        moved = np.expand_dims(places[k], 1 - k) + map_coordinates(
+            plane[..., component], voxels, order=1, mode="nearest"
+        )
+        # rounded, so that a line right through the middles of pixels is drawn without gaps
+        found |= moved.round(3) % view.lines < view.pixel
+    return found
 
 
 def histogram(lengths: np.ndarray) -> Panel:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from bundle.fusion import FusedVolumes, color_table, colored_over
 from bundle.registration.combined import LEARNT
 from bundle.results.describe import Shown
-from bundle.results.page import TEMPLATES, Case, Panel, grey, write_page
+from bundle.results.page import TEMPLATES, Case, Panel, grey, short, write_page
 from bundle.results.report import Report, facts, rounded
 from bundle.results.units import shown_unit
 from bundle.results.viewer import layers, viewer_data
@@ -105,7 +105,7 @@ def _ticks(lower: float, upper: float) -> list[str]:
     """Both ends and the middle: few enough to stand beside each other, whole where they can be."""
     whole = upper - lower > 10
     values = (lower, (lower + upper) / 2, upper)
-    return [str(round(value)) if whole else f"{value:.3g}" for value in values]
+    return [str(round(value)) if whole else short(value) for value in values]
 
 
 def _text(report: Report) -> dict[str, str]:

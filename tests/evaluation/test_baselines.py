@@ -108,6 +108,17 @@ def test_rows_without_registration_are_the_reference_row(data):
     assert first["EPE"] == second["EPE"] > 1
 
 
+@pytest.mark.parametrize("joined", [False, True])
+def test_the_command_says_what_it_measured_without_the_place_of_the_data(data, tmp_path, joined):
+    words = [f"--dataset_dir={data}"] if joined else ["--dataset_dir", str(data)]
+    words += ["--image_size", "64", "--stride", "3", "--levels", "small", "--methods", "none"]
+    main([*words, "--output_dir", str(tmp_path / "out"), "--page", str(tmp_path / "page.md")])
+    text = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert f"--dataset_dir{'=' if joined else ' '}DIR --image_size" in text
+    assert str(data) not in text
+    assert "EPE and RES in px of 64;" in text
+
+
 def test_the_command_writes_table_and_page(data, tmp_path):
     options = ["--dataset_dir", str(data), "--image_size", "128", "--stride", "3"]
     options += ["--output_dir", str(tmp_path), "--page", str(tmp_path / "page.md")]
@@ -117,8 +128,8 @@ def test_the_command_writes_table_and_page(data, tmp_path):
     assert len(rows) == 4 * 2 * 2  # levels, methods, rules
     assert all(float(row["seconds"]) >= 0 and row["EPE"] and row["VIF_B"] for row in rows)
     text = (tmp_path / "page.md").read_text(encoding="utf-8")
-    assert "--dataset_dir DIR" in text and str(data) not in text
     assert "| SimpleITK affine + B-spline | large | 1 |" in text
+    assert "\n\nCT: 1 pair of 1 case. Nothing here says how" in text and "PET" not in text
     with pytest.raises(SystemExit, match="exists already"):
         main(options)
 

@@ -63,6 +63,27 @@ def test_the_command_draws_them(result, capsys):
     assert Image.open(result / "slices.png").size[0] > 800
 
 
-def test_a_folder_without_results_is_one_line(tmp_path):
-    with pytest.raises(SystemExit, match="name a folder of results"):
-        slices.main(["--fixed", "a", "--results", str(tmp_path), "--output", "b"])
+def command(result, fixed="fixed.nii.gz", output="slices.png"):
+    files = ["--fixed", str(result / fixed), "--results", str(result)]
+    slices.main([*files, "--output", str(result / output)])
+
+
+@pytest.mark.parametrize("text", [None, "{", "{}", "[]", '{"modality": "CT", "display": null}'])
+def test_a_folder_without_results_is_one_line(text, result):
+    (result / "report.json").unlink()
+    if text is not None:
+        (result / "report.json").write_text(text, encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"^error: .*report.json: .*; name a folder of results"):
+        command(result)
+
+
+def test_another_fixed_volume_is_one_line(result):
+    write(result / "other.nii.gz", np.ones((40, 40, 41)))
+    with pytest.raises(SystemExit, match=r"^error: .*other.nii.gz: has other voxels than"):
+        command(result, fixed="other.nii.gz")
+    assert not (result / "slices.png").exists()
+
+
+def test_another_kind_of_picture_is_one_line(result):
+    with pytest.raises(SystemExit, match=r"^error: .*slices.xyz: .*; name it .png$"):
+        command(result, output="slices.xyz")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from bundle.results.group import write_group
-from bundle.results.outliers import worst_scores
+from bundle.results.outliers import outlier_scores
 from bundle.results.summary import COLUMNS, shown
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -35,20 +35,43 @@ ROWS = [
 
 def test_scores_by_hand():
     """Median 0.53, median deviation 0.03: 0.6745 * 0.43 / 0.03."""
-    scores = worst_scores(ROWS)
-    assert scores[3] == (pytest.approx(9.67, abs=0.005), "mi_after")
-    assert scores[0] == (pytest.approx(0.67, abs=0.005), "mi_after")
-    assert scores[5] == (0.0, "")  # better than the others
+    scores = outlier_scores(ROWS)
+    assert scores[3] == {"mi_after": pytest.approx(9.67, abs=0.005)}
+    assert scores[0] == {"mi_after": pytest.approx(0.67, abs=0.005)}
+    assert scores[5] == {}  # better than the others
     assert scores[6:] == [None] * 3  # too few of the modality, and without measures
 
 
 def test_a_row_without_a_measure_hides_it_of_no_other():
     rows = [row(f"sub-{n}", 0.5, uncertainty_p95_mm=2.0 + 0.1 * n) for n in range(9)]
     rows += [row("sub-9", 0.5, uncertainty_p95_mm=40.0), row("sub-10", 0.5, uncertainty_p95_mm="")]
-    scores = worst_scores(rows)
-    assert scores[9] is not None and scores[9][0] > 50
-    assert scores[9][1] == "uncertainty_p95_mm"
-    assert scores[10] == (0.0, "")
+    scores = outlier_scores(rows)
+    assert set(scores[9]) == {"uncertainty_p95_mm"} and scores[9]["uncertainty_p95_mm"] > 50
+    assert scores[10] == {}
+
+
+def test_one_image_far_off_is_an_outlier_where_all_others_are_equal():
+    """Nine overlaps of 1 and one of 0.52: 0.48 / (1.2533 * 0.048)."""
+    rows = [row(f"sub-{n}", 0.5) for n in range(9)] + [row("sub-9", 0.5, overlap=0.52)]
+    assert outlier_scores(rows) == [{}] * 9 + [{"overlap": pytest.approx(7.98, abs=0.005)}]
+
+
+@pytest.mark.parametrize("others", [[1.0] * 9, [1.0 - 1e-5 * n for n in range(9)]])
+def test_nearly_equal_values_have_no_outlier(others):
+    rows = [row(f"sub-{n}", 0.5, overlap=one) for n, one in enumerate([*others, 0.99])]
+    assert all(score < 1.01 for one in outlier_scores(rows) for score in one.values())
+
+
+def test_all_measures_that_are_outliers_are_marked(tmp_path):
+    rows = [row(f"sub-{n}", 0.5 + 0.01 * n, 2.0 + 0.1 * n) for n in range(8)]
+    write_group([*rows, row("sub-8", 0.05, 40.0)], {}, tmp_path)
+    page = (tmp_path / "group_registration.html").read_text(encoding="utf-8")
+    marked = re.findall('<td class="([a-z_]+) outlier">', page)
+    assert sorted(marked) == ["displacement_mean_mm", "mi_after", "outlier_score"]
+    with (tmp_path / "group_registration.tsv").open(encoding="utf-8") as file:
+        assert next(csv.DictReader(file, delimiter="\t"))["outlier_measure"] == (
+            "displacement_mean_mm"
+        )
 
 
 def test_what_failed_and_outliers_come_first(tmp_path):
@@ -71,6 +94,8 @@ def test_values_are_words_and_short_numbers():
     assert shown({"mi_after": 0.301583}, "mi_after") == "0.302"
     assert shown({"outlier_measure": "mi_after"}, "outlier_measure") == "mutual information, after"
     assert shown({}, "seconds") == ""
+    assert shown({"seconds": 2860.4}, "seconds") == "2860"
+    assert shown({"outlier_score": 1234.56}, "outlier_score") == "1235"
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium")

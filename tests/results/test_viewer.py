@@ -62,6 +62,10 @@ def test_layers_hold_the_values_in_their_units(ball):
     np.testing.assert_allclose(volumes["uncertainty"].get_fdata(), 2.0, atol=0.01)
     assert int(volumes["color"].header["datatype"]) == 128
     assert found["warped"].unit == "arbitrary units" and found["warped"].window == (100.0, 300.0)
+    whole = (False, False)  # no value lies beyond the window
+    both = dict.fromkeys(["fixed", "start", "warped"], (True, True))
+    ends = both | {"fused": whole, "color": whole, "uncertainty": (False, True)}
+    assert {name: one.clipped for name, one in found.items()} == ends
     point = np.array([22.0, 20.0, 18.0]) * 2 + (-30.0, 20.0, 10.0)  # the ball's middle, LPS
     inside = np.linalg.inv(volumes["fixed"].affine) @ [-point[0], -point[1], point[2], 1]
     bright = np.argwhere(volumes["fixed"].get_fdata() > 0.5)

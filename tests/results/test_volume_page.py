@@ -78,6 +78,33 @@ def test_grid_lines_lie_where_the_moving_volume_is_found():
     assert np.flatnonzero(lines[:, 5]).tolist() == [5]  # the lowest slice, head up
 
 
+@pytest.mark.parametrize("slices", [5.0, 30.0])
+def test_grid_lines_are_a_pixel_wide_whatever_the_slices(slices):
+    """Along x the displacement grows by a tenth of the height: straight, oblique lines."""
+    vectors = np.zeros((6, 40, 60, 3), np.float32)
+    vectors[..., 0] = (0.1 * slices * np.arange(6)).reshape(6, 1, 1)
+    field = sitk.GetImageFromArray(vectors, isVector=True)
+    field.SetSpacing((1.0, 1.0, slices))
+    coronal = views(np.ones((40, 60, 6), bool), field.GetSpacing())[1]
+    lines = grid_lines(coronal, field, field)
+    assert lines.shape == (6 * slices, 60)
+    horizontal = lines.all(axis=1)
+    assert np.diff(np.flatnonzero(horizontal)).tolist() == [10] * (round(6 * slices / 10) - 1)
+    between = lines[~horizontal]
+    assert set(np.count_nonzero(between, axis=1)) == {6}  # one pixel of each of six lines
+    first = np.flatnonzero(lines[lines.shape[0] // 2 + 3])[:1]
+    higher = np.flatnonzero(lines[lines.shape[0] // 2 - 7])[:1]  # ten rows higher
+    assert (first - higher) % 10 == 1
+
+
+def test_grid_lines_of_coarse_voxels_are_further_apart():
+    field = sitk.GetImageFromArray(np.zeros((20, 20, 20, 3), np.float32), isVector=True)
+    field.SetSpacing((12.0, 12.0, 12.0))
+    axial = views(np.ones((20, 20, 20), bool), field.GetSpacing())[0]
+    assert axial.lines == 60.0
+    assert np.flatnonzero(grid_lines(axial, field, field)[1]).tolist() == [0, 5, 10, 15]
+
+
 def test_views_go_through_the_head_with_square_pixels():
     head = np.zeros((40, 30, 10), bool)
     head[10:21, 4:9, 2:5] = True
@@ -140,6 +167,12 @@ if (state === "ready") {
   change("above", "uncertainty");
   told.hovered = find("place").textContent;
   change("above", "moving");
+  told.inside = find("place").textContent;
+  const middle = nv.scene.crosshairPos;
+  nv.scene.crosshairPos = [0.05, 0.05, 0.05];
+  nv.createOnLocationChange();
+  told.outside = find("place").textContent;
+  nv.scene.crosshairPos = middle;
   change("opacity", 25, "input");
   told.opacity = nv.volumes[1].opacity;
   change("below", "fixed");
@@ -218,6 +251,8 @@ def test_the_viewer_shows_scrolls_and_switches(ball, tmp_path):
         ["above", "fused", "uncertainty"],
     ]
     assert "uncertainty 2 mm" in told["hovered"] and "mm (RAS)" in told["hovered"]
+    assert told["inside"].endswith("; fused 0.902; PET, warped ≥ 300 arbitrary units")
+    assert told["outside"].endswith("; fused 0; PET, warped ≤ 100 arbitrary units")
     assert told["opacity"] == 0.25
     assert told["window"] == [0, 0.5]
     assert told["colormap"] == "bundle gray"
@@ -241,6 +276,7 @@ def test_warnings_come_first_and_the_colour_bar_has_its_unit(ball, tmp_path):
     words = ["It &lt;folds&gt;.", "A note.", "PET onto MRI", 'id="canvas"', "mutual information"]
     places = [page.index(word) for word in words]
     assert places == sorted(places)
+    assert "uncertainty, 0 to 5 mm and more" in page
     for word in ("<b>0.", "300 arbitrary units", "fused.nii.gz", "<b>2001-09-0"):
         assert word in page
     outside = page.replace(NIIVUE.read_text(encoding="utf-8"), "")

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from bundle.results.describe import shown_volumes, volume_report
+from bundle.results.labels import LabelMean
+from bundle.results.page import short
 from bundle.results.report import Change, Determinant, Statistics
-from bundle.results.volume_page import _text, _ticks
+from bundle.results.volume_page import _text, _ticks, write_volume_page
 
 
 @pytest.mark.parametrize("finer", [True, False])
@@ -61,3 +63,27 @@ def test_the_page_says_what_registered_the_pair(init, rigid_only, text, ball):
 def test_the_colour_bar_has_few_and_short_numbers():
     assert _ticks(-0.3, 45231.7) == ["0", "22616", "45232"]
     assert _ticks(0.0, 4.5) == ["0", "2.25", "4.5"]
+    assert _ticks(5000.0, 5004.0) == ["5000", "5002", "5004"]
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (1610.4, 3, "1610"), (99.96, 3, "100"), (45.678, 4, "45.68"), (-1234.5678, 4, "-1235"),
+        (0.0123456, 3, "0.0123"), (0.0, 3, "0"),
+    ],
+)  # fmt: skip
+def test_numbers_for_people_have_no_exponent(value, digits, text):
+    assert short(value, digits) == text
+
+
+def test_volumes_and_means_of_labels_have_no_exponent(ball, tmp_path):
+    shown = shown_volumes(ball)
+    means = {"headers": 123456.7, "start": 12.3456, "registered": None}
+    one = LabelMean(label=3, volume_ml=1610.4, covered=1.0, unit="Bq/ml", **means)
+    report = replace(volume_report(ball, shown, {"init": "rigid"}), labels=(one,))
+    write_volume_page(tmp_path / "report.html", report, ball, shown, "inferno")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    row = page[page.index("<td>3</td>") :]
+    for cell in ("1610", "123457", "12.35", "-"):
+        assert f"<td>{cell}</td>" in row[:400]

@@ -75,6 +75,16 @@ def test_the_picture_of_the_readme_is_replaced_only_by_name(capsys):
     assert "required: --output" in capsys.readouterr().err
 
 
+def test_a_demo_that_holds_nothing_is_one_line(tmp_path):
+    (tmp_path / "phantom").mkdir()
+    words = ["--demo", str(tmp_path), "--output", str(tmp_path / "a.png")]
+    with pytest.raises(SystemExit, match=r"^error: .*mri_t1.nii.gz: .*; run make demo first$"):
+        overview.main(words)
+    with pytest.raises(SystemExit, match=r"^error: .*a.jpg: .*; name it .png$"):
+        overview.main([*words[:3], str(tmp_path / "a.jpg")])
+    assert not list(tmp_path.glob("a.*"))
+
+
 def test_before_is_the_mean_length_of_the_true_field_in_mm(still, tmp_path, capsys):
     checkpoint, overrides = still
     demo.main(["--output_dir", str(tmp_path / "out"), *checkpoint], **overrides)

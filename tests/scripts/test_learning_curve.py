@@ -2,6 +2,7 @@
 
 import pytest
 
+from scripts import learning_curve
 from scripts.learning_curve import joined, main, read_curves
 
 LOG = """\
@@ -17,6 +18,15 @@ def test_epochs_and_validations_are_read(tmp_path):
     assert read_curves(log) == ([(1, 4.25), (2, 3.5)], [(2, 1.018)])
     main([str(log), str(log), "--output", str(tmp_path / "images" / "curve.png")])
     assert (tmp_path / "images" / "curve.png").stat().st_size > 1000
+
+
+def test_the_axis_says_that_the_loss_is_more_than_an_error(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(learning_curve.plt, "close", figures.append)
+    (tmp_path / "train.log").write_text(LOG, encoding="utf-8")
+    main([str(tmp_path / "train.log"), "--output", str(tmp_path / "curve.png")])
+    labels = [axis.get_ylabel() for axis in figures[0].axes]
+    assert "weighted L1 in px of 256, and SSIM" in labels[0] and "EPE" in labels[1]
 
 
 def test_a_resumed_run_goes_on_in_its_curve(tmp_path):

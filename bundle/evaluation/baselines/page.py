@@ -7,6 +7,7 @@ from typing import Any
 
 from bundle.domain import LEVELS, MODALITIES
 from bundle.evaluation.baselines.compare import methods_in
+from bundle.evaluation.files import case_notes
 from bundle.evaluation.tables.page import Results, number, table
 
 REGISTRATION = {"EPE": 2, "RES": 2, "MAE": 1, "NCC": 3, "folding": 4, "seconds": 2}
@@ -14,13 +15,19 @@ FUSION = {"SD": 1, "Q": 3, "VIF": 3, "SSIM": 3, "VIF_A": 3, "VIF_B": 3, "SSIM_A"
 RULE = " + maximum"
 
 
-def page(summary: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], made: str) -> str:
+def page(
+    summary: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
+    made: str,
+    image_size: int,
+) -> str:
     """Tables of registration and fusion by modality and level.
 
     Args:
         summary: from :func:`bundle.metrics.summary.summarise` of the rows.
         rows: of :func:`bundle.evaluation.baselines.compare.compare`.
         made: how, when and out of what the figures were made.
+        image_size: pixels per side of the pictures, in which errors are given.
 
     Returns:
         Markdown.
@@ -29,10 +36,10 @@ def page(summary: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
     blocks = [
         "# Baselines",
         made,
-        "Means over the pairs; measures as in `summary.md` of the evaluation (EPE and RES in px; "
-        "`_A`: against the fixed image, `_B`: against the aligned moving image). `seconds`: "
-        "processor time of registering one pair on one thread. PET is one subject and CT's "
-        "validation pairs are one patient: their figures say little about other patients.",
+        "Means over the pairs; measures as in `summary.md` of the evaluation (EPE and RES in px of "
+        f"{image_size}; `_A`: against the fixed image, `_B`: against the aligned moving image). "
+        "`seconds`: processor time of registering one pair on one thread.",
+        *case_notes(rows),
         "## Registration",
     ]
     registered = [name.removesuffix(RULE) for name in names if name.endswith(RULE)]

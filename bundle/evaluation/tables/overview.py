@@ -13,6 +13,7 @@ import SimpleITK as sitk
 from PIL import Image
 
 from bundle.domain import CT_WINDOW
+from bundle.errors import InputError
 from bundle.phantom.canvas import Tissue
 from bundle.results.page import grey
 
@@ -39,6 +40,9 @@ def draw_overview(demo: Path, path: Path) -> None:
     Args:
         demo: folder of the results of ``scripts.demo``.
         path: PNG to write.
+
+    Raises:
+        InputError: a volume of the demo is missing or cannot be read.
     """
     figure, axes = plt.subplots(len(PAIRS), len(TITLES), figsize=(10, 4.9))
     for line, (modality, name) in zip(axes, PAIRS.items(), strict=True):
@@ -82,8 +86,8 @@ def _draw_pair(line: Sequence[Axes], demo: Path, modality: str, name: str) -> No
 
 def _draw_field(axis: Axes, path: Path, grid: Path) -> None:
     """The lines of a regular grid on the fixed image, where they lie in the moving one."""
-    fixed = sitk.DICOMOrient(sitk.ReadImage(str(grid)), "LPS")
-    field = sitk.Resample(sitk.ReadImage(str(path), sitk.sitkVectorFloat64), fixed)
+    fixed = sitk.DICOMOrient(_read(grid), "LPS")
+    field = sitk.Resample(sitk.Cast(_read(path), sitk.sitkVectorFloat64), fixed)
     steps = _middle(field)[..., :2] / np.array(fixed.GetSpacing()[:2])
     height, width = steps.shape[:2]
     columns, rows = np.meshgrid(np.arange(width), np.arange(height))
@@ -103,7 +107,14 @@ def _inside(path: Path) -> tuple[np.ndarray, ...]:
 
 
 def _slice(path: Path) -> np.ndarray:
-    return _middle(sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS"))
+    return _middle(sitk.DICOMOrient(_read(path), "LPS"))
+
+
+def _read(path: Path) -> sitk.Image:
+    try:
+        return sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise InputError(f"{path}: cannot be read; run make demo first") from error
 
 
 def _middle(volume: sitk.Image) -> Any:

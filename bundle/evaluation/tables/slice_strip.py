@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 
+from bundle.domain import Range
 from bundle.errors import InputError
 from bundle.evaluation.tables.sheets import bare, plt, save
+from bundle.geometry.grid import on_one_grid
 from bundle.geometry.head import find_head
 from bundle.geometry.slices import to_slices
 from bundle.images.display import displayed
@@ -46,21 +49,23 @@ def fused_slices(fixed: Path, results: Path, count: int = 10) -> list[FusedSlice
         count: number of slices.
 
     Raises:
-        InputError: a file is missing or cannot be read.
+        InputError: a file is missing or cannot be read, or the fixed volume is another one.
     """
-    report = _report(results / "report.json")
-    display = report["display"]
-    shown = [
-        displayed(_axial(path), (lower, upper))
-        for path, (lower, upper) in (
-            (fixed, display["fixed"]),
-            (results / "warped.nii.gz", display["moving"]),
-        )
+    is_ct, *windows = _report(results / "report.json")
+    volumes = [
+        read_volume(path).image
+        for path in (fixed, results / "warped.nii.gz", results / "fused.nii.gz")
     ]
-    fused = _axial(results / "fused.nii.gz").float()
-    head = to_slices(find_head(read_volume(fixed).image))[0] > 0
+    if not all(on_one_grid(volumes[0], one) for one in volumes[1:]):
+        raise InputError(
+            f"{fixed}: has other voxels than the results in {results}; name the fixed volume that "
+            "they are of, or fixed_used.nii.gz where they hold one"
+        )
+    shown = [
+        displayed(_axial(image), window) for image, window in zip(volumes[:2], windows, strict=True)
+    ]
+    fused, head = _axial(volumes[2]).float(), _axial(find_head(volumes[0])) > 0
     places = np.linspace(0, fused.shape[2], count + 2)[1:-1].astype(int)
-    is_ct = report["modality"] == "CT"
     return [
         _slice(shown[0][..., k], shown[1][..., k], fused[..., k], head[..., k], is_ct)
         for k in places
@@ -103,12 +108,16 @@ def _caption(one: FusedSlice) -> str:
     return "\n".join(f"{name} {value:.2f}" for name, value in values.items() if value is not None)
 
 
-def _axial(path: Path) -> torch.Tensor:
-    return to_slices(read_volume(path).image)[0]
+def _axial(image: sitk.Image) -> torch.Tensor:
+    return to_slices(image)[0]
 
 
-def _report(path: Path) -> dict[str, Any]:
+def _report(path: Path) -> tuple[bool, Range, Range]:
+    """Whether the moving volume is a CT, and the display windows of fixed and moving."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read; name a folder of results") from error
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        windows = found["display"]
+        fixed, moving = ((float(a), float(b)) for a, b in (windows["fixed"], windows["moving"]))
+        return found["modality"] == "CT", fixed, moving
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: cannot be read; name a folder of results of volumes") from error

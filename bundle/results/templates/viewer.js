@@ -60,10 +60,16 @@
     nv.updateGLVolume();
     nv.createOnLocationChange();
   };
+  // Both ends of the window also stand for the values beyond it, which the 8 bits do not hold.
+  const bound = ({ window: [lowest, highest], clipped: [below, above] }, value) => {
+    const half = (highest - lowest) / 510;
+    if (above && value > highest - half) return "≥ ";
+    return below && value < lowest + half ? "≤ " : "";
+  };
   nv.onLocationChange = ({ mm, values }) => {
     const told = values.filter(({ name }) => !name.startsWith("color")).map(({ name, value }) => {
       const layer = facts[name.split(".")[0]];
-      return `${layer.label} ${Number(value.toPrecision(3))} ${layer.unit}`.trim();
+      return `${layer.label} ${bound(layer, value)}${Number(value.toPrecision(3))} ${layer.unit}`.trim();
     });
     const [x, y, z] = [...mm].map((value) => value.toFixed(0));
     find("place").textContent = [`${x}, ${y}, ${z} mm (RAS)`, ...told].join("; ");
