@@ -111,11 +111,12 @@ def _volume(options: argparse.Namespace, given: Options, mode: int) -> tuple[sit
     import SimpleITK as sitk
 
     from bundle.geometry.transform import resample
+    from bundle.geometry.transform_file import read_transform
     from bundle.images.labels import looks_like_labels
 
     reference, moving = _read(options.reference, options.moving, given)
     _require_exact(moving, options)
-    transform = read_transform(options.transform)
+    transform = read_transform(options.transform, 3, _wanted(volumes=True))
     if options.inverse:
         transform = _inverse(transform, reference, options)
     result = sitk.Cast(resample(moving, reference, transform, mode), _pixel_type(options))
@@ -136,10 +137,11 @@ def _require_exact(moving: sitk.Image, options: argparse.Namespace) -> None:
 
 def _picture(options: argparse.Namespace, given: Options, mode: int) -> tuple[sitk.Image, bool]:
     """The moved picture, and whether it looks like labels."""
+    from bundle.geometry.transform_file import read_transform
     from bundle.images.labels import looks_like_labels
     from bundle.results.moved_picture import moved_picture
 
-    transform = read_transform(options.transform, dimension=2)
+    transform = read_transform(options.transform, 2, _wanted(volumes=False))
     moved, pixels = moved_picture(Path(options.moving), Path(options.reference), transform, mode)
     return moved, looks_like_labels(pixels)
 
@@ -248,10 +250,11 @@ def _inverse(
 ) -> sitk.Transform:
     """From moving to fixed points: as it was written beside the transform, or computed."""
     from bundle.geometry.foreign_inverse import inverse_error, inverted
+    from bundle.geometry.transform_file import read_transform
 
     written = options.transform.with_name(INVERSE)
     if options.transform.name == FORWARD and written.is_file():
-        backward = read_transform(written)
+        backward = read_transform(written, 3, _wanted(volumes=True))
         error = inverse_error(transform, backward, reference)
     else:
         backward, error = inverted(transform, reference)
@@ -278,35 +281,6 @@ def _pixel_type(options: argparse.Namespace) -> int:
     except RuntimeError:  # a NIfTI-2 file, which ITK does not know
         return sitk.sitkFloat64
     return reader.GetPixelID()
-
-
-def read_transform(path: Path, dimension: int = 3) -> sitk.Transform:
-    """Read ``transform.h5`` or a displacement field.
-
-    Args:
-        path: of the file.
-        dimension: 3 of volumes, 2 of pictures.
-
-    Raises:
-        InputError: the file is neither of the two, or of the other dimension.
-    """
-    import SimpleITK as sitk
-
-    from bundle.geometry.transform_file import read_itk_transform
-
-    wanted = _wanted(dimension == 3)
-    try:
-        if path.name.endswith((".nii", ".nii.gz")):
-            field = sitk.ReadImage(str(path), sitk.sitkVectorFloat64)
-            transform: sitk.Transform = sitk.DisplacementFieldTransform(field)
-        else:
-            transform = read_itk_transform(path)
-    except RuntimeError as error:
-        raise InputError(f"{path}: no transform; name the {wanted}") from error
-    if transform.GetDimension() != dimension:
-        kind = "picture" if dimension == 3 else "volume"
-        raise InputError(f"{path}: is that of a {kind}; name the {wanted}")
-    return transform
 
 
 if __name__ == "__main__":

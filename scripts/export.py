@@ -34,9 +34,9 @@ FORMATS = {"torchscript": "model.ts", "onnx": "model.onnx"}
 """The file of each."""
 
 SIZES = 5
-"""How many random sizes each file is compared on, beside :data:`ENDS`."""
+"""How many random sizes each file is compared on, beside :data:`FIXED_SIZES`."""
 
-ENDS = ((32, 32), (257, 700))
+FIXED_SIZES = ((32, 32), (257, 700))
 """The smallest size, and a large one that is padded along both sides: rounding grows with both."""
 
 TOLERANCE = {"fused": 1e-3, "ddf": 1e-2}
@@ -127,7 +127,7 @@ def _compare(path: Path, model: Model, network: nn.Module, seed: int) -> str:
     generator = torch.Generator().manual_seed(seed)
     sizes: list[Any] = torch.randint(33, 320, (SIZES, 2), generator=generator).tolist()
     worst = {"fused": 0.0, "ddf": 0.0}
-    sizes += ENDS
+    sizes += FIXED_SIZES
     for height, width in sizes:
         image = torch.rand(1, 2, height, width, generator=generator)
         with torch.no_grad():

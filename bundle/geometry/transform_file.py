@@ -35,6 +35,34 @@ HDF5 = (".h5", ".hdf5", ".hdf")
 _alone = threading.Lock()
 
 
+def read_transform(path: Path, dimension: int, wanted: str) -> sitk.Transform:
+    """Read a transform of ITK, or a displacement field in a NIfTI file.
+
+    Args:
+        path: of the file.
+        dimension: 3 of volumes, 2 of pictures.
+        wanted: which file to name instead, for messages.
+
+    Returns:
+        from fixed to moving points; of volumes mm, LPS, of pictures pixels.
+
+    Raises:
+        InputError: the file is neither of the two, or of the other dimension.
+    """
+    try:
+        if path.name.endswith((".nii", ".nii.gz")):
+            field = sitk.ReadImage(str(path), sitk.sitkVectorFloat64)
+            transform: sitk.Transform = sitk.DisplacementFieldTransform(field)
+        else:
+            transform = read_itk_transform(path)
+    except RuntimeError as error:
+        raise InputError(f"{path}: no transform; name the {wanted}") from error
+    if transform.GetDimension() != dimension:
+        kind = "picture" if dimension == 3 else "volume"
+        raise InputError(f"{path}: is that of a {kind}; name the {wanted}")
+    return transform
+
+
 def read_itk_transform(path: Path) -> sitk.Transform:
     """Read a transform of ITK: text, Matlab's or HDF5.
 

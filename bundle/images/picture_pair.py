@@ -19,9 +19,9 @@ from bundle.images.usable import require_size, require_variation
 from bundle.options import Options
 
 OF_VOLUMES = (
-    *("frame", "fixed_frame", "series", "spacing", "suv", "labels", "initial_transform"),
-    *("resolution", "matrices", "dicom_output", "ddf_full", "colormap"),
-)
+    "frame", "fixed_frame", "series", "spacing", "suv", "labels", "initial_transform",
+    "resolution", "matrices", "dicom_output", "ddf_full", "colormap",
+)  # fmt: skip
 """Options that ask for what pictures do not have."""
 
 WAYS = ("init", "plane", "through_plane", "guard", "refine", "ct_window", "percentiles")
@@ -85,8 +85,9 @@ def read_pictures(images: tuple[Any, Any], names: tuple[str, str], options: Opti
 def _refuse_options(name: str, options: Options) -> None:
     if options.apply_to_all_frames:
         raise InputError("apply_to_all_frames: pictures have no frames; leave it out")
-    for option in _set(options, OF_VOLUMES):
-        raise InputError(f"{name}: is a picture; leave out --{option}")
+    asked = _set(options, OF_VOLUMES)
+    if asked:
+        raise InputError(f"{name}: is a picture; leave out --{asked[0]}")
     refuse_masks((options.fixed_mask, options.moving_mask))
 
 

@@ -124,7 +124,13 @@ def instance_optimisation(
 def _share(
     number: int, fixed: torch.Tensor, where: torch.Tensor, given: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Every ``SHARES``-th voxel that counts, from one on.
+    """Every ``SHARES``-th of the voxels that count.
+
+    Args:
+        number: of the first one, 0 to ``SHARES`` - 1.
+        fixed: features, (C, H, W, D).
+        where: bool (H, W, D), which voxels count.
+        given: the field at the beginning, (3, H, W, D), voxels, pull-back.
 
     Returns:
         their numbers (N,), their places (3, N) under the given field and their features (C, N).

@@ -36,7 +36,7 @@ MARGIN = 8.0
 OPAQUE = 32
 """Step of a colour map from which on it hides the MRI wholly: air and noise let it through."""
 
-WHOLE = (False, False)
+UNCLIPPED = (False, False)
 """No values lie beyond the window."""
 
 
@@ -138,8 +138,8 @@ def layers(fused: FusedVolumes, shown: Shown, colormap: str) -> list[Layer]:
         _layer(reduce, "fixed", "fixed (MRI)", small["fixed"], windows[0], "gray", mri),
         _layer(reduce, "start", f"{moving}, start", small["start"], windows[1], colormap, unit),
         _layer(reduce, "warped", f"{moving}, warped", small["warped"], windows[1], colormap, unit),
-        _layer(reduce, "fused", "fused", small["fused"], (0.0, 1.0), "gray", "", WHOLE),
-        _layer(reduce, "color", "fused, in colours", colors, (0.0, 255.0), "", "", WHOLE),
+        _layer(reduce, "fused", "fused", small["fused"], (0.0, 1.0), "gray", "", UNCLIPPED),
+        _layer(reduce, "color", "fused, in colours", colors, (0.0, 255.0), "", "", UNCLIPPED),
     ]
     if shown.uncertainty is not None:
         values = sitk.GetArrayFromImage(onto(shown.uncertainty, reduce.grid))

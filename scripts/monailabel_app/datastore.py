@@ -29,9 +29,9 @@ class FolderDatastore(LocalDatastore):
 
     Every image file of the folder is an image, and so is every subfolder that holds a DICOM
     series; the id is the name without the suffix, and an id that two of them share is refused with
-    HTTP 409. The folder is read anew on each request
-    instead of by a watching thread, so that a new file is found at once and requests never meet
-    a half-built index. Ids and tags that could name a file elsewhere are refused with HTTP 400.
+    HTTP 409. The folder is read anew on each request instead of by a watching thread, so that a
+    new file is found at once and requests never meet a half-built index. Ids and tags that could
+    name a file elsewhere are refused with HTTP 400.
 
     Args:
         folder: the studies; results go to ``labels/<tag>/`` within it.

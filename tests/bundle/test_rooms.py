@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = (
     ("errors", "domain", "paths", "progress"),
+    ("option_values",),
     ("options",),
     ("phantom",),
     ("geometry",),

@@ -11,6 +11,7 @@ from bundle import __version__
 from bundle.errors import InputError
 from bundle.registration.combined import LEARNT
 from bundle.training.heads.scans import SLAB, THICK, WHOLE
+from bundle.training.recipe import files_digest
 from bundle.training.verify.heads import maps_of
 
 SMALL, MEDIUM, LARGE, RIGID = "spatial_small", "spatial", "spatial_large", "rigid"
@@ -80,11 +81,8 @@ def heads_digest(heads: Path) -> str:
     Returns:
         SHA-256 of the version, which paints and starts, and of the maps' names and contents.
     """
-    digest = hashlib.sha256(__version__.encode())
-    for path in maps_of(heads):
-        digest.update(f"{path.name}\n".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+    maps = files_digest(maps_of(heads), heads)
+    return hashlib.sha256(f"{__version__} {maps}".encode()).hexdigest()
 
 
 def plans(heads: Path, split: str, rounds: int | None = None) -> list[Plan]:

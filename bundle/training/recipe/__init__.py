@@ -12,6 +12,7 @@ from bundle.training.recipe.progress import (
 from bundle.training.recipe.record import (
     METADATA,
     digests,
+    files_digest,
     folder_digest,
     into_metadata,
     put_record,
@@ -38,6 +39,7 @@ __all__ = [
     "begin",
     "command",
     "digests",
+    "files_digest",
     "folder_digest",
     "held",
     "into_metadata",

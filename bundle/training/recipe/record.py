@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,13 @@ def _name(config: Path) -> str:
 
 def folder_digest(folder: Path) -> str:
     """SHA-256 of the names and contents of all files in a folder."""
+    return files_digest(sorted(path for path in folder.rglob("*") if path.is_file()), folder)
+
+
+def files_digest(paths: Iterable[Path], folder: Path) -> str:
+    """SHA-256 of the names in a folder and the contents of these files, in their order."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in paths:
         digest.update(f"{path.relative_to(folder).as_posix()}\n".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
